@@ -1,0 +1,210 @@
+"""The command `convert`."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from converter.calibration import DEFAULT_SIZE
+from converter.recipes import RECIPES, Io, Recipe, choose_recipes, input_output_type
+from edge_runtime.console import (
+    Console,
+    dataset_options,
+    extra_missing,
+    json_option,
+    run_options,
+    spec_from_options,
+    talk_options,
+)
+from edge_runtime.errors import ConversionError, MissingDependencyError
+from edge_runtime.native import native_messages_silenced
+
+if TYPE_CHECKING:
+    from converter.conversion import SourceModel
+    from converter.job import Converted, Labels
+    from edge_runtime.datasets import Dataset
+    from edge_runtime.runs import Run
+
+
+@click.command()
+@click.argument("model", required=False, type=click.Path(path_type=Path))
+@click.option(
+    "--quantize",
+    multiple=True,
+    default=("int8",),
+    show_default=True,
+    metavar="RECIPE",
+    help=f"{', '.join(RECIPES)}, or all; several with commas or by repeating the option.",
+)
+@click.option(
+    "--io",
+    type=click.Choice(["int8", "uint8", "float32"]),
+    help="Type of the input and output of int8 (and float32 for int16x8).  "
+    "[default: int8; int16 for int16x8]",
+)
+@click.option(
+    "--representative-size",
+    type=click.IntRange(min=1),
+    default=DEFAULT_SIZE,
+    show_default=True,
+    help="Training images to calibrate on.",
+)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@dataset_options(default=None)
+@run_options
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Where the files go.  [default: beside the model]",
+)
+@click.option("--force", is_flag=True, help="Replace files that exist.")
+@json_option
+@talk_options
+@click.pass_context
+def convert(
+    context: click.Context,
+    /,
+    model: Path | None,
+    quantize: tuple[str, ...],
+    io: Io | None,
+    representative_size: int,
+    seed: int,
+    run_name: str | None,
+    runs_dir: str,
+    out: Path | None,
+    force: bool,
+    as_json: bool,
+    **dataset_choice: Any,
+) -> None:
+    """Make .tflite files of the latest run's model, or of MODEL: any .keras file or SavedModel that
+    takes raw pixels 0..255.
+
+    Each file is checked before it is put in place: its graph must be what was asked for, and the
+    runtime must load and run it in a process of its own. A manifest beside it records class names,
+    preprocessing, and what it was calibrated on: training images only.
+    """  # noqa: D205
+    recipes = choose_recipes(quantize)
+    _refuse_unusable_io(recipes, io)
+    try:
+        with native_messages_silenced():
+            from converter.conversion import open_source
+            from converter.job import convert_to_file
+    except ModuleNotFoundError as error:
+        raise MissingDependencyError(extra_missing("convert", error)) from error
+    from converter.calibration import choose_representative
+
+    console = context.ensure_object(Console)
+    run = _run(model, run_name, Path(runs_dir))
+    path = model or (run.model_path if run else Path())
+    targets = _targets(recipes, path, out, in_run=run is not None, force=force)
+    source = open_source(path)
+    dataset = _dataset(run, dataset_choice, seed)
+    labels = _labels(source, run, dataset)
+    representative = None
+    if any(recipe.calibrated for recipe in recipes):
+        if dataset is None:
+            raise ConversionError(
+                "int8 and int16x8 need images to calibrate on; give the training set of the model, "
+                "as in --dataset idx:DIR."
+            )
+        representative = choose_representative(dataset, size=representative_size, seed=seed)
+    converted = []
+    for recipe in recipes:
+        console.say(f"converting to {recipe.name}: {recipe.summary}")
+        if recipe.note:
+            console.say(f"  {recipe.note}")
+        converted.append(
+            convert_to_file(
+                source,
+                recipe,
+                targets[recipe.name],
+                io_type=input_output_type(recipe, io),
+                labels=labels,
+                representative=representative,
+            )
+        )
+    _print_result(converted, as_json)
+
+
+def _refuse_unusable_io(recipes: tuple[Recipe, ...], io: Io | None) -> None:
+    if io is None or any(recipe.calibrated and io in recipe.io_choices for recipe in recipes):
+        return
+    if io == "float32":
+        return
+    names = ", ".join(recipe.name for recipe in recipes)
+    raise ConversionError(
+        f"--io {io} is for --quantize int8; {names} cannot have it. Leave --io out."
+    )
+
+
+def _run(model: Path | None, run_name: str | None, runs_dir: Path) -> "Run | None":
+    """Return the run that the model belongs to, if it belongs to one."""
+    from edge_runtime.runs import find_run, open_run
+
+    if model is None:
+        return find_run(runs_dir, run_name)
+    if run_name is not None:
+        raise click.UsageError("Give a MODEL or --run, not both.")
+    if model.name == "model.keras" and (model.parent / "config.json").is_file():
+        return open_run(model.parent)
+    return None
+
+
+def _targets(
+    recipes: tuple[Recipe, ...], model: Path, out: Path | None, *, in_run: bool, force: bool
+) -> dict[str, Path]:
+    folder = out or model.parent
+    stem = "" if in_run else f"{model.stem}."
+    targets = {recipe.name: folder / f"{stem}{recipe.name}.tflite" for recipe in recipes}
+    existing = [str(path) for path in targets.values() if path.exists()]
+    if existing and not force:
+        raise ConversionError(f"{', '.join(existing)} exists; replace it with --force.")
+    folder.mkdir(parents=True, exist_ok=True)
+    return targets
+
+
+def _dataset(run: "Run | None", choice: dict[str, Any], seed: int) -> "Dataset | None":
+    from edge_runtime.datasets import load_dataset
+
+    chosen = choice["dataset"] is not None
+    if run is not None and not chosen:
+        return run.load_dataset()
+    if not chosen:
+        return None
+    return load_dataset(spec_from_options(choice, seed=seed))
+
+
+def _labels(source: "SourceModel", run: "Run | None", dataset: "Dataset | None") -> "Labels":
+    from converter.job import Labels
+    from edge_runtime.images import Preprocessing
+
+    if dataset is not None:
+        origin = {"name": dataset.name, "fingerprint": dataset.fingerprint}
+        labels = Labels(dataset.class_names, dataset.preprocessing, dataset=origin)
+        return replace(labels, output=run.config["output"]) if run is not None else labels
+    shape = source.static_shape(None)[1:]
+    numbered = tuple(str(index) for index in range(source.class_count))
+    channels = shape[2] if len(shape) == 3 else 1
+    return Labels(numbered, Preprocessing(shape[0], shape[1], channels))
+
+
+def _print_result(converted: "list[Converted]", as_json: bool) -> None:
+    import json
+
+    if as_json:
+        document = {"models": [item.to_dict() for item in converted]}
+        click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+        return
+    width = max(len(str(item.path)) for item in converted)
+    click.echo(f"{'model':<{width}}  {'bytes':>9}  {'input':<8} {'XNNPACK':<16} runs on")
+    for item in converted:
+        summary = item.verified.summary
+        runtimes = ", ".join(
+            support.runtime for support in item.verified.runtimes if support.supported
+        )
+        click.echo(
+            f"{item.path!s:<{width}}  {summary.size_bytes:>9,}  {summary.inputs[0].dtype:<8} "
+            f"{item.probed.xnnpack:<16} {runtimes}"
+        )

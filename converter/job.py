@@ -1,0 +1,139 @@
+"""One conversion from the model to the verified file with its manifest."""
+
+import contextlib
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from converter.calibration import RepresentativeDataset
+from converter.conversion import SourceModel, convert_source
+from converter.recipes import Recipe
+from converter.verification import Verified, graph_facts, verify
+from edge_runtime.errors import ConversionError
+from edge_runtime.files import sha256, write_atomically, write_json_atomically
+from edge_runtime.images import Preprocessing
+from edge_runtime.manifest import Manifest, Output, manifest_path
+from edge_runtime.probe import ProbeResult, probe
+
+
+@dataclass(frozen=True)
+class Labels:
+    """What a model's numbers mean, recorded with each file.
+
+    Attributes:
+        class_names: in the order of the outputs.
+        preprocessing: from picture to input.
+        output: "probabilities" or "logits"; None asks the graph.
+        dataset: name and fingerprint of what it was trained on, if known.
+    """
+
+    class_names: tuple[str, ...]
+    preprocessing: Preprocessing
+    output: Output | None = None
+    dataset: dict[str, str] | None = None
+
+
+@dataclass(frozen=True)
+class Converted:
+    """A file in place.
+
+    Attributes:
+        path: the .tflite.
+        recipe: how it was made.
+        verified: what it was found to be.
+        probed: what the runtime made of it.
+    """
+
+    path: Path
+    recipe: Recipe
+    verified: Verified
+    probed: ProbeResult
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it for JSON."""
+        return {
+            "path": str(self.path),
+            "recipe": self.recipe.name,
+            **graph_facts(self.verified),
+            "probe": self.probed.to_dict(),
+        }
+
+
+def convert_to_file(
+    source: SourceModel,
+    recipe: Recipe,
+    target: Path,
+    *,
+    io_type: str,
+    labels: Labels,
+    representative: RepresentativeDataset | None = None,
+) -> Converted:
+    """Convert, verify, run in a process of its own, and only then write file and manifest.
+
+    Raises:
+        ConversionError: TensorFlow cannot convert the model, or the result is not as promised.
+        ModelError: the runtime cannot run the result.
+    """
+    data = convert_source(
+        source,
+        recipe,
+        io_type=io_type,
+        image_shape=labels.preprocessing.shape,
+        calibration=representative.images if representative and recipe.calibrated else None,
+    )
+    verified = verify(data, recipe, io_type=io_type)
+    if verified.summary.outputs[0].shape[1] != len(labels.class_names):
+        raise ConversionError(
+            f"{source.path}: the model has {verified.summary.outputs[0].shape[1]} classes, but "
+            f"{len(labels.class_names)} class names are known; choose a --dataset that fits."
+        )
+    with _tried_out(target, data) as trial:
+        probed = probe(trial)
+    details = {
+        "recipe": recipe.name,
+        "graph": graph_facts(verified),
+        "probe": probed.to_dict(),
+        "representative_dataset": (
+            representative.to_dict() if representative and recipe.calibrated else None
+        ),
+        "dataset": labels.dataset,
+        "source": {"file": source.path.name, "sha256": _hash_source(source.path)},
+        "versions": {
+            "tensorflow": tf.__version__,
+            "keras": keras.__version__,
+            "numpy": np.__version__,
+        },
+    }
+    in_graph: Output = "probabilities" if verified.summary.ends_in_softmax else "logits"
+    manifest = Manifest(
+        sha256(data), labels.class_names, labels.preprocessing, labels.output or in_graph, details
+    )
+    write_atomically(target, data)
+    write_json_atomically(manifest_path(target), manifest.to_dict())
+    return Converted(target, recipe, verified, probed)
+
+
+@contextlib.contextmanager
+def _tried_out(target: Path, data: bytes) -> Iterator[Path]:
+    """Write a trial copy beside the target, which nobody takes for a model, and remove it."""
+    trial = target.with_name(f".{target.name}.{secrets.token_hex(4)}.trial")
+    try:
+        trial.write_bytes(data)
+        yield trial
+    finally:
+        trial.unlink(missing_ok=True)
+
+
+def _hash_source(path: Path) -> str:
+    """Hash a file, or all files of a folder with their names."""
+    if path.is_file():
+        return sha256(path.read_bytes())
+    parts = sorted(entry for entry in path.rglob("*") if entry.is_file())
+    listing = [f"{entry.relative_to(path)} {sha256(entry.read_bytes())}" for entry in parts]
+    return sha256("\n".join(listing).encode())

@@ -1,0 +1,73 @@
+"""What must be true of a converted model before its file is put in place."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from converter.recipes import Recipe
+from edge_runtime.errors import ConversionError
+from edge_runtime.inspection import ModelSummary, RuntimeSupport, inspect_model, runtime_support
+
+
+@dataclass(frozen=True)
+class Verified:
+    """A converted model whose graph was found to be what was asked for.
+
+    Attributes:
+        summary: what the file is.
+        runtimes: where it runs, judged by operator versions.
+    """
+
+    summary: ModelSummary
+    runtimes: tuple[RuntimeSupport, ...]
+
+
+def verify(data: bytes, recipe: Recipe, *, io_type: str) -> Verified:
+    """Check that a .tflite is what the recipe promises, by its tensors and operators.
+
+    Raises:
+        ConversionError: its scheme, its input or output, or its operators are others.
+    """
+    summary = inspect_model(data)
+    if summary.scheme != recipe.name:
+        raise ConversionError(_other_scheme(summary, recipe))
+    for tensor, what in ((summary.inputs[0], "input"), (summary.outputs[0], "output")):
+        if tensor.dtype != io_type:
+            raise ConversionError(
+                f"{recipe.name}: the {what} turned out as {tensor.dtype}, expected {io_type}."
+            )
+    if recipe.integer_io is not None and io_type != "float32":
+        _refuse_float_remainders(summary, recipe)
+    return Verified(summary, tuple(runtime_support(summary)))
+
+
+def _other_scheme(summary: ModelSummary, recipe: Recipe) -> str:
+    message = f"The model turned out as {summary.scheme}, expected {recipe.name}"
+    if recipe.calibrated and summary.float_tensors:
+        names = ", ".join(tensor.name for tensor in summary.float_tensors[:3])
+        message += (
+            f": {len(summary.float_tensors)} tensors stayed in float ({names}); some of its "
+            "operators have no integer form. Try --quantize dynamic or float16"
+        )
+    return f"{message}."
+
+
+def _refuse_float_remainders(summary: ModelSummary, recipe: Recipe) -> None:
+    counts = {operator.name: operator.count for operator in summary.operators}
+    if not summary.is_full_integer or counts.get("DEQUANTIZE"):
+        raise ConversionError(
+            f"{recipe.name}: {len(summary.float_tensors)} float tensors and "
+            f"{counts.get('DEQUANTIZE', 0)} DEQUANTIZE are left; expected integers only."
+        )
+
+
+def graph_facts(verified: Verified) -> dict[str, Any]:
+    """Return what the manifest says of the graph."""
+    summary = verified.summary
+    return {
+        "scheme": summary.scheme,
+        "size_bytes": summary.size_bytes,
+        "input": asdict(summary.inputs[0]),
+        "output_tensor": asdict(summary.outputs[0]),
+        "operators": [asdict(operator) for operator in summary.operators],
+        "runtimes": [support.to_dict() for support in verified.runtimes],
+    }

@@ -1,0 +1,127 @@
+"""The interpreters that can run a .tflite file: LiteRT, tflite-runtime, TensorFlow."""
+
+import importlib
+import importlib.metadata
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from edge_runtime.errors import EdgeError, MissingDependencyError, ModelError, nearest_name
+from edge_runtime.native import native_messages_silenced
+
+
+class Interpreter(Protocol):
+    """What the three interpreters have in common, as far as it is used here."""
+
+    def allocate_tensors(self) -> None: ...  # noqa: D102
+    def get_input_details(self) -> list[dict[str, Any]]: ...  # noqa: D102
+    def get_output_details(self) -> list[dict[str, Any]]: ...  # noqa: D102
+    def set_tensor(self, tensor_index: int, value: Any) -> None: ...  # noqa: D102
+    def get_tensor(self, tensor_index: int) -> Any: ...  # noqa: D102
+    def invoke(self) -> None: ...  # noqa: D102
+
+
+@dataclass(frozen=True)
+class Backend:
+    """One runtime.
+
+    Attributes:
+        name: what `--backend` takes.
+        package: its name for pip.
+        module: the module that has the class ``Interpreter``.
+        requirement: what to give to `pip install`.
+    """
+
+    name: str
+    package: str
+    module: str
+    requirement: str
+
+    @property
+    def version(self) -> str:
+        """The installed version, or "not installed"."""
+        try:
+            return importlib.metadata.version(self.package)
+        except importlib.metadata.PackageNotFoundError:
+            return "not installed"
+
+    def load(self, model: bytes, *, threads: int = 1) -> Interpreter:
+        """Return an interpreter with its tensors allocated.
+
+        Check the bytes with `edge_runtime.inspection` first: a damaged file can end the process.
+
+        Raises:
+            MissingDependencyError: the runtime is not installed, or cannot be imported.
+            ModelError: the runtime refuses the model.
+        """
+        interpreter_class = self._interpreter_class()
+        try:
+            with native_messages_silenced():
+                interpreter: Interpreter = interpreter_class(
+                    model_content=model, num_threads=threads
+                )
+                interpreter.allocate_tensors()
+        except (ValueError, RuntimeError) as error:
+            reason = " ".join(str(error).split())
+            raise ModelError(
+                f"{self.package} {self.version} cannot run this model: {reason} "
+                "`fmnist-edge inspect` shows which runtimes can."
+            ) from error
+        return interpreter
+
+    def _interpreter_class(self) -> Any:
+        try:
+            # By name: this package must not import TensorFlow unless it is asked for by name.
+            return importlib.import_module(self.module).Interpreter
+        except (ImportError, AttributeError) as error:
+            if self.version != "not installed":
+                raise MissingDependencyError(
+                    f"{self.package} {self.version} is installed but cannot be imported ({error}); "
+                    f"mend it with: pip install {self.requirement}"
+                ) from error
+            raise MissingDependencyError(
+                f"The backend {self.name} needs {self.package}, which is not installed; install it "
+                f"with: pip install {self.requirement}"
+            ) from error
+
+
+BACKENDS = (
+    Backend("litert", "ai-edge-litert", "ai_edge_litert.interpreter", "ai-edge-litert"),
+    Backend(
+        "tflite-runtime",
+        "tflite-runtime",
+        "tflite_runtime.interpreter",
+        "tflite-runtime==2.14.0 'numpy<2'",
+    ),
+    Backend("tensorflow", "tensorflow", "tensorflow.lite", "'.[train]'"),
+)
+
+
+def available_backends() -> tuple[Backend, ...]:
+    """Return the backends whose packages are installed, the preferred one first."""
+    return tuple(backend for backend in BACKENDS if backend.version != "not installed")
+
+
+def choose_backend(name: str | None = None) -> Backend:
+    """Return the backend of that name, or else the first installed of LiteRT and tflite-runtime.
+
+    TensorFlow is never chosen unasked: importing it takes seconds and 400 MB.
+
+    Raises:
+        EdgeError: no backend has that name.
+        MissingDependencyError: none is installed.
+    """
+    by_name = {backend.name: backend for backend in BACKENDS}
+    if name is not None and name not in by_name:
+        raise EdgeError(
+            f"There is no backend '{name}'; choose one of {', '.join(by_name)}."
+            + nearest_name(name, by_name)
+        )
+    if name is not None:
+        return by_name[name]
+    for backend in available_backends():
+        if backend.name != "tensorflow":
+            return backend
+    raise MissingDependencyError(
+        "No TFLite runtime is installed; install one with: pip install ai-edge-litert "
+        "(on 32-bit ARM: pip install tflite-runtime==2.14.0 'numpy<2')"
+    )

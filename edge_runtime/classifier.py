@@ -1,0 +1,265 @@
+"""Run a .tflite image classifier; the one place that quantizes input and dequantizes output."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_runtime.backends import Backend, choose_backend
+from edge_runtime.errors import InputError, ModelError
+from edge_runtime.images import Invert, Preprocessing, read_picture
+from edge_runtime.inspection import ModelSummary, TensorInfo, inspect_model
+from edge_runtime.manifest import ModelFile, Output, read_model
+
+_INTEGERS = ("uint8", "int8", "int16")
+
+
+@dataclass(frozen=True)
+class Classification:
+    """What a model says about one image.
+
+    Attributes:
+        index: the class with the largest probability; of equal ones the first.
+        label: its name.
+        confidence: its probability, 0 to 1.
+        probabilities: (K,) float32, in the order of the classes. An int8 model answers in steps of
+            1/256, so they may not sum to exactly 1.
+    """
+
+    index: int
+    label: str
+    confidence: float
+    probabilities: NDArray[np.float32]
+
+    def __str__(self) -> str:
+        return f"{self.label} ({self.confidence:.1%})"
+
+
+class Classifier:
+    """A loaded .tflite image classifier that eats raw uint8 pixels.
+
+    One classifier serves one thread; give each thread its own.
+
+    Args:
+        model: a .tflite file, or one already read with `edge_runtime.manifest.read_model`.
+        backend: a backend or its name; by default LiteRT, else tflite-runtime.
+        threads: threads of the interpreter. More do not help a small network.
+        class_names: names to use instead of the recorded ones.
+
+    Raises:
+        ModelError: the file is damaged, is no image classifier, or the names do not fit it.
+        MissingDependencyError: the backend is not installed.
+    """
+
+    def __init__(
+        self,
+        model: str | Path | ModelFile,
+        *,
+        backend: Backend | str | None = None,
+        threads: int = 1,
+        class_names: tuple[str, ...] | None = None,
+    ) -> None:
+        file = model if isinstance(model, ModelFile) else read_model(Path(model))
+        self.name = file.name
+        self.summary: ModelSummary = _inspect(file)
+        self._input, self._output = _classifier_tensors(self.summary, file.name)
+        self.batch_size, height, width, channels = (*self._input.shape, 1)[:4]
+        self.preprocessing = (
+            file.manifest.preprocessing if file.manifest else Preprocessing(height, width, channels)
+        )
+        self.output: Output = (
+            file.manifest.output
+            if file.manifest
+            else ("probabilities" if self.summary.ends_in_softmax else "logits")
+        )
+        recorded = file.manifest.class_names if file.manifest else None
+        self.class_names = _fitting_names(
+            class_names or recorded, class_count=self._output.shape[1], name=file.name
+        )
+        if self.preprocessing.shape != (height, width, channels):
+            raise ModelError(
+                f"{file.name}: the manifest is for images of {self.preprocessing.shape}, the "
+                f"model's input is {(height, width, channels)}; convert the model again."
+            )
+        self.threads = threads
+        self.backend = backend if isinstance(backend, Backend) else choose_backend(backend)
+        self._quantized_pixel = quantization_table(self._input)
+        self._interpreter = self.backend.load(file.data, threads=threads)
+
+    def classify(
+        self, image: NDArray[np.uint8] | str | Path, *, invert: Invert = "auto"
+    ) -> Classification:
+        """Classify one image.
+
+        Args:
+            image: (H, W, C) uint8 pixels exactly as the model wants them ((H, W) too when C is 1),
+                or the path of a picture, which is fitted as recorded with the model.
+            invert: whether to exchange bright and dark in a picture file.
+
+        Raises:
+            InputError: the array has another dtype or shape.
+            PictureError: the picture cannot be read.
+        """
+        if isinstance(image, str | Path):
+            image = read_picture(image, self.preprocessing, invert=invert).pixels
+        if isinstance(image, np.ndarray) and image.ndim == 2:
+            image = image[..., np.newaxis]
+        batch = image[np.newaxis] if isinstance(image, np.ndarray) else image
+        return self.classify_batch(batch)[0]
+
+    def classify_batch(self, images: NDArray[np.uint8]) -> list[Classification]:
+        """Classify (N, H, W, C) uint8 images, N may be 0.
+
+        Raises:
+            InputError: the array has another dtype or shape.
+        """
+        return [self._classification(row) for row in self.predict(images)]
+
+    def predict(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Return the (N, K) float32 probabilities of (N, H, W, C) uint8 images.
+
+        Raises:
+            InputError: the array has another dtype or shape.
+        """
+        self._refuse_wrong_input(images)
+        probabilities = np.empty((len(images), len(self.class_names)), np.float32)
+        for start in range(0, len(images), self.batch_size):
+            part = images[start : start + self.batch_size]
+            probabilities[start : start + len(part)] = self._invoke(part)[: len(part)]
+        return probabilities
+
+    def _invoke(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        if self._interpreter is None:
+            raise ModelError(f"{self.name}: this classifier is closed; make a new one.")
+        if len(images) < self.batch_size:  # the last part of a batch is filled up with black images
+            missing = self.batch_size - len(images)
+            images = np.concatenate([images, np.zeros((missing, *images.shape[1:]), np.uint8)])
+        pixels = self._quantized_pixel[images].reshape(self._input.shape)
+        self._interpreter.set_tensor(self._input.index, pixels)
+        self._interpreter.invoke()
+        values = dequantize(self._interpreter.get_tensor(self._output.index), self._output)
+        return values if self.output == "probabilities" else softmax(values)
+
+    def _classification(self, probabilities: NDArray[np.float32]) -> Classification:
+        index = int(np.argmax(probabilities))
+        return Classification(
+            index, self.class_names[index], float(probabilities[index]), probabilities
+        )
+
+    def _refuse_wrong_input(self, images: Any) -> None:
+        expected = self.preprocessing.shape
+        what = f"Expected a NumPy array of uint8 pixels 0..255 with shape (N, {expected[0]}, "
+        what += f"{expected[1]}, {expected[2]})"
+        if not isinstance(images, np.ndarray):
+            raise InputError(f"{what}, got {type(images).__name__}.")
+        if images.dtype != np.uint8:
+            raise InputError(
+                f"{what}, got {images.dtype}; give the raw pixels, without scaling them."
+            )
+        if images.ndim != 4 or images.shape[1:] != expected:
+            raise InputError(f"{what}, got {images.shape}; resize the images first.")
+
+    def close(self) -> None:
+        """Give the interpreter's memory back."""
+        self._interpreter = None  # type: ignore[assignment]
+
+    def __enter__(self) -> "Classifier":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def quantization_table(tensor: TensorInfo) -> NDArray[Any]:
+    """Return what each of the 256 pixel values is in the input tensor's numbers, (256,).
+
+    A real value r becomes round(r / scale) + zero_point, limited to the dtype's range (TFLite
+    quantization specification); a float tensor takes the pixel as it is.
+    """
+    pixels = np.arange(256)
+    if tensor.dtype == "float32":
+        return pixels.astype(np.float32)
+    limits = np.iinfo(tensor.dtype)
+    scale, zero_point = tensor.scales[0], tensor.zero_points[0]
+    quantized = np.round(pixels / scale).astype(np.int64) + zero_point
+    return np.clip(quantized, limits.min, limits.max).astype(tensor.dtype)
+
+
+def dequantize(values: NDArray[Any], tensor: TensorInfo) -> NDArray[np.float32]:
+    """Return (q - zero_point) · scale as float32, the integers widened first; floats unchanged."""
+    if tensor.dtype == "float32":
+        return values.astype(np.float32, copy=False)
+    widened = values.astype(np.int64) - tensor.zero_points[0]
+    return (widened * tensor.scales[0]).astype(np.float32)
+
+
+def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the softmax over the last axis, shifted by the maximum so that it cannot overflow."""
+    shifted = np.exp(logits.astype(np.float64) - logits.max(axis=-1, keepdims=True))
+    probabilities: NDArray[np.float32] = shifted / shifted.sum(axis=-1, keepdims=True)
+    return probabilities.astype(np.float32)
+
+
+def _inspect(file: ModelFile) -> ModelSummary:
+    try:
+        return inspect_model(file.data)
+    except ModelError as error:
+        raise ModelError(f"{file.name}: {error}") from error
+
+
+def _classifier_tensors(summary: ModelSummary, name: str) -> tuple[TensorInfo, TensorInfo]:
+    if len(summary.inputs) != 1 or len(summary.outputs) != 1:
+        raise ModelError(
+            f"{name}: expected an image classifier with one input and one output, got "
+            f"{len(summary.inputs)} and {len(summary.outputs)}."
+        )
+    source, result = summary.inputs[0], summary.outputs[0]
+    image_like = len(source.shape) == 3 or (len(source.shape) == 4 and source.shape[3] in (1, 3))
+    if not image_like or min(source.shape) < 1:
+        raise ModelError(
+            f"{name}: the model's input is not an image: expected (batch, height, width, 1 or 3), "
+            f"got {source.shape}."
+        )
+    if len(result.shape) != 2 or result.shape[0] != source.shape[0] or result.shape[1] < 2:
+        raise ModelError(
+            f"{name}: expected an output of (batch, classes) with two classes or more, got "
+            f"{result.shape}."
+        )
+    for tensor in (source, result):
+        _refuse_unusable_type(tensor, name)
+    return source, result
+
+
+def _refuse_unusable_type(tensor: TensorInfo, name: str) -> None:
+    if tensor.dtype == "float32":
+        return
+    if tensor.dtype not in _INTEGERS:
+        raise ModelError(
+            f"{name}: the tensor '{tensor.name}' is {tensor.dtype}; expected float32 or one of "
+            f"{', '.join(_INTEGERS)}."
+        )
+    if len(tensor.scales) != 1 or len(tensor.zero_points) != 1:
+        raise ModelError(
+            f"{name}: the {tensor.dtype} tensor '{tensor.name}' has no scale and zero point."
+        )
+
+
+def _fitting_names(
+    names: tuple[str, ...] | None, *, class_count: int, name: str
+) -> tuple[str, ...]:
+    if names is None:
+        return tuple(str(index) for index in range(class_count))
+    if len(names) != class_count:
+        raise ModelError(
+            f"{name}: the model has {class_count} classes, but {len(names)} class names were "
+            "given; give one name for each class, in the order of training."
+        )
+    return names

@@ -1,0 +1,137 @@
+"""The command `fmnist-edge`: names all commands, loads one when it is called.
+
+The names of the trainer's and the converter's commands stand here as text. It is the only place
+where the device's package knows of the other two.
+"""
+
+import errno
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from edge_runtime.console import Console, extra_missing, talk_options
+from edge_runtime.errors import EdgeError, nearest_name
+
+# name: (module, what `--help` says of it)
+COMMANDS = {
+    "demo": ("edge_runtime.commands.demo", "Show the whole chain on the embedded sample."),
+    "train": ("trainer.cli", "Train an image classifier."),
+    "convert": ("converter.cli", "Make .tflite files of a trained model."),
+    "classify": ("edge_runtime.commands.classify", "Say what pictures show."),
+    "parity": ("edge_runtime.commands.parity", "Prove that converted models answer the same."),
+    "inspect": ("edge_runtime.commands.inspect", "Say what a .tflite file is."),
+}
+
+CANNOT = 1
+INTERRUPTED = 130  # as shells count a death by SIGINT
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are called, so that `--help` is fast."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names in the order of the work."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a command."""
+        if cmd_name not in COMMANDS:
+            return None
+        try:
+            module = importlib.import_module(COMMANDS[cmd_name][0])
+        except ModuleNotFoundError as error:
+            raise click.ClickException(extra_missing(cmd_name, error)) from error
+        command: click.Command = getattr(module, cmd_name)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command, and offer the nearest name for one that does not exist."""
+        name = args[0]
+        if name not in COMMANDS and not name.startswith("-"):
+            ctx.fail(f"There is no command '{name}'.{nearest_name(name, COMMANDS)}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, summary) for name, (_, summary) in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="fmnist-edge")
+@talk_options
+@click.pass_context
+def cli(context: click.Context) -> None:
+    """Train a small image classifier, shrink it for a Raspberry Pi, and prove that what runs there
+    still answers like the model that was trained.
+
+    Bare commands follow each other: train, convert, parity. Each takes up the latest run.
+    """  # noqa: D205
+    context.ensure_object(Console)
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run a command line and return its exit code; no traceback reaches the user unasked.
+
+    Args:
+        arguments: what stands after `fmnist-edge`; by default the process's own.
+
+    Returns:
+        0 done; 1 could not be done; 2 misused; 3 parity is broken; 130 interrupted.
+    """
+    console = Console()
+    try:
+        result: Any = cli.main(
+            args=None if arguments is None else list(arguments),
+            prog_name="fmnist-edge",
+            standalone_mode=False,
+            obj=console,
+        )
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("Interrupted.", err=True)
+        return INTERRUPTED
+    except Exception as error:
+        if console.debug:
+            raise
+        click.echo(f"Error: {_sentence(error)}", err=True)
+        return CANNOT
+    return result if isinstance(result, int) else 0
+
+
+def _sentence(error: Exception) -> str:
+    if isinstance(error, EdgeError):
+        return str(error)
+    if isinstance(error, OSError) and error.strerror:
+        where = f"{error.filename}: " if error.filename else ""
+        advice = "; free some space and try again" if error.errno == errno.ENOSPC else ""
+        return f"{where}{error.strerror}{advice}."
+    if isinstance(error, MemoryError):
+        return "There is not enough memory for this; use fewer images or a smaller model."
+    return (
+        f"This should not have happened ({type(error).__name__}: {error}). Run it again with "
+        "--debug and report what it prints."
+    )
+
+
+def main() -> None:
+    """Run the process's command line."""
+    code = run()
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader (`| head`) has seen enough; keep Python from complaining about it at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

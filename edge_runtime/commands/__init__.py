@@ -1,0 +1,1 @@
+"""The commands that a device has, a module each; `edge_runtime.cli` loads them by name."""

@@ -1,0 +1,226 @@
+"""The command `classify`."""
+
+import csv
+import glob
+import io
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+
+from edge_runtime.backends import BACKENDS
+from edge_runtime.classifier import Classification, Classifier
+from edge_runtime.console import Console, json_option, talk_options
+from edge_runtime.errors import ModelError, PictureError
+from edge_runtime.images import PICTURE_SUFFIXES, Invert, read_picture
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What became of one picture.
+
+    Attributes:
+        picture: its path as found, or "-".
+        classification: what it shows; None when it could not be read.
+        inverted: whether bright and dark were exchanged.
+        error: why it could not be read, or "".
+    """
+
+    picture: str
+    classification: Classification | None = None
+    inverted: bool = False
+    error: str = ""
+
+    @property
+    def name(self) -> str:
+        """The path, fit to be printed whatever bytes it has."""
+        return click.format_filename(self.picture)
+
+
+@click.command()
+@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("pictures", nargs=-1, required=True, metavar="PICTURE...")
+@click.option(
+    "--invert",
+    type=click.Choice(["auto", "yes", "no"]),
+    default="auto",
+    show_default=True,
+    help="Exchange bright and dark: auto does it when the background is the opposite of the "
+    "training images'.",
+)
+@click.option(
+    "--top", type=click.IntRange(min=1), default=1, show_default=True, help="Answers per picture."
+)
+@click.option("--labels", type=click.Path(path_type=Path), help="Class names, one on each line.")
+@click.option(
+    "--backend",
+    metavar="NAME",
+    help=f"{', '.join(backend.name for backend in BACKENDS)}.  [default: the first of the first "
+    "two that is installed]",
+)
+@click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True)
+@click.option("--csv", "as_csv", is_flag=True, help="Print the answers as CSV.")
+@json_option
+@talk_options
+@click.pass_context
+def classify(
+    context: click.Context,
+    model: Path,
+    pictures: tuple[str, ...],
+    invert: Invert,
+    top: int,
+    labels: Path | None,
+    backend: str | None,
+    threads: int,
+    as_csv: bool,
+    as_json: bool,
+) -> int:
+    """Say what each PICTURE shows: PNG, JPEG or BMP files, folders of them, globs, or - for
+    standard input.
+
+    Pictures of any size and colour are fitted to MODEL's input as recorded beside it. A picture
+    that cannot be read is named, the others are answered, and the exit code is 1.
+    """  # noqa: D205
+    if as_csv and as_json:
+        raise click.UsageError("Give --csv or --json, not both.")
+    console = context.ensure_object(Console)
+    with Classifier(
+        model, backend=backend, threads=threads, class_names=_read_labels(labels)
+    ) as classifier:
+        top = min(top, len(classifier.class_names))
+        if classifier.class_names[:2] == ("0", "1"):
+            console.say(f"{model}: no class names are known, so classes are numbered; see --labels")
+        answers = (_answer(classifier, picture, invert) for picture in find_pictures(pictures))
+        if as_json:
+            failed = _print_json(list(answers), classifier, top)
+        elif as_csv:
+            failed = _print_csv(answers, classifier, top)
+        else:
+            failed = _print_table(list(answers), classifier, top)
+    return 1 if failed else 0
+
+
+def _read_labels(path: Path | None) -> tuple[str, ...] | None:
+    if path is None:
+        return None
+    try:
+        lines = path.read_text("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ModelError(f"{path}: the class names cannot be read ({error}).") from error
+    return tuple(line.strip() for line in lines if line.strip())
+
+
+def find_pictures(arguments: tuple[str, ...]) -> Iterator[str | Answer]:
+    """Yield the pictures that the arguments name, and an `Answer` for each that names none.
+
+    A folder stands for all PNG, JPEG and BMP files in it and below, sorted by name; hidden ones
+    are left out.
+    """
+    for argument in arguments:
+        path = Path(argument)
+        if argument == "-" or path.is_file():
+            yield argument
+        elif path.is_dir():
+            inside = sorted(str(entry) for entry in path.rglob("*") if _is_picture(entry, path))
+            yield from inside
+            if not inside:
+                yield Answer(argument, error="there are no pictures in this folder")
+        else:
+            matches = sorted(glob.glob(argument, recursive=True))  # noqa: PTH207 - keeps "a/../b"
+            yield from matches
+            if not matches:
+                yield Answer(argument, error="there is no such file")
+
+
+def _is_picture(entry: Path, folder: Path) -> bool:
+    hidden = any(part.startswith(".") for part in entry.relative_to(folder).parts)
+    return entry.suffix.lower() in PICTURE_SUFFIXES and not hidden and entry.is_file()
+
+
+def _answer(classifier: Classifier, picture: str | Answer, invert: Invert) -> Answer:
+    if isinstance(picture, Answer):
+        return picture
+    try:
+        read = read_picture(picture, classifier.preprocessing, invert=invert)
+    except PictureError as error:
+        name = "standard input" if picture == "-" else picture
+        return Answer(picture, error=str(error).removeprefix(f"{name}: "))
+    return Answer(picture, classifier.classify(read.pixels), read.inverted)
+
+
+def _best(classification: Classification, classifier: Classifier, top: int) -> list[dict[str, Any]]:
+    # A stable sort keeps the first of equal classes in front, as `Classification.index` does.
+    order = np.argsort(-classification.probabilities, kind="stable")[:top]
+    return [
+        {
+            "class": classifier.class_names[index],
+            "index": int(index),
+            "confidence": round(float(classification.probabilities[index]), 6),
+        }
+        for index in order
+    ]
+
+
+def _print_json(answers: list[Answer], classifier: Classifier, top: int) -> bool:
+    results = [
+        {"picture": answer.name, "error": answer.error}
+        if answer.classification is None
+        else {
+            "picture": answer.name,
+            **_best(answer.classification, classifier, 1)[0],
+            "inverted": answer.inverted,
+            "top": _best(answer.classification, classifier, top),
+        }
+        for answer in answers
+    ]
+    document = {
+        "model": classifier.name,
+        "backend": f"{classifier.backend.package} {classifier.backend.version}",
+        "results": results,
+    }
+    click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+    return any(answer.error for answer in answers)
+
+
+def _print_csv(answers: Iterator[Answer], classifier: Classifier, top: int) -> bool:
+    """Print a row for each answer as it comes; errors go to standard error."""
+    _print_row(["picture", "rank", "class", "index", "confidence", "inverted"])
+    failed = False
+    for answer in answers:
+        if answer.classification is None:
+            failed = True
+            _print_error(answer)
+            continue
+        for rank, best in enumerate(_best(answer.classification, classifier, top), 1):
+            inverted = str(answer.inverted).lower()
+            _print_row([answer.name, rank, *best.values(), inverted])
+    return failed
+
+
+def _print_row(row: list[Any]) -> None:
+    line = io.StringIO()
+    csv.writer(line, lineterminator="").writerow(row)
+    click.echo(line.getvalue())
+
+
+def _print_table(answers: list[Answer], classifier: Classifier, top: int) -> bool:
+    width = max((len(answer.name) for answer in answers if not answer.error), default=0)
+    for answer in answers:
+        if answer.classification is None:
+            continue
+        for rank, best in enumerate(_best(answer.classification, classifier, top)):
+            name = answer.name if rank == 0 else ""
+            note = "  (inverted)" if answer.inverted and rank == 0 else ""
+            click.echo(f"{name:<{width}}  {best['confidence']:>6.1%}  {best['class']}{note}")
+    failed = [answer for answer in answers if answer.error]
+    for answer in failed:
+        _print_error(answer)
+    return bool(failed)
+
+
+def _print_error(answer: Answer) -> None:
+    click.echo(f"Error: {answer.name}: {answer.error}", err=True)

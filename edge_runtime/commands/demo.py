@@ -1,0 +1,73 @@
+"""The command `demo`: the whole chain, by the commands that a user would type."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+from PIL import Image, ImageOps
+
+from edge_runtime.console import Console, runs_dir_option, talk_options
+from edge_runtime.datasets import Dataset
+from edge_runtime.runs import find_run
+
+_PICTURE_CLASSES = 6
+_PICTURE_SIDE = 280
+
+
+@click.command()
+@runs_dir_option
+@click.option("--epochs", type=click.IntRange(min=1), default=100, show_default=True)
+@talk_options
+@click.pass_context
+def demo(context: click.Context, runs_dir: str, epochs: int) -> Any:
+    """Show the whole chain on the embedded sample: train, convert, classify, prove parity.
+
+    It takes about a minute on two cores and needs no network.
+    """
+    start = time.monotonic()
+    runs = ("--runs-dir", runs_dir)
+    _step(context, "1/4 Train the article's network on 1,000 images")
+    _call(context, "train", "--epochs", str(epochs), *runs)
+    run = find_run(Path(runs_dir))
+    _step(context, "2/4 Convert it to five .tflite files")
+    _call(context, "convert", "--quantize", "all", *runs)
+    _step(context, "3/4 Classify some pictures with the int8 file; TensorFlow is not needed for it")
+    pictures = _write_pictures(run.load_dataset(), run.folder / "pictures")
+    _call(context, "classify", str(run.folder / "int8.tflite"), str(pictures))
+    _step(context, "4/4 Prove that each file answers like the full model")
+    exit_code = _call(context, "parity", *runs)
+    click.echo(f"figures {run.folder / 'figures'}")
+    context.ensure_object(Console).say(f"\nDone in {time.monotonic() - start:.0f} s.")
+    return exit_code
+
+
+def _step(context: click.Context, heading: str) -> None:
+    context.ensure_object(Console).say(f"\n{heading}")
+
+
+def _call(context: click.Context, name: str, *arguments: str) -> Any:
+    """Call another command of the group, which imports it, as if it had been typed."""
+    group = context.find_root().command
+    if not isinstance(group, click.Group):
+        raise click.UsageError("demo is a command of fmnist-edge.")
+    command = group.get_command(context, name)
+    if command is None:
+        raise click.UsageError(f"There is no command {name}.")
+    with command.make_context(name, list(arguments), parent=context.parent) as called:
+        return command.invoke(called)
+
+
+def _write_pictures(dataset: Dataset, folder: Path) -> Path:
+    """Write the first test images of some classes, every other one as if photographed on white."""
+    folder.mkdir(exist_ok=True)
+    for label in range(_PICTURE_CLASSES):
+        image = dataset.test.images[int(np.argmax(dataset.test.labels == label))]
+        picture = Image.fromarray(image[..., 0]).resize((_PICTURE_SIDE, _PICTURE_SIDE))
+        name = dataset.class_names[label].lower().replace("/", "-").replace(" ", "-")
+        if label % 2:
+            ImageOps.invert(picture).save(folder / f"{name}-on-white.png")
+        else:
+            picture.save(folder / f"{name}.png")
+    return folder

@@ -1,0 +1,90 @@
+"""The command `inspect`."""
+
+from pathlib import Path
+
+import click
+
+from edge_runtime.console import json_option, talk_options
+from edge_runtime.errors import ModelError
+from edge_runtime.files import to_json
+from edge_runtime.inspection import (
+    ModelSummary,
+    RuntimeSupport,
+    TensorInfo,
+    inspect_model,
+    runtime_support,
+)
+from edge_runtime.manifest import read_model
+
+
+@click.command()
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option("--tensors", is_flag=True, help="List every tensor.")
+@json_option
+@talk_options
+def inspect(model: Path, tensors: bool, as_json: bool) -> None:
+    """Say what a .tflite file is, without running it: its scheme, operators and their versions,
+    tensors, input and output, size, the runtimes that can run it, and whether it is well-formed.
+    """  # noqa: D205
+    file = read_model(model)
+    try:
+        summary = inspect_model(file.data)
+    except ModelError as error:
+        raise ModelError(f"{model}: {error}") from error
+    runtimes = runtime_support(summary)
+    if as_json:
+        document = {
+            "model": str(model),
+            "well_formed": True,
+            **summary.to_dict(),
+            "runtimes": [support.to_dict() for support in runtimes],
+            "manifest": file.manifest.to_dict() if file.manifest else None,
+        }
+        click.echo(to_json(document))
+        return
+    _print_summary(model, summary, runtimes)
+    if file.manifest is None:
+        click.echo("manifest    none beside it: classes are numbered, pictures are never inverted")
+    else:
+        click.echo(f"classes     {', '.join(file.manifest.class_names)}")
+    if tensors:
+        _print_tensors(summary)
+
+
+def _print_summary(
+    model: Path, summary: ModelSummary, runtimes: tuple[RuntimeSupport, ...]
+) -> None:
+    click.echo(f"model       {model}")
+    click.echo("well-formed yes")
+    click.echo(f"size        {summary.size_bytes:,} bytes, SHA-256 {summary.sha256}")
+    click.echo(f"scheme      {summary.scheme}")
+    for tensor in summary.inputs:
+        click.echo(f"input       {_describe(tensor)}")
+    for tensor in summary.outputs:
+        click.echo(f"output      {_describe(tensor)}")
+    operators = ", ".join(
+        f"{use.name} v{use.version}" + (f" ×{use.count}" if use.count > 1 else "")
+        for use in summary.operators
+    )
+    click.echo(f"operators   {operators}")
+    for support in runtimes:
+        reason = "" if support.supported else f": {'; '.join(support.problems)}"
+        click.echo(f"runs on     {support.runtime}: {'yes' if support.supported else 'no'}{reason}")
+
+
+def _describe(tensor: TensorInfo) -> str:
+    shape = " × ".join(str(side) for side in tensor.shape)
+    text = f"{tensor.dtype} {shape}"
+    if len(tensor.scales) == 1:
+        zero_point = tensor.zero_points[0] if tensor.zero_points else 0
+        text += f", scale {tensor.scales[0]:g}, zero point {zero_point}"
+    elif tensor.scales:
+        text += f", {len(tensor.scales)} scales along axis {tensor.quantized_dimension}"
+    return text
+
+
+def _print_tensors(summary: ModelSummary) -> None:
+    click.echo("tensors")
+    for tensor in summary.tensors:
+        kind = "constant" if tensor.is_constant else "computed"
+        click.echo(f"  {tensor.index:>4}  {kind}  {_describe(tensor)}  {tensor.name}")

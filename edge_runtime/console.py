@@ -1,0 +1,199 @@
+"""What the commands share: where words go, how progress is shown, common options.
+
+Results go to standard output; talk and progress to standard error, progress only on a terminal.
+"""
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from edge_runtime.datasets import DatasetSpec
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+@dataclass
+class Console:
+    """How much is said; the object of click's context.
+
+    Attributes:
+        quiet: say nothing but results and errors.
+        debug: show tracebacks.
+    """
+
+    quiet: bool = False
+    debug: bool = False
+
+    def say(self, message: str) -> None:
+        """Tell what is going on, on standard error."""
+        if not self.quiet:
+            click.echo(message, err=True)
+
+    @contextlib.contextmanager
+    def progress(
+        self, length: int, label: str, describe: Callable[[object], str] | None = None
+    ) -> Iterator[Callable[[int], None]]:
+        """Show a bar on a terminal; yield the function that moves it by so many steps.
+
+        Args:
+            length: the number of steps.
+            label: what stands before the bar.
+            describe: what to show behind it, asked for at each move.
+        """
+        if self.quiet or not sys.stderr.isatty():
+            yield lambda done: None
+            return
+        with click.progressbar(
+            length=length, label=label, file=sys.stderr, item_show_func=describe
+        ) as bar:
+            # Without an item click would not ask what to show.
+            yield lambda done: bar.update(done, object())
+
+
+def _set(name: str) -> Callable[[click.Context, click.Parameter, bool], None]:
+    def callback(context: click.Context, parameter: click.Parameter, value: bool) -> None:
+        if value:
+            setattr(context.ensure_object(Console), name, True)
+
+    return callback
+
+
+def talk_options(function: Function) -> Function:
+    """Add -q and --debug; they are understood before and after the command's name."""
+    for decorator in (
+        click.option(
+            "--debug",
+            is_flag=True,
+            expose_value=False,
+            callback=_set("debug"),
+            help="Show the traceback of an error.",
+        ),
+        click.option(
+            "-q",
+            "--quiet",
+            is_flag=True,
+            expose_value=False,
+            callback=_set("quiet"),
+            help="Say nothing but results and errors.",
+        ),
+    ):
+        function = decorator(function)
+    return function
+
+
+def json_option(function: Function) -> Function:
+    """Add --json."""
+    return click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")(
+        function
+    )
+
+
+def run_options(function: Function) -> Function:
+    """Add --run and --runs-dir, which name a run that was trained before."""
+    for decorator in (
+        runs_dir_option,
+        click.option("--run", "run_name", metavar="NAME", help="The run.  [default: the latest]"),
+    ):
+        function = decorator(function)
+    return function
+
+
+def runs_dir_option(function: Function) -> Function:
+    """Add --runs-dir."""
+    return click.option(
+        "--runs-dir",
+        default="runs",
+        show_default=True,
+        metavar="DIR",
+        type=click.Path(file_okay=False),
+        help="Where runs are kept.",
+    )(function)
+
+
+def dataset_options(default: str | None) -> Callable[[Function], Function]:
+    """Add the options that choose a dataset; `dataset_spec` turns them into a `DatasetSpec`."""
+
+    def decorate(function: Function) -> Function:
+        for decorator in reversed(_dataset_options(default)):
+            function = decorator(function)
+        return function
+
+    return decorate
+
+
+def _dataset_options(default: str | None) -> Sequence[Callable[[Function], Function]]:
+    positive = click.IntRange(min=1)
+    return (
+        click.option(
+            "--dataset",
+            default=default,
+            show_default=default is not None,
+            metavar="SOURCE",
+            help="sample (embedded), fashion_mnist, tfds:NAME, idx:DIR or folder:DIR."
+            + ("" if default else "  [default: the run's]"),
+        ),
+        click.option("--train-size", type=positive, help="Use only the first so many to train on."),
+        click.option("--test-size", type=positive, help="Use only the first so many to test on."),
+        click.option(
+            "--image-size",
+            metavar="HxW",
+            callback=_parse_size,
+            help="Fit the pictures of folder: and tfds: to this size, as in 64x64.",
+        ),
+        click.option(
+            "--channels",
+            type=click.Choice(["1", "3"]),
+            help="Make the pictures of folder: and tfds: grey (1) or RGB (3).",
+        ),
+        click.option("--data-dir", metavar="DIR", help="Where TFDS keeps its datasets."),
+    )
+
+
+def spec_from_options(options: dict[str, Any], *, seed: int) -> "DatasetSpec":
+    """Take the values of `dataset_options` out of a command's options, as what to load."""
+    from edge_runtime.datasets import DatasetSpec
+
+    channels = options.pop("channels")
+    return DatasetSpec(
+        source=_absolute_source(options.pop("dataset")),
+        seed=seed,
+        channels=int(channels) if channels else None,
+        **{key: options.pop(key) for key in ("train_size", "test_size", "image_size", "data_dir")},
+    )
+
+
+def _absolute_source(source: str) -> str:
+    """Make the folder of idx:DIR and folder:DIR absolute: later commands may run elsewhere."""
+    prefix, colon, argument = source.partition(":")
+    if prefix in ("idx", "folder") and argument:
+        return f"{prefix}{colon}{Path(argument).expanduser().resolve()}"
+    return source
+
+
+def _parse_size(
+    context: click.Context, parameter: click.Parameter, value: str | None
+) -> tuple[int, int] | None:
+    if value is None:
+        return None
+    height, _, width = value.lower().partition("x")
+    try:
+        size = int(height), int(width or height)
+    except ValueError:
+        raise click.BadParameter(f"expected HEIGHTxWIDTH, as in 64x64, got '{value}'.") from None
+    if not (1 <= size[0] <= 4096 and 1 <= size[1] <= 4096):
+        raise click.BadParameter(f"both sides must be 1 to 4096, got '{value}'.")
+    return size
+
+
+def extra_missing(command: str, error: ImportError) -> str:
+    """Return the sentence for a command whose packages are not installed."""
+    return (
+        f"`fmnist-edge {command}` needs {error.name or error}, which is not installed; install it "
+        "from the folder of fmnist-edge with: pip install '.[train]'"
+    )

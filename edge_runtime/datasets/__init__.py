@@ -1,0 +1,89 @@
+"""Datasets of images for classification: where they come from, and what they hold.
+
+The embedded sample, IDX files and folders of pictures need only NumPy and Pillow. Further sources
+are entry points of the group `fmnist_edge.datasets`: a prefix and a function from a `DatasetSpec`
+to a `Dataset`; `tfds:` is one of them.
+"""
+
+import importlib.metadata
+from collections.abc import Callable
+from dataclasses import replace
+
+from edge_runtime.datasets.dataset import Dataset, DatasetSpec, Split, image_hashes
+from edge_runtime.datasets.folder import load_folder
+from edge_runtime.datasets.idx import load_idx
+from edge_runtime.datasets.sample import load_sample
+from edge_runtime.errors import DatasetError, nearest_name
+
+__all__ = ["Dataset", "DatasetSpec", "Split", "image_hashes", "load_dataset"]
+
+Loader = Callable[[DatasetSpec], Dataset]
+
+_ENTRY_POINTS = "fmnist_edge.datasets"
+_BUILT_IN: dict[str, Loader] = {"sample": load_sample, "idx": load_idx, "folder": load_folder}
+_WITHOUT_ARGUMENT = {"sample": "sample", "fashion_mnist": "tfds:fashion_mnist"}
+
+
+def load_dataset(spec: DatasetSpec) -> Dataset:
+    """Load a dataset and limit it to the sizes that the spec asks for.
+
+    Raises:
+        DatasetError: there is no such source, it cannot be read, or it is too small.
+        MissingDependencyError: the source needs a package that is not installed.
+    """
+    source = _WITHOUT_ARGUMENT.get(spec.source, spec.source)
+    prefix, _, argument = source.partition(":")
+    if (prefix not in _loader_names() or not argument) and source != "sample":
+        raise DatasetError(_unknown_source(spec.source))
+    dataset = _loader(prefix)(replace(spec, source=source))
+    limited = replace(
+        dataset,
+        name=spec.source,
+        train=_first(dataset.train, spec.train_size, "training"),
+        test=_first(dataset.test, spec.test_size, "test"),
+    )
+    _refuse_unusable(limited)
+    return limited
+
+
+def _loader_names() -> set[str]:
+    points = importlib.metadata.entry_points(group=_ENTRY_POINTS)
+    return {*_BUILT_IN, *(point.name for point in points)}
+
+
+def _loader(prefix: str) -> Loader:
+    if prefix in _BUILT_IN:
+        return _BUILT_IN[prefix]
+    (point,) = set(importlib.metadata.entry_points(group=_ENTRY_POINTS, name=prefix))
+    loader: Loader = point.load()
+    return loader
+
+
+def _unknown_source(source: str) -> str:
+    known = {*_WITHOUT_ARGUMENT, *_loader_names()}
+    shown = "sample, fashion_mnist, tfds:NAME, idx:DIR or folder:DIR"
+    return f"There is no dataset '{source}'; expected {shown}." + nearest_name(
+        source.partition(":")[0], known
+    )
+
+
+def _first(split: Split, size: int | None, what: str) -> Split:
+    if size is None:
+        return split
+    if not 1 <= size <= len(split):
+        raise DatasetError(
+            f"The dataset has {len(split)} {what} images; {size} of them were asked for. "
+            f"Choose 1 to {len(split)}."
+        )
+    return Split(split.images[:size], split.labels[:size])
+
+
+def _refuse_unusable(dataset: Dataset) -> None:
+    for split, what in ((dataset.train, "training"), (dataset.test, "test")):
+        if len(split) == 0:
+            raise DatasetError(f"The dataset '{dataset.name}' has no {what} images.")
+    if len(set(dataset.train.labels.tolist())) < 2:
+        raise DatasetError(
+            f"All training images of '{dataset.name}' are of one class; a classifier needs two "
+            "classes or more. Use more images (--train-size) or another dataset."
+        )

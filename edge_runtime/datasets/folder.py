@@ -1,0 +1,119 @@
+"""A folder of pictures for each class, split already (`train/`, `test/`) or split here."""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from edge_runtime.datasets.dataset import Dataset, DatasetSpec, Split
+from edge_runtime.errors import DatasetError, PictureError
+from edge_runtime.images import PICTURE_SUFFIXES, Preprocessing, decode, prepare
+
+_TEST_SHARE = 0.2
+
+
+def load_folder(spec: DatasetSpec) -> Dataset:
+    """Load `folder:DIR`: `DIR/CLASS/*.png`, or `DIR/train/CLASS/*` and `DIR/test/CLASS/*`.
+
+    Without the two sub-folders a fifth of each class, drawn with the spec's seed, is the test
+    split. The order of the images is drawn with the seed too, so that the first so many of them
+    are of all classes.
+
+    Raises:
+        DatasetError: there is no such folder, fewer than two classes, or a picture is damaged.
+    """
+    folder = Path(spec.source.partition(":")[2]).expanduser()
+    if not folder.is_dir():
+        raise DatasetError(f"There is no folder {folder}.")
+    if (folder / "train").is_dir() and (folder / "test").is_dir():
+        class_names = _class_names(folder / "train")
+        train, test = (_list(folder / part, class_names) for part in ("train", "test"))
+    else:
+        class_names = _class_names(folder)
+        train, test = _split(_list(folder, class_names), spec.seed, class_names)
+    pictures = [[(_open(path), label) for path, label in part] for part in (train, test)]
+    preprocessing = _preprocessing([image for part in pictures for image, _ in part], spec)
+    rng = np.random.default_rng(spec.seed)
+    splits = [_to_split(part, preprocessing, rng) for part in pictures]
+    return Dataset(spec.source, class_names, train=splits[0], test=splits[1])
+
+
+def _class_names(folder: Path) -> tuple[str, ...]:
+    names = sorted(
+        entry.name for entry in folder.iterdir() if entry.is_dir() and entry.name[0] != "."
+    )
+    if len(names) < 2:
+        found = f"only '{names[0]}'" if names else "none"
+        raise DatasetError(
+            f"Expected a folder for each of two classes or more in {folder}, found {found}."
+        )
+    return tuple(names)
+
+
+def _list(folder: Path, class_names: tuple[str, ...]) -> list[tuple[Path, int]]:
+    unknown = sorted(
+        entry.name
+        for entry in folder.iterdir()
+        if entry.is_dir() and entry.name[0] != "." and entry.name not in class_names
+    )
+    if unknown:
+        raise DatasetError(f"{folder} has a class '{unknown[0]}' that the training split has not.")
+    return [
+        (path, label)
+        for label, name in enumerate(class_names)
+        for path in sorted((folder / name).rglob("*"))
+        if path.suffix.lower() in PICTURE_SUFFIXES and path.name[0] != "." and path.is_file()
+    ]
+
+
+def _split(
+    listing: list[tuple[Path, int]], seed: int, class_names: tuple[str, ...]
+) -> tuple[list[tuple[Path, int]], list[tuple[Path, int]]]:
+    rng = np.random.default_rng(seed)
+    train: list[tuple[Path, int]] = []
+    test: list[tuple[Path, int]] = []
+    for label, name in enumerate(class_names):
+        members = [entry for entry in listing if entry[1] == label]
+        if len(members) < 2:
+            raise DatasetError(
+                f"The class '{name}' has {len(members)} pictures; a split into training and test "
+                "images needs two or more."
+            )
+        order = rng.permutation(len(members))
+        test_count = max(1, round(len(members) * _TEST_SHARE))
+        test += [members[index] for index in sorted(order[:test_count])]
+        train += [members[index] for index in sorted(order[test_count:])]
+    return train, test
+
+
+def _open(path: Path) -> Image.Image:
+    try:
+        return decode(path.read_bytes(), name=str(path))
+    except (OSError, PictureError) as error:
+        raise DatasetError(f"{error} Mend or remove it.") from error
+
+
+def _preprocessing(images: list[Image.Image], spec: DatasetSpec) -> Preprocessing:
+    if not images:
+        raise DatasetError(f"There are no PNG, JPEG or BMP pictures in '{spec.source}'.")
+    sizes = {(image.height, image.width) for image in images}
+    if spec.image_size is None and len(sizes) > 1:
+        raise DatasetError(
+            f"The pictures in '{spec.source}' have {len(sizes)} different sizes; give the one that "
+            "the model shall have with --image-size, as in --image-size 28x28."
+        )
+    height, width = spec.image_size or sizes.pop()
+    grey = all(image.mode == "L" for image in images)
+    return Preprocessing(height, width, spec.channels or (1 if grey else 3))
+
+
+def _to_split(
+    pictures: list[tuple[Image.Image, int]], preprocessing: Preprocessing, rng: np.random.Generator
+) -> Split:
+    images: NDArray[np.uint8] = np.empty((len(pictures), *preprocessing.shape), np.uint8)
+    for index, (image, _) in enumerate(pictures):
+        images[index] = prepare(image, preprocessing, invert="no").pixels
+    labels = np.array([label for _, label in pictures], np.int64)
+    order = rng.permutation(len(pictures))
+    return Split(images[order], labels[order])

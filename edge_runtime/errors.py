@@ -1,0 +1,65 @@
+"""The errors that a user can cause or meet, in one family.
+
+    EdgeError
+    ├── PictureError (ValueError)        a picture cannot be read, or is too large
+    ├── ModelError (ValueError)          a model file is damaged, or is not an image classifier
+    ├── InputError (ValueError)          an array has another dtype or shape than the model's input
+    ├── DatasetError (ValueError)        a dataset cannot be found, read, or used for this
+    ├── PredictionsError (ValueError)    predictions are damaged, or are not of the same images
+    ├── RunError (ValueError)            a run is missing, unfinished, or in the way
+    ├── TrainingError (RuntimeError)     training cannot go on
+    ├── ConversionError (RuntimeError)   a model cannot be converted as asked
+    └── MissingDependencyError (ImportError)   an optional package is not installed
+
+Each message says what was expected, what came, and what to do, in one sentence or two. The command
+line prints it and ends with exit code 1.
+"""
+
+import difflib
+from collections.abc import Iterable
+
+
+class EdgeError(Exception):
+    """Whatever this toolkit raises on purpose."""
+
+
+class PictureError(EdgeError, ValueError):
+    """A picture cannot be read, or is too large."""
+
+
+class ModelError(EdgeError, ValueError):
+    """A model file is damaged, or is not an image classifier."""
+
+
+class InputError(EdgeError, ValueError):
+    """An array has another dtype or shape than the model's input."""
+
+
+class DatasetError(EdgeError, ValueError):
+    """A dataset cannot be found, read, or used for this."""
+
+
+class PredictionsError(EdgeError, ValueError):
+    """Predictions are damaged, or are not of the same images."""
+
+
+class RunError(EdgeError, ValueError):
+    """A run is missing, unfinished, or in the way."""
+
+
+class TrainingError(EdgeError, RuntimeError):
+    """Training cannot go on."""
+
+
+class ConversionError(EdgeError, RuntimeError):
+    """A model cannot be converted as asked."""
+
+
+class MissingDependencyError(EdgeError, ImportError):
+    """An optional package is not installed."""
+
+
+def nearest_name(name: str, known: Iterable[str]) -> str:
+    """Return " Did you mean 'x'?" for the known name nearest to ``name``, or "" if none is near."""
+    matches = difflib.get_close_matches(name.lower(), sorted(known), n=1)
+    return f" Did you mean '{matches[0]}'?" if matches else ""

@@ -1,0 +1,113 @@
+"""Reading under a size cap, hashing, and writing so that a file appears whole or not at all."""
+
+import contextlib
+import hashlib
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+MEBIBYTE = 1024 * 1024
+
+
+def sha256(data: bytes | memoryview) -> str:
+    """Return the SHA-256 of ``data`` as 64 hexadecimal digits."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def read_capped(path: Path, *, limit_bytes: int) -> bytes:
+    """Read a file once, refusing more than ``limit_bytes``.
+
+    Raises:
+        ValueError: the file is larger than the limit.
+        OSError: it cannot be read.
+    """
+    with path.open("rb") as file:
+        data = file.read(limit_bytes + 1)
+    if len(data) > limit_bytes:
+        raise ValueError(f"it is larger than {limit_bytes // MEBIBYTE} MiB")
+    return data
+
+
+def write_atomically(path: Path, data: bytes | str) -> None:
+    """Write a file so that at any moment ``path`` holds the old content or the new, never a part.
+
+    A temporary file in the same folder is written, flushed to the disk and renamed; then the folder
+    itself is flushed, so that the rename survives a power cut.
+    """
+    content = data.encode() if isinstance(data, str) else data
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        with temporary.open("xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
+
+
+def write_json_atomically(path: Path, document: Mapping[str, Any]) -> None:
+    """Write ``document`` as indented JSON, whole or not at all. NaN and infinity are refused."""
+    write_atomically(path, to_json(document) + "\n")
+
+
+def to_json(document: Mapping[str, Any]) -> str:
+    """Return ``document`` as indented JSON text that every parser accepts (no NaN)."""
+    return json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
+
+
+def sync_folder(folder: Path) -> None:
+    """Flush a folder's entries to the disk, so that renames in it survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def folder_written_atomically(target: Path, *, replace: bool) -> Iterator[Path]:
+    """Yield a temporary folder that takes the place of ``target`` when the block succeeds.
+
+    Nothing of it is left when the block fails. With ``replace`` an existing ``target`` is set aside
+    until the new one is in place, and comes back if the rename fails.
+
+    Raises:
+        FileExistsError: ``target`` exists and ``replace`` is false.
+    """
+    if target.exists() and not replace:
+        raise FileExistsError(f"{target} exists")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
+    temporary.mkdir()
+    try:
+        yield temporary
+        put_folder_in_place(temporary, target)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+
+
+def put_folder_in_place(source: Path, target: Path) -> None:
+    """Rename ``source`` to ``target``, setting an existing target aside first, then deleting it."""
+    for entry in source.rglob("*"):
+        if entry.is_file():
+            with entry.open("rb") as file:
+                os.fsync(file.fileno())
+    aside = target.with_name(f".{target.name}.{secrets.token_hex(4)}.old")
+    if target.exists():
+        target.rename(aside)
+    try:
+        source.rename(target)
+    except BaseException:
+        if aside.exists():
+            aside.rename(target)
+        raise
+    sync_folder(target.parent)
+    shutil.rmtree(aside, ignore_errors=True)

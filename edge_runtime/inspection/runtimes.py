@@ -1,0 +1,76 @@
+"""Which runtimes can load a model, judged from what the model names and what each runtime has."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from edge_runtime.inspection.model import ModelSummary, OperatorUse
+from edge_runtime.inspection.operators import AI_EDGE_LITERT_2_3, TFLITE_RUNTIME_2_14
+from edge_runtime.inspection.schema import TENSOR_TYPES
+
+_ALL_DTYPES = tuple(kind.dtype for kind in TENSOR_TYPES)
+
+
+@dataclass(frozen=True)
+class RuntimeSupport:
+    """Whether one runtime has what a model needs.
+
+    Attributes:
+        runtime: Its name, with the version where only that one is meant.
+        supported: Whether it has every operator, version and tensor type.
+        problems: What is missing, one phrase each; empty if it is supported.
+    """
+
+    runtime: str
+    supported: bool
+    problems: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the finding as what JSON can hold."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class _Runtime:
+    name: str
+    versions: Mapping[str, int]
+    dtypes: tuple[str, ...]
+
+
+# Operators and tensor types as printed by scripts/measure-op-versions. Newer releases only add to
+# them, so ai-edge-litert 2.3.0 stands for those that follow.
+_RUNTIMES = (
+    _Runtime("ai-edge-litert", AI_EDGE_LITERT_2_3, _ALL_DTYPES),
+    _Runtime("tflite-runtime 2.14.0", TFLITE_RUNTIME_2_14, _ALL_DTYPES[:18]),
+)
+
+
+def runtime_support(summary: ModelSummary) -> tuple[RuntimeSupport, ...]:
+    """Return, for each runtime, whether it can load the model, and what stands in the way.
+
+    The versions are necessary, not sufficient: a kernel may still refuse a type or a shape that it
+    meets. Loading the model in the runtime is the proof.
+
+    Args:
+        summary: What `inspect_model` said about the model.
+    """
+    return tuple(_support(runtime, summary) for runtime in _RUNTIMES)
+
+
+def _support(runtime: _Runtime, summary: ModelSummary) -> RuntimeSupport:
+    found = [_operator_problem(use, runtime.versions) for use in summary.operators]
+    dtypes = dict.fromkeys(tensor.dtype for tensor in summary.tensors)
+    found += [f"{dtype} tensors: not there" for dtype in dtypes if dtype not in runtime.dtypes]
+    problems = tuple(problem for problem in found if problem is not None)
+    return RuntimeSupport(runtime.name, not problems, problems)
+
+
+def _operator_problem(use: OperatorUse, versions: Mapping[str, int]) -> str | None:
+    if use.custom:
+        return f"custom operator {use.name}: not there"
+    highest = versions.get(use.name)
+    if highest is None:
+        return f"{use.name}: not there"
+    if use.version > highest:
+        return f"{use.name} version {use.version}: at most {highest} there"
+    return None

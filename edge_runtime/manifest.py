@@ -1,0 +1,139 @@
+"""What is recorded beside a model: its class names, its preprocessing, and how it was made.
+
+The manifest of `int8.tflite` is `int8.manifest.json`. A model without one still runs: its classes
+are numbered, and pictures are fitted to its input without inverting.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from edge_runtime.errors import EdgeError, ModelError
+from edge_runtime.files import MEBIBYTE, read_capped, sha256
+from edge_runtime.images import Preprocessing
+
+SCHEMA_VERSION = 1
+MODEL_LIMIT_BYTES = 512 * MEBIBYTE
+MANIFEST_LIMIT_BYTES = 8 * MEBIBYTE
+
+Output = Literal["probabilities", "logits"]
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a device must know about a model, and where it came from.
+
+    Attributes:
+        model_sha256: hash of the .tflite bytes.
+        class_names: in the order of the model's outputs.
+        preprocessing: from picture to input.
+        output: "probabilities", or "logits" that still need a softmax.
+        details: how it was made: recipe, representative dataset, operators, versions.
+    """
+
+    model_sha256: str
+    class_names: tuple[str, ...]
+    preprocessing: Preprocessing
+    output: Output
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what `from_dict` reads."""
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "model_sha256": self.model_sha256,
+            "class_names": list(self.class_names),
+            "preprocessing": self.preprocessing.to_dict(),
+            "output": self.output,
+            **self.details,
+        }
+
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any]) -> "Manifest":
+        """Read what `to_dict` wrote.
+
+        Raises:
+            ModelError: a key is missing or has an impossible value.
+        """
+        known = {"schema_version", "model_sha256", "class_names", "preprocessing", "output"}
+        try:
+            if document["schema_version"] != SCHEMA_VERSION:
+                raise ValueError(
+                    f"expected schema version {SCHEMA_VERSION}, got {document['schema_version']}"
+                )
+            if document["output"] not in ("probabilities", "logits"):
+                raise ValueError(
+                    f"output must be probabilities or logits, got {document['output']!r}"
+                )
+            return cls(
+                model_sha256=str(document["model_sha256"]),
+                class_names=tuple(str(name) for name in document["class_names"]),
+                preprocessing=Preprocessing.from_dict(document["preprocessing"]),
+                output=document["output"],
+                details={key: value for key, value in document.items() if key not in known},
+            )
+        except KeyError as error:
+            raise ModelError(f"the key {error} is missing") from error
+        except (TypeError, ValueError) as error:
+            raise ModelError(str(error)) from error
+
+
+def manifest_path(model: Path) -> Path:
+    """Return where the manifest of a model lies: beside it, `.manifest.json` for `.tflite`."""
+    return model.with_suffix(".manifest.json")
+
+
+@dataclass(frozen=True)
+class ModelFile:
+    """A model that was read once: these bytes are the ones that are checked and then run.
+
+    Attributes:
+        name: what to call it in messages.
+        data: the .tflite bytes.
+        manifest: what lay beside it, or None.
+    """
+
+    name: str
+    data: bytes
+    manifest: Manifest | None = None
+
+
+def read_model(path: Path) -> ModelFile:
+    """Read a .tflite file and the manifest beside it.
+
+    Raises:
+        ModelError: it is missing, too large, or the manifest does not belong to it.
+    """
+    try:
+        data = read_capped(path, limit_bytes=MODEL_LIMIT_BYTES)
+    except FileNotFoundError as error:
+        raise ModelError(f"{path}: there is no such model file.") from error
+    except OSError as error:
+        raise ModelError(f"{path}: it cannot be read ({error.strerror}).") from error
+    except ValueError as error:
+        raise ModelError(f"{path}: {error}; this is no model for a small device.") from error
+    return ModelFile(str(path), data, _read_manifest(path, sha256(data)))
+
+
+def _read_manifest(model: Path, model_sha256: str) -> Manifest | None:
+    path = manifest_path(model)
+    if not path.exists():
+        return None
+    try:
+        document = json.loads(read_capped(path, limit_bytes=MANIFEST_LIMIT_BYTES))
+        if not isinstance(document, dict):
+            raise ValueError("expected a JSON object")
+        manifest = Manifest.from_dict(document)
+    except (EdgeError, OSError, ValueError, RecursionError) as error:
+        raise ModelError(
+            f"{path}: the manifest cannot be read ({error}); convert the model again."
+        ) from error
+    if manifest.model_sha256 != model_sha256:
+        raise ModelError(
+            f"{path} describes another file than {model.name} (SHA-256 expected: "
+            f"{manifest.model_sha256[:12]}…, got: {model_sha256[:12]}…); copy both again, from the "
+            "same conversion."
+        )
+    return manifest

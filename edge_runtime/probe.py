@@ -1,0 +1,143 @@
+"""Load a model and run it in a process of its own, so that a crash of the runtime harms nobody.
+
+`python -m edge_runtime.probe MODEL` prints what it found as JSON.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edge_runtime.classifier import Classifier
+from edge_runtime.errors import EdgeError, ModelError
+from edge_runtime.manifest import ModelFile
+
+_TIMEOUT_SECONDS = 120.0
+
+
+@dataclass(frozen=True)
+class ProbeResult:
+    """What a runtime made of a model.
+
+    Attributes:
+        backend: the runtime's package.
+        backend_version: its version.
+        outside_xnnpack: the operators that XNNPACK left to the runtime's own, slower kernels.
+        operator_count: how many operators there are.
+    """
+
+    backend: str
+    backend_version: str
+    outside_xnnpack: tuple[str, ...]
+    operator_count: int
+
+    @property
+    def xnnpack(self) -> str:
+        """How much of the graph XNNPACK takes over, in words."""
+        if not self.outside_xnnpack:
+            return "whole graph"
+        if len(self.outside_xnnpack) == self.operator_count:
+            return "none"
+        if len(self.outside_xnnpack) > 2:
+            return f"all but {len(self.outside_xnnpack)} of {self.operator_count} operators"
+        return f"all but {', '.join(self.outside_xnnpack)}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it for JSON, with the words."""
+        return {**asdict(self), "xnnpack": self.xnnpack}
+
+
+def probe(model: Path, *, backend: str | None = None, python: str = sys.executable) -> ProbeResult:
+    """Load and invoke a model in a child process.
+
+    Args:
+        model: the .tflite file.
+        backend: name of a backend; by default the one that would be chosen.
+        python: the interpreter to use, which must be able to import this package.
+
+    Raises:
+        ModelError: the runtime refused the model, died of it, or answered with NaN.
+    """
+    command = [python, "-m", "edge_runtime.probe", str(model), *([backend] if backend else [])]
+    try:
+        child = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            timeout=_TIMEOUT_SECONDS,
+            check=False,
+            # Nothing in the current folder may pass for a module of ours.
+            env={**os.environ, "PYTHONSAFEPATH": "1"},
+        )
+    except subprocess.TimeoutExpired as error:
+        raise ModelError(f"The model did not answer within {_TIMEOUT_SECONDS:.0f} s.") from error
+    if child.returncode < 0:
+        raise ModelError(f"The runtime died of this model (signal {-child.returncode}).")
+    if child.returncode != 0:
+        lines = child.stderr.strip().splitlines() or ["it gave no reason"]
+        raise ModelError(lines[-1].removeprefix("Error: "))
+    found = json.loads(child.stdout)
+    return ProbeResult(**{**found, "outside_xnnpack": tuple(found["outside_xnnpack"])})
+
+
+def _run_probe(model: Path, backend: str | None) -> ProbeResult:
+    classifier = Classifier(ModelFile(model.name, model.read_bytes()), backend=backend)
+    height, width, channels = classifier.preprocessing.shape
+    ramp = np.arange(height * width * channels, dtype=np.uint32).reshape(height, width, channels)
+    images = np.stack([np.zeros_like(ramp), np.full_like(ramp, 255), ramp % 256]).astype(np.uint8)
+    answers = classifier.predict(images)
+    if not np.isfinite(answers).all():
+        raise ModelError("The model answers with NaN or infinity.")
+    interpreter: Any = classifier._interpreter
+    operators = interpreter._get_ops_details()
+    output = int(interpreter.get_output_details()[0]["index"])
+    return ProbeResult(
+        classifier.backend.package,
+        classifier.backend.version,
+        tuple(_outside_xnnpack(operators, output)),
+        sum(operator["op_name"] != "DELEGATE" for operator in operators),
+    )
+
+
+def _outside_xnnpack(operators: list[dict[str, Any]], output: int) -> list[str]:
+    """Return the names of the operators that run on the runtime's own kernels, sorted.
+
+    A part that XNNPACK took over appears as an operator DELEGATE behind the original ones, which
+    stay listed. So walk back from the output: where a delegate makes a tensor, the original
+    operator behind it does not run.
+    """
+    made_by: dict[int, dict[str, Any]] = {}
+    for operator in operators:  # delegates come last, and take the place of what they replace
+        made_by.update({int(index): operator for index in operator["outputs"]})
+    outside: list[str] = []
+    seen: set[int] = set()
+    waiting = [output]
+    while waiting:
+        operator = made_by.get(waiting.pop(), {})
+        if not operator or int(operator["index"]) in seen:
+            continue
+        seen.add(int(operator["index"]))
+        if operator["op_name"] != "DELEGATE":
+            outside.append(operator["op_name"])
+        waiting += [int(index) for index in operator["inputs"]]
+    return sorted(outside)
+
+
+def main() -> int:
+    """Probe the model that the command line names."""
+    try:
+        result = _run_probe(Path(sys.argv[1]), sys.argv[2] if len(sys.argv) > 2 else None)
+    except EdgeError as error:
+        sys.stderr.write(f"Error: {' '.join(str(error).split())}\n")
+        return 1
+    sys.stdout.write(json.dumps(asdict(result)))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

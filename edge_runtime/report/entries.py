@@ -1,0 +1,143 @@
+"""What table and page have in common: a row for each model, and the facts of the measurement."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from edge_runtime.metrics import Rate, recalls
+from edge_runtime.parity import Comparison, ParityReport
+from edge_runtime.report.wording import printable
+
+# What a figure must name, and from which details it comes.
+_FACTS = (
+    ("Dataset", ("dataset",)),
+    ("Processor", ("cpu",)),
+    ("Runtime", ("backend", "backend_version")),
+    ("Threads", ("threads",)),
+    ("NumPy", ("numpy",)),
+)
+
+# More bytes or microseconds than any model has.
+_LARGEST_NUMBER = 1e10
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One model of the report.
+
+    Attributes:
+        model: its name, printable.
+        details: who computed its predictions; from a file, so anything may be missing.
+        accuracy: the share of right answers.
+        comparison: None for the full model.
+    """
+
+    model: str
+    details: Mapping[str, Any]
+    accuracy: Rate
+    comparison: Comparison | None = None
+
+    @property
+    def size_bytes(self) -> int | None:
+        """The size of the model's file."""
+        size = _number(self.details.get("size_bytes"))
+        return None if size is None else int(size)
+
+    def latency_us(self, key: str) -> float | None:
+        """The "median", "p10" or "p90" of the time that one image takes."""
+        latency = self.details.get("latency_us")
+        return _number(latency.get(key)) if isinstance(latency, Mapping) else None
+
+
+def entries(report: ParityReport) -> list[Entry]:
+    """Return the full model, then the converted ones."""
+    full = Entry(
+        printable(report.reference.model),
+        report.reference.details,
+        report.comparisons[0].counts.reference_accuracy,
+    )
+    return [full] + [
+        Entry(printable(item.model), item.details, item.counts.candidate_accuracy, item)
+        for item in report.comparisons
+    ]
+
+
+def float32_size_bytes(report: ParityReport) -> int | None:
+    """Return the size of the float32 model, if there is one, to measure the others against."""
+    for entry in entries(report)[1:]:
+        if entry.details.get("scheme") == "float32" and entry.size_bytes:
+            return entry.size_bytes
+    return None
+
+
+def facts(report: ParityReport) -> list[tuple[str, str]]:
+    """Return what the figures were measured on; where models differ, which had what."""
+    found = [(label, _shared_fact(entries(report), keys)) for label, keys in _FACTS]
+    return [(label, value) for label, value in found if value]
+
+
+def _shared_fact(models: list[Entry], keys: tuple[str, ...]) -> str:
+    owners: dict[str, list[str]] = {}
+    for entry in models:
+        value = " ".join(printable(entry.details[key]) for key in keys if key in entry.details)
+        if value:
+            owners.setdefault(value, []).append(entry.model)
+    if [len(names) for names in owners.values()] == [len(models)]:
+        return next(iter(owners))
+    converted = [entry.model for entry in models[1:]]
+    return "; ".join(
+        f"{value} ({'converted' if names == converted else ', '.join(names)})"
+        for value, names in owners.items()
+    )
+
+
+@dataclass(frozen=True)
+class ClassRecall:
+    """How often both models found the images of one class."""
+
+    name: str
+    full: Rate
+    converted: Rate
+
+    @property
+    def found_more(self) -> int:
+        """How many images more the converted model found; negative for fewer."""
+        return self.converted.successes - self.full.successes
+
+    @property
+    def difference(self) -> float:
+        """The converted model's recall minus the full model's."""
+        return self.found_more / self.full.total
+
+
+def class_recalls(
+    comparison: Comparison, class_names: tuple[str, ...]
+) -> tuple[list[ClassRecall], list[ClassRecall]]:
+    """Return the classes whose recall changed, the largest loss first, and the others."""
+    counts = comparison.counts
+    rows = [
+        ClassRecall(printable(name), full, converted)
+        for name, full, converted in zip(
+            class_names,
+            recalls(counts.reference_confusion),
+            recalls(counts.candidate_confusion),
+            strict=True,
+        )
+    ]
+    changed = [row for row in rows if row.found_more]
+    return sorted(changed, key=lambda row: row.difference), [
+        row for row in rows if not row.found_more
+    ]
+
+
+def flip_counts(comparison: Comparison) -> tuple[int, int, int]:
+    """Return how many changed answers lost a right one, won one, or neither."""
+    effects = [flip.effect for flip in comparison.flips]
+    return effects.count("lost"), effects.count("won"), effects.count("neither right")
+
+
+def _number(value: object) -> float | None:
+    """Return a measured quantity, or None for what cannot be one."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if 0 <= value < _LARGEST_NUMBER else None

@@ -1,0 +1,1 @@
+"""Build and fit Keras image classifiers on raw uint8 pixels (needs TensorFlow)."""

@@ -1,0 +1,220 @@
+"""The command `train`."""
+
+import contextlib
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from edge_runtime.console import (
+    Console,
+    dataset_options,
+    extra_missing,
+    json_option,
+    runs_dir_option,
+    spec_from_options,
+    talk_options,
+)
+from edge_runtime.errors import MissingDependencyError, RunError
+from edge_runtime.native import native_messages_silenced
+
+if TYPE_CHECKING:
+    from trainer.training import Epoch, TrainingConfig
+
+_RESUMABLE = {"epochs", "learning_rate"}
+
+
+@click.command()
+@dataset_options(default="sample")
+@click.option(
+    "--model",
+    default="post-cnn",
+    show_default=True,
+    metavar="NAME|FILE",
+    help="post-cnn, the article's network, or any Keras 3 image classifier (FILE.keras).",
+)
+@click.option(
+    "--epochs",
+    type=click.IntRange(min=0),
+    default=100,
+    show_default=True,
+    help="Passes over the training images; 0 takes the model as it is.",
+)
+@click.option("--batch-size", type=click.IntRange(min=1), default=64, show_default=True)
+@click.option(
+    "--learning-rate",
+    type=click.FloatRange(min=0, min_open=True),
+    default=0.001,
+    show_default=True,
+)
+@click.option(
+    "--dropout",
+    type=click.FloatRange(0, 1, max_open=True),
+    help="Of post-cnn.  [default: chosen on training data]",
+)
+@click.option(
+    "--rescale",
+    type=float,
+    help="Multiply pixels by this in front of FILE.keras, as in 0.00392156862745098 (1/255).",
+)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option("--name", help="Name of the run.  [default: MODEL-DATASET-N]")
+@runs_dir_option
+@click.option("--resume", is_flag=True, help="Go on with an interrupted run (--name, or the last).")
+@click.option("--force", is_flag=True, help="Replace a run of the same name.")
+@json_option
+@talk_options
+@click.pass_context
+def train(
+    context: click.Context,
+    /,
+    name: str | None,
+    runs_dir: str,
+    resume: bool,
+    force: bool,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Train an image classifier; by default the Fashion-MNIST article's network on the embedded
+    sample: 1,000 images, 100 epochs.
+
+    Makes runs/NAME with the model, its history and metrics, seven figures, and what it says about
+    the test images. Ctrl-C keeps the last whole epoch; --resume ends with the same weights, bit
+    for bit.
+    """  # noqa: D205
+    try:
+        with native_messages_silenced():
+            from trainer.run import finish_run, start_run
+            from trainer.training import TrainingConfig
+    except ModuleNotFoundError as error:
+        raise MissingDependencyError(extra_missing("train", error)) from error
+    from edge_runtime.datasets import load_dataset
+
+    console = context.ensure_object(Console)
+    if resume:
+        partial, config = _interrupted(context, Path(runs_dir), name)
+        dataset = load_dataset(config.dataset)
+    else:
+        config = _config(TrainingConfig, options)
+        dataset = load_dataset(config.dataset)
+        target = Path(runs_dir) / (name or _default_name(Path(runs_dir), config))
+        _refuse_impossible_name(target.name, name)
+        partial = start_run(config, dataset, target, replace_old=force)
+    console.say(
+        f"{dataset.name}: {len(dataset.train):,} training and {len(dataset.test):,} test images, "
+        f"{dataset.class_count} classes"
+    )
+    with _epochs_shown(console, config.epochs) as on_epoch, _kept_on_interrupt(console, partial):
+        run = finish_run(
+            partial, config, dataset, on_epoch=on_epoch, on_step=lambda step: console.say(step)
+        )
+    _print_result(run.folder, as_json)
+
+
+def _config(config_class: "type[TrainingConfig]", options: dict[str, Any]) -> "TrainingConfig":
+    spec = spec_from_options(options, seed=options["seed"])
+    given = {key: value for key, value in options.items() if value is not None}
+    if options["model"] == "post-cnn" and options["rescale"] is not None:
+        raise click.UsageError("--rescale is for --model FILE.keras; post-cnn takes raw pixels.")
+    if options["model"] != "post-cnn" and options["dropout"] is not None:
+        raise click.UsageError("--dropout is for post-cnn; FILE.keras has its own.")
+    return config_class(dataset=spec, **given)
+
+
+def _default_name(runs_dir: Path, config: "TrainingConfig") -> str:
+    from edge_runtime.runs import next_run_name
+
+    dataset = config.dataset.source.rstrip("/").rpartition("/")[2].rpartition(":")[2]
+    stem = f"{Path(config.model).stem}-{dataset}"
+    return next_run_name(runs_dir, "".join(c if c.isalnum() or c in "-_" else "-" for c in stem))
+
+
+def _refuse_impossible_name(used: str, given: str | None) -> None:
+    if given is not None and (given != used or given.startswith(".") or given == "latest"):
+        raise RunError(
+            f"A run cannot be called '{given}': expected a plain name without '/', not starting "
+            "with '.', and not 'latest'. Use --runs-dir for the folder."
+        )
+
+
+def _interrupted(
+    context: click.Context, runs_dir: Path, name: str | None
+) -> tuple[Path, "TrainingConfig"]:
+    from trainer.run import interrupted_runs, partial_folder, read_config
+
+    free = {"name", "runs_dir", "resume", "as_json", *_RESUMABLE}
+    given = [
+        key
+        for key in context.params
+        if context.get_parameter_source(key) is click.core.ParameterSource.COMMANDLINE
+    ]
+    fixed = [f"--{key.replace('_', '-')}" for key in given if key not in free]
+    if fixed:
+        raise click.UsageError(
+            f"{', '.join(fixed)} cannot change: --resume takes only --epochs and --learning-rate."
+        )
+    folders = interrupted_runs(runs_dir)
+    if name is not None:
+        folders = [folder for folder in folders if folder == partial_folder(runs_dir / name)]
+    if not folders:
+        what = f"interrupted run '{name}'" if name else "interrupted run"
+        raise RunError(f"There is no {what} in '{runs_dir}'; start one with: fmnist-edge train")
+    config = read_config(folders[-1])
+    changes = {key: context.params[key] for key in given if key in _RESUMABLE}
+    return folders[-1], replace(config, **changes)
+
+
+@contextlib.contextmanager
+def _epochs_shown(console: Console, epochs: int) -> Any:
+    """Show a bar that moves with the epochs, with the accuracies beside it."""
+    shown: dict[str, Any] = {"last": None}
+
+    def describe(_: object) -> str:
+        last: Epoch | None = shown["last"]
+        if last is None:
+            return ""
+        return f"accuracy {last['accuracy']:.3f}, test {last['test_accuracy']:.3f}"
+
+    with console.progress(epochs, "training", describe) as advance:
+        done = 0
+
+        def on_epoch(epoch: "Epoch") -> None:
+            nonlocal done
+            shown["last"] = epoch
+            advance(int(epoch["epoch"]) - done)
+            done = int(epoch["epoch"])
+
+        yield on_epoch
+
+
+@contextlib.contextmanager
+def _kept_on_interrupt(console: Console, partial: Path) -> Any:
+    try:
+        yield
+    except KeyboardInterrupt:
+        name = partial.name.removeprefix(".").removesuffix(".partial")
+        where = "" if str(partial.parent) == "runs" else f" --runs-dir {partial.parent}"
+        console.say(
+            "\nThe last whole epoch is kept; go on with: "
+            f"fmnist-edge train --resume --name {name}{where}"
+        )
+        raise
+
+
+def _print_result(folder: Path, as_json: bool) -> None:
+    import json
+
+    metrics = json.loads((folder / "metrics.json").read_text("utf-8"))
+    if as_json:
+        click.echo(json.dumps({"run": str(folder), **metrics}, indent=2, ensure_ascii=False))
+        return
+    accuracy = metrics["test_accuracy"]
+    low, high = accuracy["interval_95"]
+    click.echo(f"run            {folder}")
+    click.echo(f"parameters     {metrics['parameter_count']:,}")
+    click.echo(
+        f"test accuracy  {accuracy['value']:.1%} (95 % interval {low:.1%} to {high:.1%}, "
+        f"{accuracy['total']:,} images)"
+    )
+    click.echo(f"figures        {folder / 'figures'}")

@@ -1,0 +1,127 @@
+"""How sure the model is, and whether it may be."""
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from trainer.figures.answers import Answers, Floats, Integers
+from trainer.figures.style import (
+    BLUE,
+    INK,
+    VERMILION,
+    count_of,
+    fill_body,
+    label_axes,
+    new_figure,
+    percent,
+    styled,
+)
+
+BODY_IN = 3.4
+BINS = 20
+
+
+@styled
+def confidence_histogram(labels: Integers, probabilities: Floats) -> Figure:
+    """Draw how many test images were answered with which confidence, right and wrong apart.
+
+    Args:
+        labels: (N,) int64.
+        probabilities: (N, K) float32.
+    """
+    answers = Answers(labels, probabilities)
+    figure = new_figure(_finding(answers), _medians(answers), body_in=BODY_IN)
+    axes = figure.subplots()
+    edges = np.linspace(0, 100, BINS + 1)
+    confidence = 100 * answers.confidence
+    wrong, _ = np.histogram(confidence[~answers.right], bins=edges)
+    right, _ = np.histogram(confidence[answers.right], bins=edges)
+    middles = (edges[:-1] + edges[1:]) / 2
+    for name, count, below, colour, hatch in (
+        ("right", right, wrong, BLUE, ""),
+        ("wrong", wrong, 0 * wrong, VERMILION, "////"),
+    ):
+        axes.bar(
+            middles,
+            count,
+            width=95 / BINS,
+            bottom=below,
+            color=colour,
+            hatch=hatch,
+            label=name,
+            edgecolor="white",
+            linewidth=0,
+        )
+    axes.grid(axis="y")
+    axes.set_xlim(0, 100)
+    axes.set_ylim(0, 1.2 * (right + wrong).max())
+    axes.set_xticks(range(0, 101, 10))
+    axes.yaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
+    axes.yaxis.set_major_formatter("{x:,.0f}")
+    label_axes(axes, x="Confidence in the answer (%)", y="Test images")
+    _mark_means(axes, answers)
+    axes.legend(
+        loc="lower right",
+        bbox_to_anchor=(1, 1),
+        ncols=2,
+        frameon=False,
+        borderaxespad=0,
+        reverse=True,
+    )
+    fill_body(figure, body_in=BODY_IN)
+    return figure
+
+
+def _finding(answers: Answers) -> str:
+    """Compare mean confidence with accuracy.
+
+    Were each confidence true, the accuracy would have the variance Σ p (1 - p) / N² of N coins; a
+    gap within two standard deviations is what chance alone makes (Spiegelhalter, 1986).
+    """
+    sure, accuracy = float(answers.confidence.mean()), answers.accuracy
+    figures = f"says {percent(sure, digits=1)}, is right {percent(accuracy, digits=1)}"
+    variance = (answers.confidence * (1 - answers.confidence)).sum()
+    deviation = np.sqrt(float(variance)) / len(answers.labels)
+    gap = sure - accuracy
+    if abs(gap) <= 2 * deviation:
+        return f"Confidence agrees with accuracy: {figures}"
+    side = "Overconfident" if gap > 0 else "Underconfident"
+    return f"{side} by {100 * abs(gap):.1f} points: {figures}"
+
+
+def _medians(answers: Answers) -> str:
+    total = count_of(len(answers.labels), "test image")
+    parts = [
+        f"{percent(float(np.median(answers.confidence[chosen])))} when {name}"
+        for name, chosen in (("right", answers.right), ("wrong", ~answers.right))
+        if chosen.any()
+    ]
+    return f"{total}. Median confidence: {', '.join(parts)}"
+
+
+def _mark_means(axes: Axes, answers: Answers) -> None:
+    """Draw mean confidence and accuracy as two lines, named at two heights."""
+    means = [
+        (100 * float(answers.confidence.mean()), "mean confidence", "-"),
+        (100 * answers.accuracy, "accuracy", "--"),
+    ]
+    # Names run to the left of their lines, unless there is no room; the line that the other's name
+    # would cross is the shorter one.
+    to_left = max(means)[0] > 30
+    for (place, name, dashes), height in zip(
+        sorted(means, reverse=to_left), (1.0, 0.92), strict=True
+    ):
+        axes.axvline(place, ymax=height, color=INK, linewidth=1.2, linestyle=dashes)
+        leftwards = place > 30
+        axes.annotate(
+            f"{name} {percent(place / 100)}",
+            xy=(place, height),
+            xycoords=axes.get_xaxis_transform(),
+            xytext=(-4 if leftwards else 4, -1),
+            textcoords="offset points",
+            fontsize=8.5,
+            ha="right" if leftwards else "left",
+            va="top",
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5},
+        )

@@ -1,0 +1,125 @@
+"""The reference network, and the door through which any other Keras 3 classifier comes in."""
+
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_runtime.datasets import Dataset
+from edge_runtime.errors import ModelError
+
+POST_CNN = "post-cnn"
+
+# Two poolings halve what a valid 5×5 convolution leaves; a valid 3×3 convolution must still fit.
+_POST_CNN_SMALLEST_SIDE = 16
+
+
+def build_post_cnn(
+    image_shape: tuple[int, int, int], class_count: int, *, dropout: float, seed: int
+) -> Any:
+    """Build the article's network; 31,626 parameters for (28, 28, 1) and ten classes.
+
+    It is fed raw pixels 0..255 and answers with probabilities. Weights are drawn with ``seed``.
+
+    Args:
+        image_shape: (H, W, C), both sides 16 or more.
+        class_count: two or more.
+        dropout: the share of the flattened features that is dropped in training, 0 to below 1.
+        seed: of the initial weights and of the dropout.
+
+    Raises:
+        ModelError: the images are too small.
+    """
+    if min(image_shape[:2]) < _POST_CNN_SMALLEST_SIDE:
+        raise ModelError(
+            f"{POST_CNN} needs images of {_POST_CNN_SMALLEST_SIDE} × {_POST_CNN_SMALLEST_SIDE} "
+            f"pixels or more, got {image_shape[0]} × {image_shape[1]}; enlarge them with "
+            "--image-size, or bring a model of your own with --model."
+        )
+    keras.utils.set_random_seed(seed)
+    layers = keras.layers
+    return keras.Sequential(
+        [
+            keras.Input(image_shape),
+            layers.Conv2D(32, 5, activation="relu"),
+            layers.MaxPooling2D(2),
+            layers.Conv2D(32, 4, padding="same", activation="relu"),
+            layers.MaxPooling2D(2),
+            layers.Conv2D(32, 3, activation="relu"),
+            layers.Flatten(),
+            layers.Dropout(dropout, seed=seed),
+            layers.Dense(class_count, activation="softmax"),
+        ],
+        name="post_cnn",
+    )
+
+
+def load_classifier(path: Path, dataset: Dataset, *, rescale: float | None = None) -> Any:
+    """Load a Keras 3 image classifier that fits a dataset.
+
+    Args:
+        path: a `.keras` file.
+        dataset: its images must fit the input, its classes the output.
+        rescale: put a multiplication by this number in front, for a model that was trained on
+            scaled pixels: 1/255 for pixels 0..1.
+
+    Raises:
+        ModelError: the file cannot be loaded, or the model does not fit.
+    """
+    model = load_keras(path)
+    _refuse_misfit(model, dataset, path)
+    if rescale is None:
+        return model
+    pixels = keras.Input(model.input_shape[1:])
+    return keras.Model(pixels, model(keras.layers.Rescaling(rescale)(pixels)), name=model.name)
+
+
+def load_keras(path: Path) -> Any:
+    """Load a `.keras` file without running any code that it may carry.
+
+    Raises:
+        ModelError: it is missing, damaged, or needs code that is not here.
+    """
+    if not path.is_file():
+        raise ModelError(f"{path}: there is no such model file; expected a .keras file.")
+    try:
+        return keras.saving.load_model(path, compile=False, safe_mode=True)
+    except Exception as error:
+        # Keras raises whatever the file's content led to; there is no common class.
+        reason = " ".join(str(error).split())[:300]
+        raise ModelError(f"{path}: Keras cannot load this model: {reason}") from error
+
+
+def _refuse_misfit(model: Any, dataset: Dataset, path: Path) -> None:
+    if len(model.inputs) != 1 or len(model.outputs) != 1:
+        raise ModelError(
+            f"{path}: expected an image classifier with one input and one output, got "
+            f"{len(model.inputs)} and {len(model.outputs)}."
+        )
+    source, result = tuple(model.input_shape[1:]), tuple(model.output_shape[1:])
+    fitting = (dataset.image_shape, dataset.image_shape[:2])[
+        : 2 if dataset.image_shape[2] == 1 else 1
+    ]
+    if not any(_fits(source, shape) for shape in fitting):
+        raise ModelError(
+            f"{path}: the model's input is {source}, the images of '{dataset.name}' are "
+            f"{dataset.image_shape}; choose a dataset that fits."
+        )
+    if result != (dataset.class_count,):
+        raise ModelError(
+            f"{path}: the model's output is {result}, the dataset '{dataset.name}' has "
+            f"{dataset.class_count} classes; choose a dataset that fits."
+        )
+
+
+def _fits(source: tuple[int | None, ...], shape: tuple[int, ...]) -> bool:
+    return len(source) == len(shape) and all(
+        wanted in (None, given) for wanted, given in zip(source, shape, strict=True)
+    )
+
+
+def gives_probabilities(outputs: NDArray[np.float32]) -> bool:
+    """Return whether (N, K) outputs are probabilities: non-negative, each row summing to 1."""
+    return bool((outputs >= 0).all() and np.allclose(outputs.sum(axis=1), 1, atol=1e-3))
