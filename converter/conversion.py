@@ -3,6 +3,7 @@
 import contextlib
 import io
 import warnings
+import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,6 +71,8 @@ def open_source(path: Path) -> SourceModel:
         raise ModelError(f"{path}: there is no such model; expected a .keras file or a SavedModel.")
     if path.is_dir() and not (path / "saved_model.pb").is_file():
         raise ModelError(f"{path}: this folder is no SavedModel; it has no saved_model.pb.")
+    if path.is_file() and not (path.suffix == ".keras" and zipfile.is_zipfile(path)):
+        raise ModelError(f"{path}: this is no .keras file; save the model in Keras' own format.")
     try:
         with native_messages_silenced():
             source = _open_saved_model(path) if path.is_dir() else _open_keras(path)
@@ -92,9 +95,13 @@ def _open_keras(path: Path) -> SourceModel:
     output_shape = model.output_shape
 
     def make_converter(shape: tuple[int, ...]) -> Any:
-        # A batch left open would keep SHAPE, STRIDED_SLICE and PACK in the graph.
-        image = keras.Input(batch_shape=shape, dtype=model.inputs[0].dtype)
-        return tf.lite.TFLiteConverter.from_keras_model(keras.Model(image, model(image)))
+        # A batch left open would keep SHAPE, STRIDED_SLICE and PACK in the graph. Names that count
+        # up from model to model would end up in the file, and make two conversions differ.
+        keras.utils.clear_session()
+        image = keras.Input(batch_shape=shape, dtype=model.inputs[0].dtype, name="image")
+        return tf.lite.TFLiteConverter.from_keras_model(
+            keras.Model(image, model(image), name="classifier")
+        )
 
     classes = output_shape[-1] if len(output_shape) == 2 else 0
     return SourceModel(path, tuple(model.input_shape[1:]), classes or 0, make_converter)

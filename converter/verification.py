@@ -48,6 +48,8 @@ def _other_scheme(summary: ModelSummary, recipe: Recipe) -> str:
             f": {len(summary.float_tensors)} tensors stayed in float ({names}); some of its "
             "operators have no integer form. Try --quantize dynamic or float16"
         )
+    if recipe.name == "dynamic" and summary.scheme == "float32":
+        message += ": none of its weights is large enough to be quantized. Choose float32 or int8"
     return f"{message}."
 
 

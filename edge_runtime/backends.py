@@ -3,6 +3,7 @@
 import importlib
 import importlib.metadata
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any, Protocol
 
 from edge_runtime.errors import EdgeError, MissingDependencyError, ModelError, nearest_name
@@ -27,13 +28,15 @@ class Backend:
     Attributes:
         name: what `--backend` takes.
         package: its name for pip.
-        module: the module that has the class ``Interpreter``.
+        module: the module to import.
+        interpreter: where its interpreter class is in that module.
         requirement: what to give to `pip install`.
     """
 
     name: str
     package: str
     module: str
+    interpreter: str
     requirement: str
 
     @property
@@ -71,7 +74,8 @@ class Backend:
     def _interpreter_class(self) -> Any:
         try:
             # By name: this package must not import TensorFlow unless it is asked for by name.
-            return importlib.import_module(self.module).Interpreter
+            with native_messages_silenced():
+                return attrgetter(self.interpreter)(importlib.import_module(self.module))
         except (ImportError, AttributeError) as error:
             if self.version != "not installed":
                 raise MissingDependencyError(
@@ -85,14 +89,17 @@ class Backend:
 
 
 BACKENDS = (
-    Backend("litert", "ai-edge-litert", "ai_edge_litert.interpreter", "ai-edge-litert"),
+    Backend(
+        "litert", "ai-edge-litert", "ai_edge_litert.interpreter", "Interpreter", "ai-edge-litert"
+    ),
     Backend(
         "tflite-runtime",
         "tflite-runtime",
         "tflite_runtime.interpreter",
+        "Interpreter",
         "tflite-runtime==2.14.0 'numpy<2'",
     ),
-    Backend("tensorflow", "tensorflow", "tensorflow.lite", "'.[train]'"),
+    Backend("tensorflow", "tensorflow", "tensorflow", "lite.Interpreter", "'.[train]'"),
 )
 
 

@@ -51,6 +51,7 @@ class Classifier:
 
     Raises:
         ModelError: the file is damaged, is no image classifier, or the names do not fit it.
+        InputError: ``threads`` is not a whole number from 1 on.
         MissingDependencyError: the backend is not installed.
     """
 
@@ -62,6 +63,8 @@ class Classifier:
         threads: int = 1,
         class_names: tuple[str, ...] | None = None,
     ) -> None:
+        if type(threads) is not int or threads < 1:
+            raise InputError(f"Expected threads to be a whole number from 1 on, got {threads!r}.")
         file = model if isinstance(model, ModelFile) else read_model(Path(model))
         self.name = file.name
         self.summary: ModelSummary = _inspect(file)
@@ -77,7 +80,9 @@ class Classifier:
         )
         recorded = file.manifest.class_names if file.manifest else None
         self.class_names = _fitting_names(
-            class_names or recorded, class_count=self._output.shape[1], name=file.name
+            recorded if class_names is None else class_names,
+            class_count=self._output.shape[1],
+            name=file.name,
         )
         if self.preprocessing.shape != (height, width, channels):
             raise ModelError(
@@ -262,4 +267,4 @@ def _fitting_names(
             f"{name}: the model has {class_count} classes, but {len(names)} class names were "
             "given; give one name for each class, in the order of training."
         )
-    return names
+    return tuple(names)

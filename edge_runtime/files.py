@@ -37,6 +37,9 @@ def write_atomically(path: Path, data: bytes | str) -> None:
 
     A temporary file in the same folder is written, flushed to the disk and renamed; then the folder
     itself is flushed, so that the rename survives a power cut.
+
+    Raises:
+        OSError: it cannot be written; its file name is ``path``.
     """
     content = data.encode() if isinstance(data, str) else data
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
@@ -46,10 +49,13 @@ def write_atomically(path: Path, data: bytes | str) -> None:
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
+    except BaseException as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        if isinstance(error, OSError):
+            error.filename = str(path)  # what was asked for, not the temporary file
         raise
-    sync_folder(path.parent)
+    sync(path.parent)
 
 
 def write_json_atomically(path: Path, document: Mapping[str, Any]) -> None:
@@ -62,9 +68,9 @@ def to_json(document: Mapping[str, Any]) -> str:
     return json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
 
 
-def sync_folder(folder: Path) -> None:
-    """Flush a folder's entries to the disk, so that renames in it survive a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY)
+def sync(path: Path) -> None:
+    """Flush a file, or the entries of a folder (so, renames in it), to the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
@@ -97,9 +103,9 @@ def folder_written_atomically(target: Path, *, replace: bool) -> Iterator[Path]:
 def put_folder_in_place(source: Path, target: Path) -> None:
     """Rename ``source`` to ``target``, setting an existing target aside first, then deleting it."""
     for entry in source.rglob("*"):
-        if entry.is_file():
-            with entry.open("rb") as file:
-                os.fsync(file.fileno())
+        if entry.is_file() or entry.is_dir():
+            sync(entry)
+    sync(source)
     aside = target.with_name(f".{target.name}.{secrets.token_hex(4)}.old")
     if target.exists():
         target.rename(aside)
@@ -109,5 +115,8 @@ def put_folder_in_place(source: Path, target: Path) -> None:
         if aside.exists():
             aside.rename(target)
         raise
-    sync_folder(target.parent)
-    shutil.rmtree(aside, ignore_errors=True)
+    sync(target.parent)
+    if aside.is_dir() and not aside.is_symlink():
+        shutil.rmtree(aside, ignore_errors=True)
+    else:
+        aside.unlink(missing_ok=True)

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,7 @@ Invert = Literal["auto", "yes", "no"]
 
 _MODE_OF_CHANNELS = {1: "L", 3: "RGB"}
 _WHITE = 255
+_PLAIN = 32  # how far from black or white a plain background may be
 
 
 @dataclass(frozen=True)
@@ -75,10 +76,18 @@ class Preprocessing:
             PictureError: a key is missing or has an impossible value.
         """
         try:
-            height, width, channels = (int(document[k]) for k in ("height", "width", "channels"))
-            return cls(height, width, channels, document.get("background"))
-        except (KeyError, TypeError, ValueError) as error:
-            raise PictureError(f"The preprocessing cannot be read: {error}.") from error
+            height, width, channels = (document[key] for key in ("height", "width", "channels"))
+            background = document.get("background")
+        except (AttributeError, KeyError, TypeError) as error:
+            raise PictureError(
+                "The preprocessing must have a height, a width and channels."
+            ) from error
+        if any(type(size) is not int for size in (height, width, channels)):
+            raise PictureError(
+                f"Height, width and channels must be whole numbers, got {height!r}, {width!r} and "
+                f"{channels!r}."
+            )
+        return cls(height, width, channels, background)
 
 
 @dataclass(frozen=True)
@@ -102,8 +111,17 @@ def read_picture(
     Raises:
         PictureError: it is missing, empty, damaged, too large, or not a PNG, JPEG or BMP.
     """
+    return prepare(open_picture(source), preprocessing, invert=invert)
+
+
+def open_picture(source: str | Path) -> Image.Image:
+    """Read and decode one picture file; "-" is standard input.
+
+    Raises:
+        PictureError: as in `read_picture`.
+    """
     name = "standard input" if str(source) == "-" else str(source)
-    return prepare(decode(_read(source, name), name=name), preprocessing, invert=invert)
+    return decode(_read(source, name), name=name)
 
 
 def _read(source: str | Path, name: str) -> bytes:
@@ -137,9 +155,9 @@ def decode(data: bytes, *, name: str = "the picture") -> Image.Image:
             _refuse_too_many_pixels(image, name)
             image.load()
             return _grey_or_rgb(ImageOps.exif_transpose(image))
-    except PictureError:
+    except (PictureError, MemoryError):
         raise
-    except Image.DecompressionBombError as error:
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise PictureError(f"{name}: a picture may have up to 40 megapixels.") from error
     except UnidentifiedImageError as error:
         raise PictureError(
@@ -163,30 +181,39 @@ def _grey_or_rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I"):
         # Pillow's own conversion clips 16-bit values to 255 instead of scaling them.
         deep = np.asarray(image).astype(np.int64)
-        return Image.fromarray(np.clip(deep >> 8, 0, 255).astype(np.uint8))
+        pixels = np.clip(deep >> 8, 0, 255).astype(np.uint8)
+        pixels[deep == image.info.get("transparency", -1)] = _WHITE
+        return Image.fromarray(pixels)
+    mode = "L" if image.mode in ("1", "L", "LA") else "RGB"
     if image.has_transparency_data:
         rgba = image.convert("RGBA")
         white = Image.new("RGBA", rgba.size, (_WHITE, _WHITE, _WHITE, _WHITE))
         image = Image.alpha_composite(white, rgba)
-    return image.convert("L" if image.mode in ("1", "L", "LA") else "RGB")
+    return image.convert(mode)
 
 
 def prepare(
     image: Image.Image, preprocessing: Preprocessing, *, invert: Invert = "auto"
 ) -> Picture:
-    """Turn a decoded picture into the model's (H, W, C) uint8 input."""
+    """Turn a decoded picture into the model's (H, W, C) uint8 input.
+
+    Raises:
+        PictureError: ``invert`` is none of its three words.
+    """
+    if invert not in get_args(Invert):
+        raise PictureError(f"Expected invert to be 'auto', 'yes' or 'no', got {invert!r}.")
     converted = image.convert(_MODE_OF_CHANNELS[preprocessing.channels])
     inverted = invert == "yes" or (
         invert == "auto" and _has_opposite_background(converted, preprocessing.background)
     )
     if inverted:
         converted = ImageOps.invert(converted)
-    pixels = np.asarray(_fit(converted, preprocessing))
+    pixels = np.asarray(fit(converted, (preprocessing.width, preprocessing.height)))
     return Picture(np.ascontiguousarray(pixels.reshape(preprocessing.shape)), inverted)
 
 
-def _fit(image: Image.Image, preprocessing: Preprocessing) -> Image.Image:
-    size = (preprocessing.width, preprocessing.height)
+def fit(image: Image.Image, size: tuple[int, int]) -> Image.Image:
+    """Scale a grey or RGB picture into (width, height) and pad it with its border's colour."""
     if image.size == size:
         return image
     scale = min(size[0] / image.width, size[1] / image.height)
@@ -219,15 +246,15 @@ def _has_opposite_background(image: Image.Image, background: Background | None) 
 def common_background(images: NDArray[np.uint8]) -> Background | None:
     """Return what surrounds the items of nearly all images: "dark", "light", or None.
 
-    The border's median decides for each image, as in `prepare`; 99 % of the images must agree.
-    On the 2,000 images of the embedded sample all do.
+    99 % of the images must have a border whose median is within 32 of black, or of white. Of
+    Fashion-MNIST's 60,000 training images 14 have not, and `prepare` would invert 2.
 
     Args:
         images: (N, H, W, C) uint8.
     """
     if len(images) == 0:
         return None
-    bright = np.mean([np.median(_border(image)) > _WHITE / 2 for image in images])
-    if bright <= 0.01:
+    medians = np.array([np.median(_border(image)) for image in images])
+    if np.mean(medians <= _PLAIN) >= 0.99:
         return "dark"
-    return "light" if bright >= 0.99 else None
+    return "light" if np.mean(medians >= _WHITE - _PLAIN) >= 0.99 else None

@@ -67,6 +67,8 @@ class Manifest:
                 raise ValueError(
                     f"output must be probabilities or logits, got {document['output']!r}"
                 )
+            if not isinstance(document["class_names"], list):
+                raise ValueError("class_names must be a list")
             return cls(
                 model_sha256=str(document["model_sha256"]),
                 class_names=tuple(str(name) for name in document["class_names"]),
@@ -106,15 +108,24 @@ def read_model(path: Path) -> ModelFile:
     Raises:
         ModelError: it is missing, too large, or the manifest does not belong to it.
     """
+    data = read_model_bytes(path)
+    return ModelFile(str(path), data, _read_manifest(path, sha256(data)))
+
+
+def read_model_bytes(path: Path) -> bytes:
+    """Read a .tflite file alone.
+
+    Raises:
+        ModelError: it is missing, too large, or cannot be read.
+    """
     try:
-        data = read_capped(path, limit_bytes=MODEL_LIMIT_BYTES)
+        return read_capped(path, limit_bytes=MODEL_LIMIT_BYTES)
     except FileNotFoundError as error:
         raise ModelError(f"{path}: there is no such model file.") from error
     except OSError as error:
         raise ModelError(f"{path}: it cannot be read ({error.strerror}).") from error
     except ValueError as error:
         raise ModelError(f"{path}: {error}; this is no model for a small device.") from error
-    return ModelFile(str(path), data, _read_manifest(path, sha256(data)))
 
 
 def _read_manifest(model: Path, model_sha256: str) -> Manifest | None:

@@ -50,6 +50,11 @@ class Rate:
         }
 
 
+def decimals_for(image_count: int) -> int:
+    """Return with how many decimals a percentage shows a single image of so many."""
+    return 1 if image_count <= 1000 else 2
+
+
 @dataclass(frozen=True, eq=False)
 class PairedCounts:
     """What two models answered to the same images, counted.

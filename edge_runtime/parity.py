@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 
 from edge_runtime.errors import PredictionsError
-from edge_runtime.metrics import PairedCounts, count_pairs, recalls
+from edge_runtime.metrics import PairedCounts, count_pairs, decimals_for, recalls
 from edge_runtime.predictions import Predictions, refuse_different_images
 
 SCHEMA_VERSION = 1
@@ -105,22 +105,28 @@ class ParityReport:
     @property
     def verdict(self) -> str:
         """The result in one sentence."""
-        allowed = f"{self.max_drop * 100:.1f} points"
+        decimals = decimals_for(len(self.reference))
         broken = [comparison for comparison in self.comparisons if not comparison.holds]
         if broken:
             drops = ", ".join(
-                f"{item.model} loses {-item.counts.accuracy_difference * 100:.1f} points"
+                f"{item.model} loses {-item.counts.accuracy_difference * 100:.{decimals}f} points"
                 for item in broken
             )
-            return f"Parity is broken: {drops}; {allowed} are allowed."
+            return f"Parity is broken: {drops}; the limit is {self.limit}."
         worst = min(self.comparisons, key=lambda item: item.counts.accuracy_difference)
         change = worst.counts.accuracy_difference * 100
         found = (
             "no model loses accuracy"
             if change >= 0
-            else f"the largest loss is {-change:.1f} points ({worst.model})"
+            else f"the largest loss is {-change:.{decimals}f} points ({worst.model})"
         )
-        return f"Parity holds: {found}; {allowed} are allowed."
+        return f"Parity holds: {found}; the limit is {self.limit}."
+
+    @property
+    def limit(self) -> str:
+        """The drop that is allowed, in words: "1 point"."""
+        points = round(self.max_drop * 100, 6)
+        return f"{points:g} point" + ("" if points == 1 else "s")
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report for JSON."""

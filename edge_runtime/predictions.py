@@ -8,6 +8,7 @@ import io
 import json
 import platform
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,21 @@ LIMIT_BYTES = 4096 * MEBIBYTE
 
 # An int8 softmax answers in steps of 1/256, so K classes may miss a sum of 1 by K half steps.
 _INT8_HALF_STEP = 1 / 512
+
+
+# What NumPy, zipfile and json raise over damaged bytes; RuntimeError is "encrypted" or "a zip file
+# of a later version".
+_DAMAGE = (
+    AttributeError,
+    EOFError,
+    LookupError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 
 @dataclass(frozen=True)
@@ -60,11 +76,12 @@ class Predictions:
             raise PredictionsError(
                 "Some probabilities are NaN or infinite: the model that made them is broken."
             )
+        lowest = float(self.probabilities.min())
         worst = float(np.abs(self.probabilities.sum(axis=1, dtype=np.float64) - 1).max())
-        if worst > classes * _INT8_HALF_STEP + 1e-3:
+        if lowest < 0 or worst > classes * _INT8_HALF_STEP + 1e-3:
             raise PredictionsError(
-                f"The probabilities of an image sum to 1 ± {worst:.3f}; expected probabilities, "
-                "not scores or logits."
+                f"The probabilities of an image sum to 1 ± {worst:.3f}, the lowest is "
+                f"{lowest:.3f}; expected probabilities, not scores or logits."
             )
 
     def __len__(self) -> int:
@@ -91,7 +108,6 @@ class Predictions:
         buffer = io.BytesIO()
         np.savez_compressed(
             buffer,
-            allow_pickle=False,
             probabilities=self.probabilities,
             labels=self.labels,
             image_sha256=self.image_sha256,
@@ -123,7 +139,7 @@ class Predictions:
             raise PredictionsError(f"{path}: there are no predictions.") from error
         except PredictionsError as error:
             raise PredictionsError(f"{path}: {error}") from error
-        except (OSError, EOFError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
+        except _DAMAGE as error:
             raise PredictionsError(
                 f"{path}: expected a .predictions.npz of this toolkit ({error}); make it again."
             ) from error

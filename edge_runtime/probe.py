@@ -15,7 +15,7 @@ import numpy as np
 
 from edge_runtime.classifier import Classifier
 from edge_runtime.errors import EdgeError, ModelError
-from edge_runtime.manifest import ModelFile
+from edge_runtime.manifest import ModelFile, read_model_bytes
 
 _TIMEOUT_SECONDS = 120.0
 
@@ -86,7 +86,7 @@ def probe(model: Path, *, backend: str | None = None, python: str = sys.executab
 
 
 def _run_probe(model: Path, backend: str | None) -> ProbeResult:
-    classifier = Classifier(ModelFile(model.name, model.read_bytes()), backend=backend)
+    classifier = Classifier(ModelFile(model.name, read_model_bytes(model)), backend=backend)
     height, width, channels = classifier.preprocessing.shape
     ramp = np.arange(height * width * channels, dtype=np.uint32).reshape(height, width, channels)
     images = np.stack([np.zeros_like(ramp), np.full_like(ramp, 255), ramp % 256]).astype(np.uint8)

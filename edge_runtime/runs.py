@@ -1,7 +1,6 @@
 """The folder that a training leaves: `runs/NAME/`; `runs/latest` points to the newest."""
 
 import json
-import os
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from typing import Any
 
 from edge_runtime.datasets import Dataset, DatasetSpec, load_dataset
 from edge_runtime.errors import RunError, nearest_name
-from edge_runtime.files import sync_folder
+from edge_runtime.files import sync
 
 LATEST = "latest"
 
@@ -101,7 +100,11 @@ def open_run(folder: Path) -> Run:
     """
     try:
         config = json.loads((folder / "config.json").read_text("utf-8"))
-        return Run(folder, {**config, "dataset": dict(config["dataset"])})
+        fingerprint = str(config["dataset_fingerprint"])
+        return Run(
+            folder,
+            {**config, "dataset": dict(config["dataset"]), "dataset_fingerprint": fingerprint},
+        )
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise RunError(
             f"{folder} is no finished run: its config.json cannot be read ({error})."
@@ -109,7 +112,7 @@ def open_run(folder: Path) -> Run:
 
 
 def _names(runs_dir: Path) -> list[str]:
-    return [entry.name for entry in runs_dir.glob("*") if entry.is_dir()]
+    return [entry.name for entry in runs_dir.glob("[!.]*") if entry.is_dir()]
 
 
 def next_run_name(runs_dir: Path, stem: str) -> str:
@@ -117,7 +120,7 @@ def next_run_name(runs_dir: Path, stem: str) -> str:
     taken = [
         name.removeprefix(f"{stem}-") for name in _names(runs_dir) if name.startswith(f"{stem}-")
     ]
-    return f"{stem}-{1 + max((int(number) for number in taken if number.isdigit()), default=0)}"
+    return f"{stem}-{1 + max((int(number) for number in taken if number.isdecimal()), default=0)}"
 
 
 def mark_latest(run: Run) -> None:
@@ -125,5 +128,9 @@ def mark_latest(run: Run) -> None:
     link = run.folder.parent / LATEST
     temporary = link.with_name(f".{LATEST}.{secrets.token_hex(4)}.tmp")
     temporary.symlink_to(run.folder.name)
-    os.replace(temporary, link)  # noqa: PTH105 - Path.replace would say the same
-    sync_folder(link.parent)
+    try:
+        temporary.replace(link)
+    except OSError:
+        temporary.unlink()
+        raise
+    sync(link.parent)

@@ -173,7 +173,7 @@ def test_names_cannot_steer_the_terminal() -> None:
 
 def test_a_broken_verdict_is_said_in_words_and_by_a_mark_of_its_own() -> None:
     page = Page(report_html(small_report(), None))
-    assert "Parity is broken int8 loses 10.0 points; 0.0 points are allowed." in page.text
+    assert "Parity is broken int8 loses 10.0 points; the limit is 0 points." in page.text
     assert page.count("header", "broken") == 1
     assert page.count("svg", "broken") == 3  # headline, table and section; int8 alone
     assert page.count("svg", "holds") == 2  # table and section of float32

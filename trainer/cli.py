@@ -18,9 +18,11 @@ from edge_runtime.console import (
 )
 from edge_runtime.errors import MissingDependencyError, RunError
 from edge_runtime.native import native_messages_silenced
+from edge_runtime.runs import LATEST, next_run_name
+from trainer.config import POST_CNN, TrainingConfig
 
 if TYPE_CHECKING:
-    from trainer.training import Epoch, TrainingConfig
+    from trainer.training import Epoch
 
 _RESUMABLE = {"epochs", "learning_rate"}
 
@@ -29,7 +31,7 @@ _RESUMABLE = {"epochs", "learning_rate"}
 @dataset_options(default="sample")
 @click.option(
     "--model",
-    default="post-cnn",
+    default=POST_CNN,
     show_default=True,
     metavar="NAME|FILE",
     help="post-cnn, the article's network, or any Keras 3 image classifier (FILE.keras).",
@@ -83,23 +85,24 @@ def train(
     the test images. Ctrl-C keeps the last whole epoch; --resume ends with the same weights, bit
     for bit.
     """  # noqa: D205
-    try:
-        with native_messages_silenced():
-            from trainer.run import finish_run, start_run
-            from trainer.training import TrainingConfig
-    except ModuleNotFoundError as error:
-        raise MissingDependencyError(extra_missing("train", error)) from error
     from edge_runtime.datasets import load_dataset
 
     console = context.ensure_object(Console)
-    if resume:
+    _refuse_impossible_name(name)
+    # All that can be refused is refused before TensorFlow is imported, which takes seconds.
+    fresh = None if resume else _config(options)
+    dataset = load_dataset(fresh.dataset) if fresh else None
+    try:
+        with native_messages_silenced():
+            from trainer.run import finish_run, start_run
+    except ModuleNotFoundError as error:
+        raise MissingDependencyError(extra_missing("train", error)) from error
+    if fresh is None or dataset is None:
         partial, config = _interrupted(context, Path(runs_dir), name)
         dataset = load_dataset(config.dataset)
     else:
-        config = _config(TrainingConfig, options)
-        dataset = load_dataset(config.dataset)
+        config = fresh
         target = Path(runs_dir) / (name or _default_name(Path(runs_dir), config))
-        _refuse_impossible_name(target.name, name)
         partial = start_run(config, dataset, target, replace_old=force)
     console.say(
         f"{dataset.name}: {len(dataset.train):,} training and {len(dataset.test):,} test images, "
@@ -112,35 +115,33 @@ def train(
     _print_result(run.folder, as_json)
 
 
-def _config(config_class: "type[TrainingConfig]", options: dict[str, Any]) -> "TrainingConfig":
+def _config(options: dict[str, Any]) -> TrainingConfig:
     spec = spec_from_options(options, seed=options["seed"])
     given = {key: value for key, value in options.items() if value is not None}
-    if options["model"] == "post-cnn" and options["rescale"] is not None:
+    if options["model"] == POST_CNN and options["rescale"] is not None:
         raise click.UsageError("--rescale is for --model FILE.keras; post-cnn takes raw pixels.")
-    if options["model"] != "post-cnn" and options["dropout"] is not None:
+    if options["model"] != POST_CNN and options["dropout"] is not None:
         raise click.UsageError("--dropout is for post-cnn; FILE.keras has its own.")
-    return config_class(dataset=spec, **given)
+    return TrainingConfig(dataset=spec, **given)
 
 
-def _default_name(runs_dir: Path, config: "TrainingConfig") -> str:
-    from edge_runtime.runs import next_run_name
-
+def _default_name(runs_dir: Path, config: TrainingConfig) -> str:
     dataset = config.dataset.source.rstrip("/").rpartition("/")[2].rpartition(":")[2]
     stem = f"{Path(config.model).stem}-{dataset}"
     return next_run_name(runs_dir, "".join(c if c.isalnum() or c in "-_" else "-" for c in stem))
 
 
-def _refuse_impossible_name(used: str, given: str | None) -> None:
-    if given is not None and (given != used or given.startswith(".") or given == "latest"):
+def _refuse_impossible_name(name: str | None) -> None:
+    if name is not None and (Path(name).name != name or name.startswith(".") or name == LATEST):
         raise RunError(
-            f"A run cannot be called '{given}': expected a plain name without '/', not starting "
+            f"A run cannot be called '{name}': expected a plain name without '/', not starting "
             "with '.', and not 'latest'. Use --runs-dir for the folder."
         )
 
 
 def _interrupted(
     context: click.Context, runs_dir: Path, name: str | None
-) -> tuple[Path, "TrainingConfig"]:
+) -> tuple[Path, TrainingConfig]:
     from trainer.run import interrupted_runs, partial_folder, read_config
 
     free = {"name", "runs_dir", "resume", "as_json", *_RESUMABLE}

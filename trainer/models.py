@@ -1,5 +1,9 @@
 """The reference network, and the door through which any other Keras 3 classifier comes in."""
 
+import io
+import json
+import tempfile
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +13,8 @@ from numpy.typing import NDArray
 
 from edge_runtime.datasets import Dataset
 from edge_runtime.errors import ModelError
-
-POST_CNN = "post-cnn"
+from edge_runtime.files import write_atomically
+from trainer.config import POST_CNN
 
 # Two poolings halve what a valid 5×5 convolution leaves; a valid 3×3 convolution must still fit.
 _POST_CNN_SMALLEST_SIDE = 16
@@ -84,12 +88,37 @@ def load_keras(path: Path) -> Any:
     """
     if not path.is_file():
         raise ModelError(f"{path}: there is no such model file; expected a .keras file.")
+    if path.suffix != ".keras" or not zipfile.is_zipfile(path):
+        raise ModelError(f"{path}: this is no .keras file; save the model in Keras' own format.")
     try:
         return keras.saving.load_model(path, compile=False, safe_mode=True)
     except Exception as error:
         # Keras raises whatever the file's content led to; there is no common class.
         reason = " ".join(str(error).split())[:300]
         raise ModelError(f"{path}: Keras cannot load this model: {reason}") from error
+
+
+def save_keras(model: Any, path: Path) -> None:
+    """Write a `.keras` file, whole or not at all; the same model, the same bytes.
+
+    Keras itself writes in place, and stamps the archive with the time.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        saved = Path(folder) / "model.keras"
+        model.save(saved)
+        write_atomically(path, _without_times(saved))
+
+
+def _without_times(archive: Path) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(archive) as source, zipfile.ZipFile(buffer, "w") as target:
+        for name in source.namelist():
+            content = source.read(name)
+            if name == "metadata.json":
+                metadata = {**json.loads(content), "date_saved": "1980-01-01@00:00:00"}
+                content = json.dumps(metadata).encode()
+            target.writestr(zipfile.ZipInfo(name), content)
+    return buffer.getvalue()
 
 
 def _refuse_misfit(model: Any, dataset: Dataset, path: Path) -> None:

@@ -15,19 +15,20 @@ import tensorflow as tf
 
 from edge_runtime.datasets import Dataset, image_hashes
 from edge_runtime.errors import RunError
-from edge_runtime.files import put_folder_in_place, sha256, write_atomically, write_json_atomically
+from edge_runtime.files import put_folder_in_place, sha256, write_json_atomically
 from edge_runtime.metrics import Rate
 from edge_runtime.predictions import Predictions, machine_details
 from edge_runtime.runs import Run, mark_latest, open_run
+from trainer.config import POST_CNN, TrainingConfig
 from trainer.figures import save_run_figures
 from trainer.models import (
-    POST_CNN,
     build_post_cnn,
     gives_probabilities,
     load_classifier,
     load_keras,
+    save_keras,
 )
-from trainer.training import Epoch, TrainingConfig, fit, probabilities, raw_outputs
+from trainer.training import Epoch, fit, probabilities, raw_outputs
 
 FULL_MODEL = "full (Keras)"
 
@@ -65,7 +66,7 @@ def start_run(config: TrainingConfig, dataset: Dataset, target: Path, *, replace
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     try:
-        _save_model(model, partial / _INITIAL_MODEL)
+        save_keras(model, partial / _INITIAL_MODEL)
         document = {
             "training": config.to_dict(),
             "dataset": config.dataset.to_dict(),
@@ -152,16 +153,6 @@ def _initial_model(config: TrainingConfig, dataset: Dataset) -> Any:
     return load_classifier(Path(config.model), dataset, rescale=config.rescale)
 
 
-def _save_model(model: Any, path: Path) -> None:
-    """Write a `.keras` file, whole or not at all; Keras itself writes in place."""
-    temporary = path.with_name(f".{path.stem}.tmp.keras")
-    try:
-        model.save(temporary)
-        write_atomically(path, temporary.read_bytes())
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
 def _kind_of_output(model: Any, dataset: Dataset) -> str:
     outputs = raw_outputs(model, dataset.train.images[:256])
     return "probabilities" if gives_probabilities(outputs) else "logits"
@@ -194,7 +185,7 @@ def _write_results(
     predictions: Predictions,
     seed: int,
 ) -> None:
-    _save_model(model, folder / "model.keras")
+    save_keras(model, folder / "model.keras")
     model_bytes = (folder / "model.keras").read_bytes()
     details = {**predictions.details, "size_bytes": len(model_bytes)}
     details["model_sha256"] = sha256(model_bytes)

@@ -1,7 +1,10 @@
 """Image classification sets from TensorFlow Datasets."""
 
 import importlib
+import logging
+import queue
 import socket
+import sys
 import threading
 import time
 import urllib.parse
@@ -15,10 +18,13 @@ from PIL import Image
 from edge_runtime.datasets.dataset import Dataset, DatasetSpec, Split
 from edge_runtime.errors import DatasetError, MissingDependencyError, nearest_name
 from edge_runtime.images import Preprocessing, prepare
+from edge_runtime.native import native_messages_silenced
 
 _CONNECT_TIMEOUT_SECONDS = 5.0
 _READ_BATCH = 1024
 _TEST_SHARE = 20  # per cent, of sets that have no test split
+
+_Endpoint = tuple[str, int]  # host and port
 
 
 def load_tfds(spec: DatasetSpec) -> Dataset:
@@ -51,14 +57,17 @@ def _tfds() -> Any:
             "tfds: needs tensorflow-datasets, which is not installed; install it with: "
             "pip install '.[train]'"
         ) from error
-    tfds.disable_progress_bar()
+    if not sys.stderr.isatty():
+        tfds.disable_progress_bar()
     return tfds
 
 
 def _builder(name: str, data_dir: str | None) -> Any:
     tfds = _tfds()
+    logging.getLogger("absl").setLevel(logging.ERROR)  # warns of folders that are not there yet
     try:
-        return tfds.builder(name, data_dir=data_dir)
+        with native_messages_silenced():
+            return tfds.builder(name, data_dir=data_dir)
     except tfds.core.registered.DatasetNotFoundError as error:
         known = tfds.list_builders(with_community_datasets=False)
         raise DatasetError(
@@ -69,15 +78,17 @@ def _builder(name: str, data_dir: str | None) -> Any:
 
 
 def _keys(builder: Any, name: str) -> tuple[str, str]:
+    """Return the names of the image and of the class label; the set's own choice goes first."""
     tfds = _tfds()
-    keys = builder.info.supervised_keys
     features = builder.info.features
-    if keys and len(keys) == 2:
-        image, label = (features.get(key) for key in keys)
-        if isinstance(image, tfds.features.Image) and isinstance(label, tfds.features.ClassLabel):
-            return keys[0], keys[1]
+    named = dict(features.items()) if isinstance(features, tfds.features.FeaturesDict) else {}
+    chosen = builder.info.supervised_keys or tuple(named)
+    images = [key for key in chosen if isinstance(named.get(key), tfds.features.Image)]
+    labels = [key for key in chosen if isinstance(named.get(key), tfds.features.ClassLabel)]
+    if len(images) == 1 and len(labels) == 1:
+        return images[0], labels[0]
     raise DatasetError(
-        f"tfds:{name} is no set for image classification: expected an image and a class label."
+        f"tfds:{name} is no set for image classification: expected one image and one class label."
     )
 
 
@@ -103,19 +114,26 @@ def unreachable_host(urls: Iterable[str]) -> str | None:
 
     TFDS itself retries for minutes before it gives up. Behind a proxy it is the proxy that counts.
     """
-    endpoints = {_endpoint(url) for url in urls if urllib.parse.urlsplit(url).hostname}
-    waiting = {endpoint: threading.Event() for endpoint in sorted(endpoints)}
-    for endpoint, connected in waiting.items():
+    waiting = {_endpoint(url) for url in urls if urllib.parse.urlsplit(url).hostname}
+    answers: queue.Queue[tuple[_Endpoint, bool]] = queue.Queue()
+    for endpoint in waiting:
         # A daemon: looking up a name cannot be interrupted, and may take minutes to fail.
-        threading.Thread(target=_try_to_connect, args=(endpoint, connected), daemon=True).start()
+        threading.Thread(
+            target=lambda at: answers.put((at, _can_connect(at))), args=(endpoint,), daemon=True
+        ).start()
     deadline = time.monotonic() + _CONNECT_TIMEOUT_SECONDS
-    for (host, _), connected in waiting.items():
-        if not connected.wait(max(0.0, deadline - time.monotonic())):
-            return host
+    while waiting:
+        try:
+            endpoint, connected = answers.get(timeout=max(0.0, deadline - time.monotonic()))
+        except queue.Empty:
+            return min(waiting)[0]
+        if not connected:
+            return endpoint[0]
+        waiting.remove(endpoint)
     return None
 
 
-def _endpoint(url: str) -> tuple[str, int]:
+def _endpoint(url: str) -> _Endpoint:
     parts = urllib.parse.urlsplit(url)
     proxy = urllib.request.getproxies().get(parts.scheme)
     if proxy and not urllib.request.proxy_bypass(parts.hostname or ""):
@@ -124,12 +142,12 @@ def _endpoint(url: str) -> tuple[str, int]:
     return parts.hostname or "", parts.port or default
 
 
-def _try_to_connect(endpoint: tuple[str, int], connected: threading.Event) -> None:
+def _can_connect(endpoint: _Endpoint) -> bool:
     try:
         socket.create_connection(endpoint, timeout=_CONNECT_TIMEOUT_SECONDS).close()
     except (OSError, UnicodeError):
-        return
-    connected.set()
+        return False
+    return True
 
 
 def _split_names(builder: Any, name: str) -> tuple[str, str]:

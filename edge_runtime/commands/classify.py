@@ -5,7 +5,7 @@ import glob
 import io
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,7 @@ class Answer:
     @property
     def name(self) -> str:
         """The path, fit to be printed whatever bytes it has."""
-        return click.format_filename(self.picture)
+        return "standard input" if self.picture == "-" else click.format_filename(self.picture)
 
 
 @click.command()
@@ -147,8 +147,8 @@ def _answer(classifier: Classifier, picture: str | Answer, invert: Invert) -> An
     try:
         read = read_picture(picture, classifier.preprocessing, invert=invert)
     except PictureError as error:
-        name = "standard input" if picture == "-" else picture
-        return Answer(picture, error=str(error).removeprefix(f"{name}: "))
+        failed = Answer(picture)
+        return replace(failed, error=str(error).removeprefix(f"{failed.name}: "))
     return Answer(picture, classifier.classify(read.pixels), read.inverted)
 
 

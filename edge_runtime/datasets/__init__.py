@@ -33,7 +33,8 @@ def load_dataset(spec: DatasetSpec) -> Dataset:
     """
     source = _WITHOUT_ARGUMENT.get(spec.source, spec.source)
     prefix, _, argument = source.partition(":")
-    if (prefix not in _loader_names() or not argument) and source != "sample":
+    takes_argument = prefix in _loader_names() and prefix not in _WITHOUT_ARGUMENT
+    if source != "sample" and not (takes_argument and argument):
         raise DatasetError(_unknown_source(spec.source))
     dataset = _loader(prefix)(replace(spec, source=source))
     limited = replace(
@@ -62,9 +63,9 @@ def _loader(prefix: str) -> Loader:
 def _unknown_source(source: str) -> str:
     known = {*_WITHOUT_ARGUMENT, *_loader_names()}
     shown = "sample, fashion_mnist, tfds:NAME, idx:DIR or folder:DIR"
-    return f"There is no dataset '{source}'; expected {shown}." + nearest_name(
-        source.partition(":")[0], known
-    )
+    prefix = source.partition(":")[0]
+    hint = "" if prefix in known else nearest_name(prefix, known)
+    return f"There is no dataset '{source}'; expected {shown}.{hint}"
 
 
 def _first(split: Split, size: int | None, what: str) -> Split:

@@ -8,7 +8,7 @@ from PIL import Image
 
 from edge_runtime.datasets.dataset import Dataset, DatasetSpec, Split
 from edge_runtime.errors import DatasetError, PictureError
-from edge_runtime.images import PICTURE_SUFFIXES, Preprocessing, decode, prepare
+from edge_runtime.images import PICTURE_SUFFIXES, Preprocessing, fit, open_picture, prepare
 
 _TEST_SHARE = 0.2
 
@@ -29,13 +29,15 @@ def load_folder(spec: DatasetSpec) -> Dataset:
     if (folder / "train").is_dir() and (folder / "test").is_dir():
         class_names = _class_names(folder / "train")
         train, test = (_list(folder / part, class_names) for part in ("train", "test"))
+        _refuse_untrained_class(train, class_names)
     else:
         class_names = _class_names(folder)
         train, test = _split(_list(folder, class_names), spec.seed, class_names)
-    pictures = [[(_open(path), label) for path, label in part] for part in (train, test)]
-    preprocessing = _preprocessing([image for part in pictures for image, _ in part], spec)
+    pictures = _read_pictures([*train, *test], spec)
+    preprocessing = _preprocessing([image for image, _ in pictures], spec)
     rng = np.random.default_rng(spec.seed)
-    splits = [_to_split(part, preprocessing, rng) for part in pictures]
+    parts = pictures[: len(train)], pictures[len(train) :]
+    splits = [_to_split(part, preprocessing, rng) for part in parts]
     return Dataset(spec.source, class_names, train=splits[0], test=splits[1])
 
 
@@ -63,8 +65,13 @@ def _list(folder: Path, class_names: tuple[str, ...]) -> list[tuple[Path, int]]:
         (path, label)
         for label, name in enumerate(class_names)
         for path in sorted((folder / name).rglob("*"))
-        if path.suffix.lower() in PICTURE_SUFFIXES and path.name[0] != "." and path.is_file()
+        if _is_picture(path, folder)
     ]
+
+
+def _is_picture(path: Path, folder: Path) -> bool:
+    hidden = any(part[0] == "." for part in path.relative_to(folder).parts)
+    return path.suffix.lower() in PICTURE_SUFFIXES and not hidden and path.is_file()
 
 
 def _split(
@@ -87,25 +94,48 @@ def _split(
     return train, test
 
 
-def _open(path: Path) -> Image.Image:
+def _refuse_untrained_class(train: list[tuple[Path, int]], class_names: tuple[str, ...]) -> None:
+    present = {label for _, label in train}
+    for label, name in enumerate(class_names):
+        if label not in present:
+            raise DatasetError(
+                f"The class '{name}' has no training pictures; add some or remove it."
+            )
+
+
+def _read_pictures(
+    listing: list[tuple[Path, int]], spec: DatasetSpec
+) -> list[tuple[Image.Image, int]]:
+    pictures: list[tuple[Image.Image, int]] = []
+    for path, label in listing:
+        image = _open(path, spec)
+        first = pictures[0][0] if pictures else image
+        if image.size != first.size:
+            raise DatasetError(
+                f"{path} is {image.width} × {image.height}, the pictures before it are "
+                f"{first.width} × {first.height}; give the size that the model shall have with "
+                "--image-size, as in --image-size 28x28."
+            )
+        pictures.append((image, label))
+    return pictures
+
+
+def _open(path: Path, spec: DatasetSpec) -> Image.Image:
     try:
-        return decode(path.read_bytes(), name=str(path))
-    except (OSError, PictureError) as error:
+        image = open_picture(path)
+    except PictureError as error:
         raise DatasetError(f"{error} Mend or remove it.") from error
+    if spec.channels == 1:
+        image = image.convert("L")
+    # At once: thousands of photographs do not fit into memory at their full size.
+    return fit(image, spec.image_size[::-1]) if spec.image_size else image
 
 
 def _preprocessing(images: list[Image.Image], spec: DatasetSpec) -> Preprocessing:
     if not images:
         raise DatasetError(f"There are no PNG, JPEG or BMP pictures in '{spec.source}'.")
-    sizes = {(image.height, image.width) for image in images}
-    if spec.image_size is None and len(sizes) > 1:
-        raise DatasetError(
-            f"The pictures in '{spec.source}' have {len(sizes)} different sizes; give the one that "
-            "the model shall have with --image-size, as in --image-size 28x28."
-        )
-    height, width = spec.image_size or sizes.pop()
     grey = all(image.mode == "L" for image in images)
-    return Preprocessing(height, width, spec.channels or (1 if grey else 3))
+    return Preprocessing(images[0].height, images[0].width, spec.channels or (1 if grey else 3))
 
 
 def _to_split(

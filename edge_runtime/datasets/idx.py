@@ -8,6 +8,7 @@ import gzip
 import math
 import struct
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from edge_runtime.files import sha256
 _MAGIC = {"images": 0x00000803, "labels": 0x00000801}
 _DIMENSIONS = {"images": 3, "labels": 1}
 _LIMIT_BYTES = 4 * 1024**3
+_PIECE_BYTES = 1024**2
 _PREFIXES = {"train": "train", "test": "t10k"}
 
 # Label files carry no names. These are the label bytes of Fashion-MNIST's training split.
@@ -82,7 +84,7 @@ def _read(path: Path, kind: str) -> NDArray[np.uint8]:
             shape = _shape(path, kind, file.read(4 + 4 * _DIMENSIONS[kind]))
             size = math.prod(shape)
             # One byte more than announced is enough to see that a file is too long.
-            body = file.read(size + 1)
+            body = _read_up_to(file.read, size + 1)
     except (OSError, EOFError, OverflowError, zlib.error) as error:
         raise DatasetError(f"{path} cannot be read: {error}.") from error
     if len(body) != size:
@@ -92,6 +94,14 @@ def _read(path: Path, kind: str) -> NDArray[np.uint8]:
             "is damaged, copy it again."
         )
     return np.frombuffer(body, np.uint8).reshape(shape)
+
+
+def _read_up_to(read: Callable[[int], bytes], limit: int) -> bytearray:
+    """Read in pieces, so that a damaged header that announces gigabytes takes no memory."""
+    body = bytearray()
+    while piece := read(min(_PIECE_BYTES, limit - len(body))):
+        body += piece
+    return body
 
 
 def _shape(path: Path, kind: str, header: bytes) -> tuple[int, ...]:
@@ -108,10 +118,18 @@ def _shape(path: Path, kind: str, header: bytes) -> tuple[int, ...]:
     return tuple(shape)
 
 
+def _read_names(path: Path) -> tuple[str, ...]:
+    try:
+        lines = path.read_text("utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DatasetError(f"{path}: the class names cannot be read ({error}).") from error
+    return tuple(line.strip() for line in lines if line.strip())
+
+
 def _class_names(folder: Path, train: Split, test: Split) -> tuple[str, ...]:
     named = folder / "class_names.txt"
     if named.is_file():
-        return tuple(line.strip() for line in named.read_text("utf-8").splitlines() if line.strip())
+        return _read_names(named)
     if sha256(train.labels.astype(np.uint8).tobytes()) == _FASHION_MNIST_TRAIN_LABELS:
         return _FASHION_MNIST_NAMES
     count = 1 + max(int(split.labels.max(initial=0)) for split in (train, test))

@@ -7,11 +7,11 @@ its letters keep their size.
 import math
 from dataclasses import dataclass
 
-from edge_runtime.metrics import Rate
+from edge_runtime.metrics import Rate, decimals_for
 from edge_runtime.parity import ParityReport
 from edge_runtime.report.entries import Entry, entries
 from edge_runtime.report.markup import escaped
-from edge_runtime.report.wording import decimals_for, percent, percent_interval, points, shortened
+from edge_runtime.report.wording import percent, percent_interval, points, shortened
 
 _HEAD = 30
 _ROW = 54

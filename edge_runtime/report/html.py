@@ -5,6 +5,7 @@ from importlib.resources import files
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_runtime.metrics import decimals_for
 from edge_runtime.parity import TIE_RULE, ParityReport
 from edge_runtime.report.charts import accuracy_chart
 from edge_runtime.report.entries import (
@@ -19,7 +20,6 @@ from edge_runtime.report.markup import definitions, escaped, folded, mark, scrol
 from edge_runtime.report.model import measured_on, model_section, size_note
 from edge_runtime.report.wording import (
     ABSENT,
-    decimals_for,
     microseconds,
     percent,
     percent_interval,
@@ -187,13 +187,12 @@ def _comparison_cells(entry: Entry, decimals: int) -> tuple[str, str, str, str]:
 
 
 def _accuracy(report: ParityReport) -> str:
-    allowed = f"{report.max_drop * 100:.1f} points"
     return (
         "<section><h2>Accuracy</h2><figure>"
         f"{accuracy_chart(report)}"
         "<figcaption>Accuracy on the test images, with its 95 % interval, and in brackets the "
         'change in points. <i class="key line"></i>full model <i class="key band"></i>the allowed '
-        f"drop of {allowed}; a model left of it is broken.</figcaption></figure></section>\n"
+        f"drop of {report.limit}; a model left of it is broken.</figcaption></figure></section>\n"
     )
 
 

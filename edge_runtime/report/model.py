@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.metrics import PairedCounts
+from edge_runtime.metrics import PairedCounts, decimals_for
 from edge_runtime.parity import Comparison, ParityReport
 from edge_runtime.report.confusion import confusion_section, shared_matrix
 from edge_runtime.report.entries import Entry, flip_counts, float32_size_bytes
@@ -18,7 +18,6 @@ from edge_runtime.report.markup import (
 from edge_runtime.report.recall import RecallTables
 from edge_runtime.report.wording import (
     TIMES,
-    decimals_for,
     microseconds,
     percent,
     plural,

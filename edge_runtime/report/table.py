@@ -3,11 +3,11 @@
 import textwrap
 import unicodedata
 
+from edge_runtime.metrics import decimals_for
 from edge_runtime.parity import Comparison, ParityReport
 from edge_runtime.report.entries import ClassRecall, Entry, class_recalls, entries, flip_counts
 from edge_runtime.report.wording import (
     ABSENT,
-    decimals_for,
     microseconds,
     percent,
     percent_interval,
@@ -69,7 +69,7 @@ def _subject(report: ParityReport) -> str:
     return (
         f"{plural(len(report.reference), 'test image')}{origin}, "
         f"{plural(len(report.reference.class_names), 'class', 'classes')}. "
-        f"A loss of up to {report.max_drop * 100:.1f} points of accuracy is allowed."
+        f"A loss of up to {report.limit} of accuracy is allowed."
     )
 
 

@@ -26,11 +26,6 @@ def shortened(text: str, limit: int) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
-def decimals_for(image_count: int) -> int:
-    """Return with how many decimals a percentage shows a single image of so many."""
-    return 1 if image_count <= 1000 else 2
-
-
 def percent(value: float, decimals: int = 1) -> str:
     """Return a fraction as a percentage without its sign, NaN as a dash."""
     return f"{value * 100:.{decimals}f}" if value == value else ABSENT

@@ -1,0 +1,90 @@
+"""What several test files share: the sample, tiny models, a trained run, the second runtime."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edge_runtime.datasets import Dataset, DatasetSpec, load_dataset
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def sample() -> Dataset:
+    """The embedded sample of Fashion-MNIST."""
+    return load_dataset(DatasetSpec("sample"))
+
+
+@pytest.fixture(scope="session")
+def tiny_model() -> Callable[[str], Path]:
+    """`tiny_model("int8")` is the path of a small model; `scripts/make-test-models` makes them."""
+    return lambda name: ROOT / "tests" / "data" / f"tiny-{name}.tflite"
+
+
+@pytest.fixture(scope="session")
+def tflite_runtime_python() -> Path:
+    """A Python that has tflite-runtime and this project; `scripts/test` sets it up."""
+    python = ROOT / ".venv-tflite-runtime" / "bin" / "python"
+    if not python.exists():
+        pytest.skip("there is no .venv-tflite-runtime; scripts/test makes it with Python 3.10/3.11")
+    return python
+
+
+@pytest.fixture(scope="session")
+def changed_model(
+    tiny_model: Callable[[str], Path],
+) -> Callable[[str, Callable[[Any], None]], bytes]:
+    """`changed_model("int8", change)` is a tiny model after ``change`` was applied to it."""
+    schema = pytest.importorskip("ai_edge_litert.schema_py_generated")
+    flatbuffers = pytest.importorskip("flatbuffers")
+
+    def build(name: str, change: Callable[[Any], None]) -> bytes:
+        model = schema.ModelT.InitFromPackedBuf(tiny_model(name).read_bytes())
+        change(model)
+        builder = flatbuffers.Builder(8192)
+        builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
+        return bytes(builder.Output())
+
+    return build
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What a command line left behind."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def cli(capfd: pytest.CaptureFixture[str]) -> Callable[..., Finished]:
+    """`cli("train", "--epochs", "1")` runs a command line in this process, TensorFlow loaded once."""
+    from edge_runtime.cli import run
+
+    def call(*arguments: object) -> Finished:
+        capfd.readouterr()
+        code = run([str(argument) for argument in arguments])
+        captured = capfd.readouterr()
+        return Finished(code, captured.out, captured.err)
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The article's training on the sample, all five conversions and the parity report: once."""
+    runs = tmp_path_factory.mktemp("trained") / "runs"
+    for arguments in (
+        ("train", "--name", "article"),
+        ("convert", "--quantize", "all"),
+        ("parity",),
+    ):
+        command = [sys.executable, "-m", "edge_runtime.cli", *arguments, "--runs-dir", str(runs)]
+        subprocess.run(command, check=True, capture_output=True, text=True)
+    return runs / "article"

@@ -1,0 +1,362 @@
+"""Conversion: what each recipe makes, what is refused, what is never left half done."""
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import Finished
+
+from converter.calibration import RepresentativeDataset, check_representative, choose_representative
+from edge_runtime.classifier import Classifier
+from edge_runtime.datasets import Dataset, Split, image_hashes
+from edge_runtime.errors import DatasetError, ModelError
+from edge_runtime.inspection import ModelSummary, inspect_model
+from edge_runtime.manifest import read_model
+from edge_runtime.predictions import Predictions
+
+Cli = Callable[..., Finished]
+
+RECIPES = ("float32", "float16", "dynamic", "int8", "int16x8")
+
+
+def summary_of(path: Path) -> ModelSummary:
+    return inspect_model(path.read_bytes())
+
+
+def operators_of(path: Path) -> set[str]:
+    return {operator.name for operator in summary_of(path).operators}
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_each_recipe_makes_the_scheme_of_its_name(run_folder: Path, recipe: str) -> None:
+    summary = summary_of(run_folder / f"{recipe}.tflite")
+    assert summary.scheme == recipe
+    assert summary.inputs[0].shape == (1, 28, 28, 1)
+    assert not {"SHAPE", "STRIDED_SLICE", "PACK"} & operators_of(run_folder / f"{recipe}.tflite")
+
+
+def test_int8_is_full_integer_and_takes_raw_pixels(run_folder: Path) -> None:
+    path = run_folder / "int8.tflite"
+    summary = summary_of(path)
+    assert summary.is_full_integer
+    assert not {"QUANTIZE", "DEQUANTIZE"} & operators_of(path)
+    assert (summary.inputs[0].dtype, summary.outputs[0].dtype) == ("int8", "int8")
+    # Scale 1 and zero point -128: the pixel's byte with its top bit flipped.
+    assert (summary.inputs[0].scales, summary.inputs[0].zero_points) == ((1.0,), (-128,))
+    assert summary.size_bytes <= 40_000
+
+
+def test_the_converted_models_answer_like_the_full_model(run_folder: Path, sample: Dataset) -> None:
+    full = Predictions.load(run_folder / "full.predictions.npz")
+    # float32 differs by the order of its sums; float16 by half precision weights.
+    for recipe, tolerance in (("float32", 1e-4), ("float16", 0.02), ("int16x8", 0.1)):
+        with Classifier(run_folder / f"{recipe}.tflite") as classifier:
+            answers = classifier.predict(sample.test.images[:100])
+        np.testing.assert_allclose(answers, full.probabilities[:100], atol=tolerance)
+
+
+def test_int8_is_within_half_a_point_and_agrees_on_98_percent(run_folder: Path) -> None:
+    report = json.loads((run_folder / "parity" / "report.json").read_text())
+    (int8,) = (item for item in report["comparisons"] if item["model"] == "int8")
+    assert abs(int8["accuracy_difference"]) <= 0.005
+    assert int8["agreement"]["value"] >= 0.98
+
+
+def test_the_manifest_says_what_the_model_was_calibrated_on(
+    run_folder: Path, sample: Dataset
+) -> None:
+    manifest = read_model(run_folder / "int8.tflite").manifest
+    assert manifest is not None
+    assert manifest.class_names == sample.class_names
+    assert manifest.preprocessing == sample.preprocessing
+    assert manifest.preprocessing.background == "dark"
+    described = manifest.details["representative_dataset"]
+    assert described["split"] == "train"
+    assert set(described["images_per_class"].values()) == {described["size"] // 10}
+    assert manifest.details["dataset"]["fingerprint"] == sample.fingerprint
+    assert manifest.details["probe"]["backend"] == "ai-edge-litert"
+    float_manifest = read_model(run_folder / "float32.tflite").manifest
+    assert float_manifest is not None
+    assert float_manifest.details["representative_dataset"] is None
+
+
+def test_xnnpack_takes_the_whole_float_graph(run_folder: Path) -> None:
+    probed = json.loads((run_folder / "float32.manifest.json").read_text())["probe"]
+    assert probed["xnnpack"] == "whole graph"
+    probed = json.loads((run_folder / "int16x8.manifest.json").read_text())["probe"]
+    assert probed["xnnpack"] == "none"
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_every_file_runs_on_tflite_runtime_too(
+    run_folder: Path, tflite_runtime_python: Path, sample: Dataset, tmp_path: Path, recipe: str
+) -> None:
+    np.save(tmp_path / "images.npy", sample.test.images[:50])
+    code = (
+        "import sys, numpy as np; from edge_runtime import Classifier\n"
+        "c = Classifier(sys.argv[1], backend='tflite-runtime')\n"
+        "np.save(sys.argv[3], c.predict(np.load(sys.argv[2])))"
+    )
+    paths = [run_folder / f"{recipe}.tflite", tmp_path / "images.npy", tmp_path / "answers.npy"]
+    subprocess.run([tflite_runtime_python, "-c", code, *map(str, paths)], check=True)
+    with Classifier(run_folder / f"{recipe}.tflite") as classifier:
+        here = classifier.predict(sample.test.images[:50])
+    # The two runtimes round differently inside; up to 13/256 was seen on int8.
+    np.testing.assert_allclose(np.load(tmp_path / "answers.npy"), here, atol=0.08)
+
+
+def test_the_same_model_converts_to_the_same_bytes(
+    cli: Cli, run_folder: Path, tmp_path: Path
+) -> None:
+    options = ("--quantize", "all", "--out", tmp_path)
+    assert cli("convert", run_folder / "model.keras", *options).code == 0
+    for recipe in RECIPES:
+        for suffix in (".tflite", ".manifest.json"):
+            name = f"{recipe}{suffix}"
+            assert (tmp_path / name).read_bytes() == (run_folder / name).read_bytes(), name
+
+
+@pytest.mark.parametrize(
+    ("io", "dtype", "border"),
+    [
+        ("uint8", "uint8", {"QUANTIZE"}),
+        ("int8", "int8", set()),
+        ("float32", "float32", {"QUANTIZE", "DEQUANTIZE"}),
+    ],
+)
+def test_io_chooses_the_type_of_input_and_output(
+    cli: Cli,
+    run_folder: Path,
+    tmp_path: Path,
+    sample: Dataset,
+    io: str,
+    dtype: str,
+    border: set[str],
+) -> None:
+    done = cli("convert", run_folder / "model.keras", "--io", io, "--out", tmp_path)
+    assert done.code == 0, done.err
+    path = tmp_path / "int8.tflite"
+    summary = summary_of(path)
+    assert (summary.inputs[0].dtype, summary.outputs[0].dtype) == (dtype, dtype)
+    assert operators_of(path) & {"QUANTIZE", "DEQUANTIZE"} == border
+    assert summary.scheme == "int8"
+    with Classifier(path) as other, Classifier(run_folder / "int8.tflite") as usual:
+        images = sample.test.images[:50]
+        np.testing.assert_array_equal(other.predict(images), usual.predict(images))
+
+
+@pytest.fixture(scope="module")
+def foreign(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model that no run of ours made: .keras and SavedModel, RGB, 7 classes, logits."""
+    keras = pytest.importorskip("keras")
+    folder = tmp_path_factory.mktemp("foreign")
+    keras.utils.set_random_seed(3)
+    layers = keras.layers
+    model = keras.Sequential(
+        [
+            keras.Input((24, 20, 3)),
+            layers.Rescaling(1 / 127.5, offset=-1),
+            layers.Conv2D(8, 3, strides=2, activation="relu"),
+            layers.BatchNormalization(),
+            layers.DepthwiseConv2D(3, activation="relu"),
+            layers.GlobalAveragePooling2D(),
+            layers.Dense(7),
+        ]
+    )
+    model.save(folder / "foreign.keras")
+    model.export(folder / "saved", verbose=False)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def foreign_pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from PIL import Image
+
+    folder = tmp_path_factory.mktemp("seven")
+    rng = np.random.default_rng(0)
+    for label in range(7):
+        (folder / f"class{label}").mkdir()
+        for index in range(5):
+            pixels = rng.integers(0, 255, (24, 20, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(folder / f"class{label}" / f"{index}.png")
+    return folder
+
+
+@pytest.mark.parametrize("name", ["foreign.keras", "saved"])
+def test_a_model_of_somebody_else_converts_and_gives_probabilities(
+    cli: Cli, foreign: Path, foreign_pictures: Path, tmp_path: Path, name: str
+) -> None:
+    done = cli(
+        *("convert", foreign / name, "--quantize", "float32,int8", "--out", tmp_path),
+        *("--dataset", f"folder:{foreign_pictures}", "--representative-size", 20, "--json"),
+    )
+    assert done.code == 0, done.err
+    models = {item["recipe"]: Path(item["path"]) for item in json.loads(done.out)["models"]}
+    keras = pytest.importorskip("keras")
+    images = np.random.default_rng(1).integers(0, 256, (10, 24, 20, 3), dtype=np.uint8)
+    logits = np.asarray(keras.saving.load_model(foreign / "foreign.keras")(images.astype("f4")))
+    expected = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    with Classifier(models["float32"]) as classifier:
+        assert classifier.class_names == tuple(f"class{label}" for label in range(7))
+        np.testing.assert_allclose(classifier.predict(images), expected, atol=1e-5)
+    with Classifier(models["int8"]) as classifier:
+        # Seven nearly equal logits of an untrained net, in 256 steps.
+        np.testing.assert_allclose(classifier.predict(images), expected, atol=0.03)
+
+
+def test_float_recipes_need_no_dataset_and_number_the_classes(
+    cli: Cli, foreign: Path, tmp_path: Path
+) -> None:
+    done = cli("convert", foreign / "foreign.keras", "--quantize", "float16", "--out", tmp_path)
+    assert done.code == 0, done.err
+    manifest = read_model(tmp_path / "foreign.float16.tflite").manifest
+    assert manifest is not None
+    assert manifest.class_names == tuple("0123456")
+    assert manifest.preprocessing.shape == (24, 20, 3)
+
+
+def test_files_that_exist_are_replaced_only_by_force(
+    cli: Cli, run_folder: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "float32.tflite").write_bytes(b"mine")
+    options = ("convert", run_folder / "model.keras", "--quantize", "float32", "--out", tmp_path)
+    refused = cli(*options)
+    assert refused.code == 1
+    assert "float32.tflite exists; replace it with --force" in refused.err
+    assert (tmp_path / "float32.tflite").read_bytes() == b"mine"
+    assert cli(*options, "--force").code == 0
+    assert summary_of(tmp_path / "float32.tflite").scheme == "float32"
+
+
+def test_nothing_is_put_in_place_when_the_runtime_refuses_the_model(
+    cli: Cli, run_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path) -> None:
+        assert path.stat().st_size > 0
+        raise ModelError("The runtime died of this model (signal 11).")
+
+    monkeypatch.setattr("converter.job.probe", refuse)
+    done = cli("convert", run_folder / "model.keras", "--out", tmp_path)
+    assert (done.code, done.err.splitlines()[-1]) == (
+        1,
+        "Error: The runtime died of this model (signal 11).",
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--quantize", "int7"), "Did you mean 'int8'?"),
+        (("--quantize", "float16", "--io", "uint8"), "--io uint8 is for --quantize int8"),
+        (("--representative-size", "5"), "leave out the class"),
+        (("--representative-size", "5000"), "the training split has"),
+    ],
+)
+def test_bad_options_are_one_sentence(
+    cli: Cli, run_folder: Path, tmp_path: Path, arguments: tuple[str, ...], words: str
+) -> None:
+    done = cli("convert", run_folder / "model.keras", "--out", tmp_path, *arguments)
+    assert done.code == 1
+    assert words in done.err
+    assert "Traceback" not in done.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_models_that_are_no_image_classifiers_are_refused(cli: Cli, tmp_path: Path) -> None:
+    keras = pytest.importorskip("keras")
+    (tmp_path / "text.keras").write_text("hello")
+    (tmp_path / "folder").mkdir()
+    layers = keras.layers
+    keras.Sequential([keras.Input((5,)), layers.Dense(3)]).save(tmp_path / "vector.keras")
+    keras.Sequential([keras.Input((9, 9, 1)), layers.Conv2D(2, 3)]).save(tmp_path / "map.keras")
+    two = keras.Input((9, 9, 1)), keras.Input((9, 9, 1))
+    pooled = layers.Flatten()(layers.Add()(two))
+    keras.Model(two, layers.Dense(3)(pooled)).save(tmp_path / "two.keras")
+    for name, words in (
+        ("missing.keras", "there is no such model"),
+        ("text.keras", "this is no .keras file"),
+        ("folder", "this folder is no SavedModel"),
+        ("vector.keras", "the model's input is not an image"),
+        ("map.keras", "expected an output of two classes or more"),
+        ("two.keras", "expected one input and one output, got 2 and 1"),
+    ):
+        done = cli("convert", tmp_path / name, "--quantize", "float32")
+        assert done.code == 1, name
+        assert words in done.err, name
+        assert "Traceback" not in done.err
+    assert list(tmp_path.glob("*.tflite")) == []
+
+
+def test_integers_need_images_to_calibrate_on(cli: Cli, foreign: Path, tmp_path: Path) -> None:
+    done = cli("convert", foreign / "foreign.keras", "--out", tmp_path)
+    assert done.code == 1
+    assert "need images to calibrate on" in done.err
+    done = cli("convert", foreign / "foreign.keras", "--dataset", "sample", "--out", tmp_path)
+    assert done.code == 1
+    assert "the images of the dataset are (28, 28, 1)" in done.err or "classes" in done.err
+
+
+def test_the_representative_dataset_is_balanced_seeded_and_from_the_training_split(
+    sample: Dataset,
+) -> None:
+    chosen = choose_representative(sample, size=55, seed=4)
+    counts = np.bincount(chosen.labels, minlength=10)
+    assert set(counts.tolist()) == {5, 6}
+    train = set(image_hashes(sample.train.images).tolist())
+    assert set(image_hashes(chosen.images).tolist()) <= train
+    again = choose_representative(sample, size=55, seed=4)
+    other = choose_representative(sample, size=55, seed=5)
+    np.testing.assert_array_equal(chosen.images, again.images)
+    assert not np.array_equal(chosen.images, other.images)
+
+
+def test_test_images_in_the_training_split_are_passed_over(sample: Dataset) -> None:
+    leaking = Dataset(
+        "leaking",
+        sample.class_names,
+        train=Split(
+            np.concatenate([sample.test.images[:500], sample.train.images[:100]]),
+            np.concatenate([sample.test.labels[:500], sample.train.labels[:100]]),
+        ),
+        test=sample.test,
+    )
+    chosen = choose_representative(leaking, size=100, seed=0)
+    assert not np.isin(image_hashes(chosen.images), image_hashes(sample.test.images)).any()
+    with pytest.raises(DatasetError, match="the training split has 100 that are not also test"):
+        choose_representative(leaking, size=101, seed=0)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda images: images.astype(np.float32), "got .* float32"),
+        (lambda images: images[:, :14], "uint8 images, got"),
+        (lambda images: (images > 127).astype(np.uint8), "divided by 255"),
+        (lambda images: images[:3], "leave out the class"),
+    ],
+)
+def test_unfit_images_for_calibration_are_refused(
+    sample: Dataset, change: Callable[[Any], Any], words: str
+) -> None:
+    images = change(sample.train.images[:100])
+    labels = sample.train.labels[: len(images)]
+    representative = RepresentativeDataset(images, labels, sample.class_names, "x", 0)
+    with pytest.raises(DatasetError, match=words):
+        check_representative(
+            representative, (28, 28, 1), np.arange(10), image_hashes(sample.test.images)
+        )
+
+
+def test_test_images_for_calibration_are_refused(sample: Dataset) -> None:
+    representative = RepresentativeDataset(
+        sample.test.images[:200], sample.test.labels[:200], sample.class_names, "x", 0
+    )
+    with pytest.raises(DatasetError, match="200 of the images for calibration are test images"):
+        check_representative(
+            representative, (28, 28, 1), np.arange(10), image_hashes(sample.test.images)
+        )

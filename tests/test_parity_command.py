@@ -1,0 +1,175 @@
+"""`parity`, `inspect` and `demo`, as they are typed."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import Finished
+
+from edge_runtime.datasets import Dataset
+from edge_runtime.predictions import Predictions
+
+Cli = Callable[..., Finished]
+
+
+def test_the_report_of_a_run_compares_all_five_files(run_folder: Path) -> None:
+    report = json.loads((run_folder / "parity" / "report.json").read_text())
+    models = [item["model"] for item in report["comparisons"]]
+    assert sorted(models) == ["dynamic", "float16", "float32", "int16x8", "int8"]
+    assert report["image_count"] == 1000
+    full = Predictions.load(run_folder / "full.predictions.npz")
+    assert report["full"]["accuracy"]["value"] == np.mean(full.answers == full.labels)
+    for item in report["comparisons"]:
+        changed = np.subtract(item["confusion"], report["full"]["confusion"])
+        assert item["confusion_difference"] == changed.tolist()
+        assert len(item["flips"]) == 1000 - item["agreement"]["successes"]
+    page = (run_folder / "parity" / "report.html").read_text()
+    assert "Parity holds" in page
+    assert not re.search(r"""(src|href)\s*=\s*["']?https?:""", page)
+
+
+def test_predictions_that_are_stored_are_those_that_were_compared(run_folder: Path) -> None:
+    stored = Predictions.load(run_folder / "parity" / "int8.predictions.npz")
+    report = json.loads((run_folder / "parity" / "report.json").read_text())
+    (int8,) = (item for item in report["comparisons"] if item["model"] == "int8")
+    assert int8["accuracy"]["successes"] == int((stored.answers == stored.labels).sum())
+    assert stored.details["backend"] == "ai-edge-litert"
+    assert stored.details["latency_us"]["n"] == 1000
+
+
+def test_the_comparison_runs_without_tensorflow(run_folder: Path, tmp_path: Path) -> None:
+    code = (
+        "import sys; sys.modules['tensorflow'] = sys.modules['keras'] = None\n"
+        "from edge_runtime.cli import run; sys.exit(run(sys.argv[1:]))"
+    )
+    arguments = ["parity", str(run_folder / "int8.tflite"), "--runs-dir", str(run_folder.parent)]
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments, "--out", str(tmp_path)],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Parity holds" in done.stdout
+    assert (tmp_path / "report.html").exists()
+
+
+@pytest.fixture
+def wrong_labels(run_folder: Path, tmp_path: Path) -> Path:
+    """Predictions of int8 whose answers were turned around for a fifth of the images."""
+    good = Predictions.load(run_folder / "parity" / "int8.predictions.npz")
+    probabilities = good.probabilities.copy()
+    probabilities[:200] = probabilities[:200, ::-1]
+    bad = Predictions(
+        probabilities,
+        good.labels,
+        good.image_sha256,
+        good.class_names,
+        {**good.details, "model": "turned"},
+    )
+    bad.save(tmp_path / "turned.predictions.npz")
+    return tmp_path / "turned.predictions.npz"
+
+
+def test_a_larger_drop_than_allowed_exits_with_3(
+    cli: Cli, run_folder: Path, wrong_labels: Path, tmp_path: Path
+) -> None:
+    options = ("--runs-dir", run_folder.parent, "--out", tmp_path)
+    done = cli("parity", wrong_labels, *options)
+    assert done.code == 3
+    assert "Parity is broken: turned loses" in done.out
+    assert json.loads((tmp_path / "report.json").read_text())["holds"] is False
+    assert cli("parity", wrong_labels, *options, "--max-drop", "0.5").code == 0
+
+
+def test_predictions_alone_are_compared_without_any_run(
+    cli: Cli, run_folder: Path, wrong_labels: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = cli("parity", "--reference", run_folder / "full.predictions.npz", wrong_labels, "--json")
+    assert done.code == 3
+    assert json.loads(done.out)["comparisons"][0]["model"] == "turned"
+    assert (tmp_path / "parity" / "report.html").exists()
+
+
+def test_predictions_of_other_images_are_refused_and_no_report_is_written(
+    cli: Cli, run_folder: Path, tmp_path: Path, sample: Dataset
+) -> None:
+    good = Predictions.load(run_folder / "parity" / "int8.predictions.npz")
+    order = np.roll(np.arange(len(good)), 1)
+    Predictions(
+        good.probabilities[order],
+        good.labels[order],
+        good.image_sha256[order],
+        good.class_names,
+        good.details,
+    ).save(tmp_path / "rolled.predictions.npz")
+    options = ("--runs-dir", run_folder.parent, "--out", tmp_path / "out")
+    done = cli("parity", tmp_path / "rolled.predictions.npz", *options)
+    assert done.code == 1
+    assert "are about different images" in done.err
+    assert not (tmp_path / "out" / "report.json").exists()
+
+
+def test_a_run_without_converted_models_says_what_to_do(
+    cli: Cli, run_folder: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(
+        run_folder, tmp_path / "bare", ignore=shutil.ignore_patterns("*.tflite", "parity")
+    )
+    done = cli("parity", "--run", tmp_path / "bare")
+    assert done.code == 1
+    assert "make one first with: fmnist-edge convert" in done.err
+    missing = cli("parity", "--runs-dir", tmp_path / "nowhere")
+    assert "train one first with: fmnist-edge train" in missing.err
+
+
+def test_images_that_changed_since_training_are_refused(
+    cli: Cli, run_folder: Path, tmp_path: Path
+) -> None:
+    copied = tmp_path / "changed"
+    shutil.copytree(run_folder, copied)
+    config = json.loads((copied / "config.json").read_text())
+    config["dataset"]["test_size"] = 500
+    (copied / "config.json").write_text(json.dumps(config))
+    done = cli("parity", "--run", copied)
+    assert done.code == 1
+    assert "no longer those that changed was trained and tested on" in done.err
+
+
+def test_inspect_says_what_a_model_is(cli: Cli, run_folder: Path) -> None:
+    done = cli("inspect", run_folder / "int8.tflite", "--tensors")
+    assert done.code == 0
+    assert "scheme      int8" in done.out
+    assert "input       int8 1 × 28 × 28 × 1, scale 1, zero point -128" in done.out
+    assert "CONV_2D v3 ×3" in done.out
+    assert "runs on     tflite-runtime 2.14.0: yes" in done.out
+    assert "well-formed yes" in done.out
+    document = json.loads(cli("inspect", run_folder / "int8.tflite", "--json").out)
+    assert document["scheme"] == "int8"
+    assert document["manifest"]["class_names"][9] == "Ankle boot"
+
+
+def test_inspect_names_the_runtime_that_cannot_run_a_model(
+    cli: Cli, tiny_model: Callable[[str], Path]
+) -> None:
+    done = cli("inspect", tiny_model("dynamic"))
+    assert "runs on     ai-edge-litert: yes" in done.out
+    assert "runs on     tflite-runtime 2.14.0: no: FULLY_CONNECTED version 12" in done.out
+
+
+def test_the_demo_shows_the_whole_chain(cli: Cli, tmp_path: Path) -> None:
+    done = cli("demo", "--epochs", 2, "--runs-dir", tmp_path)
+    assert done.code in (0, 3), done.err
+    run = tmp_path / "post-cnn-sample-1"
+    assert len(list(run.glob("*.tflite"))) == 5
+    assert "trouser-on-white.png" in done.out
+    for name in ("float32", "float16", "dynamic", "int8", "int16x8", "full (Keras)"):
+        assert name in done.out
+    assert f"report  {run / 'parity' / 'report.html'}" in done.out
+    assert f"figures {run / 'figures'}" in done.out

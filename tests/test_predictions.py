@@ -1,0 +1,280 @@
+import io
+import json
+import zipfile
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edge_runtime import predictions as predictions_module
+from edge_runtime.errors import PredictionsError
+from edge_runtime.predictions import Predictions, machine_details, refuse_different_images
+
+NAMES = ("cat", "dog", "bird")
+
+
+def predictions(**changes):
+    values = {
+        "probabilities": np.array([[0.5, 0.25, 0.25], [0.25, 0.25, 0.5]], np.float32),
+        "labels": np.array([0, 1]),
+        "image_sha256": np.array([b"a" * 64, b"b" * 64]),
+        "class_names": NAMES,
+        "details": {"model": "int8", "threads": 1, "latency_us": {"median": 35.25}},
+    }
+    return Predictions(**{**values, **changes})
+
+
+def npz(**changes):
+    """A file like `save` writes, with changed members; None leaves a member out."""
+    header = {"schema_version": 1, "class_names": NAMES, "details": {"model": "int8"}}
+    whole = predictions()
+    members = {
+        "probabilities": whole.probabilities,
+        "labels": whole.labels,
+        "image_sha256": whole.image_sha256,
+        "header": np.array(json.dumps(header)),
+        **changes,
+    }
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **{k: v for k, v in members.items() if v is not None})
+    return buffer.getvalue()
+
+
+def header(**changes):
+    values = {"schema_version": 1, "class_names": NAMES, "details": {}, **changes}
+    return np.array(json.dumps(values))
+
+
+def saved_bytes(tmp_path):
+    path = tmp_path / "any.predictions.npz"
+    predictions().save(path)
+    return path.read_bytes()
+
+
+# The file.
+
+
+def test_predictions_survive_their_file(tmp_path):
+    path = tmp_path / "int8.predictions.npz"
+    before = predictions()
+    before.save(path)
+    after = Predictions.load(path)
+    assert np.array_equal(after.probabilities, before.probabilities)
+    assert np.array_equal(after.labels, before.labels)
+    assert np.array_equal(after.image_sha256, before.image_sha256)
+    assert (after.class_names, after.details) == (before.class_names, before.details)
+    assert [array.dtype for array in (after.probabilities, after.labels, after.image_sha256)] == [
+        "float32",
+        "int64",
+        "S64",
+    ]
+    assert [entry.name for entry in tmp_path.iterdir()] == ["int8.predictions.npz"]
+
+
+def test_the_same_predictions_give_the_same_bytes_at_any_time(tmp_path):
+    first, second = saved_bytes(tmp_path), saved_bytes(tmp_path)
+    assert first == second
+    with zipfile.ZipFile(io.BytesIO(first)) as archive:
+        assert {info.date_time for info in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
+        # Nothing else: older NumPy would take an option of `savez` for one more array.
+        assert archive.namelist() == [
+            "probabilities.npy",
+            "labels.npy",
+            "image_sha256.npy",
+            "header.npy",
+        ]
+
+
+def test_names_and_details_of_all_languages_survive(tmp_path):
+    path = tmp_path / "any.predictions.npz"
+    names = ("猫", 'd"og', "naïve\nbird")
+    predictions(class_names=names, details={"model": "größer"}).save(path)
+    assert Predictions.load(path).class_names == names
+    assert Predictions.load(path).model == "größer"
+
+
+def test_details_that_json_cannot_hold_are_refused_before_anything_is_written(tmp_path):
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        predictions(details={"latency": float("nan")}).save(tmp_path / "x.npz")
+    assert list(tmp_path.iterdir()) == []
+
+
+def pickled():
+    buffer = io.BytesIO()
+    np.savez(buffer, **{name: np.array([object()]) for name in ("header", "labels")})
+    return buffer.getvalue()
+
+
+def a_lone_array():
+    buffer = io.BytesIO()
+    np.save(buffer, np.zeros(3))
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"PK\x03\x04",
+        b"text\n" * 100,
+        a_lone_array(),
+        pickled(),
+        npz(header=None),
+        npz(labels=None),
+        npz(header=np.array("[]")),
+        npz(header=np.array("{")),
+        npz(header=np.array(7)),
+        npz(header=header(schema_version=2)),
+        npz(header=header(class_names=None)),
+        npz(header=header(class_names=7)),
+        npz(labels=np.array(["cat", "dog"])),
+        npz(labels=np.array(0)),
+        npz(probabilities=np.array(["a", "b"])),
+        npz(image_sha256=np.array(["ä", "ö"])),
+    ],
+)
+def test_another_file_is_refused_with_its_name(tmp_path, data):
+    path = tmp_path / "x.predictions.npz"
+    path.write_bytes(data)
+    with pytest.raises(PredictionsError, match=r"x\.predictions\.npz: expected a .predictions.npz"):
+        Predictions.load(path)
+
+
+def test_missing_predictions_and_a_folder_are_named(tmp_path):
+    with pytest.raises(PredictionsError, match=r"none\.npz: there are no predictions\."):
+        Predictions.load(tmp_path / "none.npz")
+    with pytest.raises(PredictionsError, match=r"expected a \.predictions\.npz"):
+        Predictions.load(tmp_path)
+
+
+def test_a_file_over_the_limit_is_refused(tmp_path, monkeypatch):
+    path = tmp_path / "x.npz"
+    path.write_bytes(bytes(1001))
+    monkeypatch.setattr(predictions_module, "LIMIT_BYTES", 1000)
+    with pytest.raises(PredictionsError, match="it is larger than"):
+        Predictions.load(path)
+
+
+def test_impossible_values_in_a_file_are_refused_with_its_name(tmp_path):
+    path = tmp_path / "x.predictions.npz"
+    path.write_bytes(npz(labels=np.array([0, 3])))
+    with pytest.raises(PredictionsError, match=r"x\.predictions\.npz: Labels must be 0 to 2\."):
+        Predictions.load(path)
+
+
+@pytest.fixture(scope="module")
+def whole_file(tmp_path_factory):
+    return tmp_path_factory.mktemp("predictions") / "x.npz", npz()
+
+
+@given(cut=st.floats(0, 0.999))
+@settings(max_examples=60, deadline=None)
+def test_a_truncated_file_is_refused(whole_file, cut):
+    path, data = whole_file
+    path.write_bytes(data[: int(cut * len(data))])
+    with pytest.raises(PredictionsError):
+        Predictions.load(path)
+
+
+@given(st.data())
+@settings(max_examples=400, deadline=None)
+@pytest.mark.filterwarnings("ignore")
+def test_flipped_bytes_give_predictions_or_a_predictions_error_and_nothing_else(whole_file, data):
+    path, whole = whole_file
+    damaged = bytearray(whole)
+    for _ in range(data.draw(st.integers(1, 3))):
+        damaged[data.draw(st.integers(0, len(damaged) - 1))] = data.draw(st.integers(0, 255))
+    path.write_bytes(damaged)
+    try:
+        Predictions.load(path)
+    except PredictionsError as error:
+        assert str(path) in str(error)  # noqa: PT017 - both outcomes are right
+
+
+# The values.
+
+
+def test_of_equal_probabilities_the_first_is_the_answer():
+    equal = np.full((2, 3), 1 / 3, np.float32)
+    assert predictions(probabilities=equal).answers.tolist() == [0, 0]
+    assert predictions().answers.tolist() == [0, 2]
+    assert predictions().answers.dtype == np.int64
+
+
+def test_int8_probabilities_may_miss_a_sum_of_one_by_their_steps():
+    # 85/256 three times is 255/256.
+    rounded = np.full((2, 3), 85 / 256, np.float32)
+    assert len(predictions(probabilities=rounded)) == 2
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"probabilities": np.full((2, 4), 0.25, np.float32)}, r"Expected .*\(2, 3\)"),
+        ({"probabilities": np.full((3, 3), 1 / 3, np.float32)}, r"Expected .*\(2, 3\)"),
+        ({"probabilities": np.full(6, 1 / 3, np.float32)}, r"Expected .*\(2, 3\)"),
+        ({"image_sha256": np.array([b"a" * 64])}, "2 image hashes, got"),
+        ({"labels": np.array([0, 3])}, "Labels must be 0 to 2"),
+        ({"labels": np.array([-1, 0])}, "Labels must be 0 to 2"),
+        ({"probabilities": np.array([[np.nan, 0, 1], [0, 0, 1]])}, "NaN or infinite"),
+        ({"probabilities": np.array([[np.inf, 0, 1], [0, 0, 1]])}, "NaN or infinite"),
+        ({"probabilities": np.array([[4.0, 2, 1], [0, 0, 1]])}, "not scores or logits"),
+        ({"probabilities": np.array([[0.9, 0.9, 0.1], [0, 0, 1]])}, "not scores or logits"),
+        ({"probabilities": np.array([[1.5, -0.5, 0], [0, 0, 1]])}, "the lowest is -0.500"),
+        ({"probabilities": np.zeros((2, 3))}, "not scores or logits"),
+    ],
+)
+def test_impossible_predictions_are_refused(changes, sentence):
+    with pytest.raises(PredictionsError, match=sentence):
+        predictions(**changes)
+
+
+def test_predictions_about_no_images_are_refused():
+    with pytest.raises(PredictionsError, match="There are no predictions"):
+        predictions(
+            probabilities=np.zeros((0, 3)), labels=np.zeros(0, int), image_sha256=np.zeros(0, "S64")
+        )
+
+
+# The same images.
+
+
+def test_predictions_about_the_same_images_may_be_compared():
+    refuse_different_images(predictions(), predictions(details={"model": "float32"}))
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"class_names": ("cat", "dog", "cow")}, "different class names: cat, dog, bird… and cat"),
+        ({"class_names": ("dog", "cat", "bird")}, "different class names"),
+        (
+            {"image_sha256": np.array([b"a" * 64, b"c" * 64])},
+            "different images: 1 of 2 differ, the first is number 1",
+        ),
+        (
+            {"image_sha256": np.array([b"b" * 64, b"a" * 64])},
+            "different images: 2 of 2 differ, the first is number 0",
+        ),
+        ({"labels": np.array([0, 2])}, "different true labels"),
+    ],
+)
+def test_predictions_about_something_else_are_refused(changes, sentence):
+    with pytest.raises(PredictionsError, match=f"full and int8 (have|are about) {sentence}"):
+        refuse_different_images(predictions(details={"model": "full"}), predictions(**changes))
+
+
+def test_predictions_about_another_number_of_images_are_refused():
+    one = Predictions(
+        np.array([[0.5, 0.25, 0.25]]), np.array([0]), np.array([b"a" * 64]), NAMES, {}
+    )
+    with pytest.raises(PredictionsError, match="int8 and model are about 2 and 1 images"):
+        refuse_different_images(predictions(), one)
+
+
+def test_the_machine_is_named_in_words_that_json_can_hold():
+    details = machine_details()
+    assert set(details) == {"cpu", "machine", "system", "python", "numpy"}
+    assert all(isinstance(value, str) and value for value in details.values())
+    assert details["numpy"] == np.__version__

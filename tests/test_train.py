@@ -1,0 +1,357 @@
+"""Training: the article's run, other models and datasets, interruptions, refusals."""
+
+import gzip
+import json
+import os
+import signal
+import struct
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import Finished
+from PIL import Image
+
+from edge_runtime.datasets import Dataset, DatasetSpec, load_dataset
+from edge_runtime.predictions import Predictions
+
+Cli = Callable[..., Finished]
+
+
+@pytest.fixture(scope="module")
+def keras() -> Any:
+    return pytest.importorskip("keras")
+
+
+def small_classifier(keras: Any, *, channels: int = 1, activation: str | None = "softmax") -> Any:
+    keras.utils.set_random_seed(1)
+    layers = keras.layers
+    return keras.Sequential(
+        [
+            keras.Input((28, 28, channels)),
+            layers.Rescaling(1 / 255),
+            layers.Conv2D(4, 5, strides=3, activation="relu"),
+            layers.Flatten(),
+            layers.Dense(10, activation=activation),
+        ]
+    )
+
+
+def test_the_article_s_run_has_all_its_files_and_31626_parameters(run_folder: Path) -> None:
+    names = {path.name for path in run_folder.iterdir()}
+    assert {"model.keras", "config.json", "history.json", "metrics.json", "figures"} <= names
+    assert "checkpoint.npz" not in names
+    metrics = json.loads((run_folder / "metrics.json").read_text())
+    assert metrics["parameter_count"] == 31_626
+    assert len(json.loads((run_folder / "history.json").read_text())["epochs"]) == 100
+    figures = sorted(path.name for path in (run_folder / "figures").glob("*.png"))
+    assert len(figures) == 7
+    assert "precision" in (run_folder / "figures" / "per_class.txt").read_text()
+    assert (run_folder.parent / "latest").resolve() == run_folder.resolve()
+
+
+def test_the_article_s_accuracy_is_reached(run_folder: Path) -> None:
+    # One seed; the article reports "above 0.80", and the mean of five seeds is in docs/choices.md.
+    metrics = json.loads((run_folder / "metrics.json").read_text())
+    assert metrics["test_accuracy"]["value"] > 0.80
+    assert metrics["test_accuracy"]["value"] == metrics["last_epoch"]["test_accuracy"]
+
+
+def test_the_full_model_s_predictions_are_those_of_keras(
+    run_folder: Path, sample: Dataset, keras: Any
+) -> None:
+    stored = Predictions.load(run_folder / "full.predictions.npz")
+    model = keras.saving.load_model(run_folder / "model.keras", compile=False)
+    answers = np.asarray(model(sample.test.images[:64].astype(np.float32), training=False))
+    np.testing.assert_allclose(stored.probabilities[:64], answers, atol=1e-5)
+    assert stored.details["dataset_fingerprint"] == sample.fingerprint
+
+
+def start_training(runs: Path, name: str, *more: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "edge_runtime.cli", "train", "--runs-dir", str(runs)]
+    return subprocess.Popen(
+        [*command, "--name", name, "--train-size", "200", "--test-size", "50", *more],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def wait_for_checkpoint(runs: Path, name: str, process: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + 120
+    while not (runs / f".{name}.partial" / "checkpoint.npz").exists():
+        assert process.poll() is None, process.stderr and process.stderr.read()
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGINT])
+def test_an_interrupted_training_resumes_to_the_same_bytes(
+    cli: Cli, tmp_path: Path, end: signal.Signals
+) -> None:
+    process = start_training(tmp_path, "interrupted", "--epochs", "60")
+    wait_for_checkpoint(tmp_path, "interrupted", process)
+    process.send_signal(end)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == (130 if end == signal.SIGINT else -signal.SIGKILL)
+    assert "Traceback" not in err
+    if end == signal.SIGINT:
+        assert "fmnist-edge train --resume --name interrupted" in err
+    assert not (tmp_path / "interrupted").exists()
+
+    resumed = cli("train", "--resume", "--runs-dir", tmp_path)
+    assert resumed.code == 0
+    whole = start_training(tmp_path, "whole", "--epochs", "60")
+    whole.communicate(timeout=240)
+    for name in ("model.keras", "history.json", "full.predictions.npz"):
+        pair = [(tmp_path / run / name).read_bytes() for run in ("interrupted", "whole")]
+        assert pair[0] == pair[1], name
+
+
+def test_a_nan_loss_stops_with_a_sentence_and_keeps_the_last_good_state(
+    cli: Cli, tmp_path: Path
+) -> None:
+    few = ("--train-size", 100, "--test-size", 20, "--epochs", 3, "--runs-dir", tmp_path)
+    done = cli("train", *few, "--name", "nan", "--learning-rate", "1e30")
+    assert done.code == 1
+    assert "Training stopped in epoch" in done.err
+    assert "--resume --learning-rate" in done.err
+    assert not (tmp_path / "nan").exists()
+    done = cli("train", "--resume", "--learning-rate", "0.0001", "--runs-dir", tmp_path)
+    assert done.code in (0, 1), "resuming is possible; a state that is ruined may diverge again"
+    assert "Traceback" not in done.err
+
+
+def test_an_existing_run_is_replaced_only_by_force(cli: Cli, tmp_path: Path) -> None:
+    few = ("train", "--train-size", 50, "--test-size", 20, "--epochs", 1, "--runs-dir", tmp_path)
+    assert cli(*few, "--name", "mine").code == 0
+    before = (tmp_path / "mine" / "model.keras").read_bytes()
+    refused = cli(*few, "--name", "mine", "--seed", 1)
+    assert refused.code == 1
+    assert "--force" in refused.err
+    assert (tmp_path / "mine" / "model.keras").read_bytes() == before
+    assert cli(*few, "--name", "mine", "--seed", 1, "--force").code == 0
+    assert (tmp_path / "mine" / "model.keras").read_bytes() != before
+    hidden = [path.name for path in tmp_path.iterdir() if path.name.startswith(".")]
+    assert hidden == []
+
+
+def test_runs_without_a_name_are_numbered(cli: Cli, tmp_path: Path) -> None:
+    few = ("train", "--train-size", 50, "--test-size", 20, "--epochs", 0, "--runs-dir", tmp_path)
+    for number in (1, 2):
+        assert cli(*few).code == 0
+        assert (tmp_path / "latest").readlink() == Path(f"post-cnn-sample-{number}")
+
+
+@pytest.mark.parametrize("activation", ["softmax", None])
+def test_any_keras_classifier_is_taken_as_it_is(
+    cli: Cli, tmp_path: Path, sample: Dataset, keras: Any, activation: str | None
+) -> None:
+    model = small_classifier(keras, activation=activation)
+    model.save(tmp_path / "own.keras")
+    done = cli(
+        "train", "--model", tmp_path / "own.keras", "--epochs", 0, "--runs-dir", tmp_path / "runs"
+    )
+    assert done.code == 0, done.err
+    run = tmp_path / "runs" / "own-sample-1"
+    outputs = np.asarray(model(sample.test.images.astype(np.float32), training=False))
+    if activation is None:
+        outputs = np.exp(outputs) / np.exp(outputs).sum(axis=1, keepdims=True)
+    stored = Predictions.load(run / "full.predictions.npz")
+    np.testing.assert_allclose(stored.probabilities, outputs, atol=1e-5)
+    config = json.loads((run / "config.json").read_text())
+    assert config["output"] == ("probabilities" if activation else "logits")
+
+
+def test_a_model_of_scaled_pixels_is_rescaled_in_front(
+    cli: Cli, tmp_path: Path, sample: Dataset, keras: Any
+) -> None:
+    keras.utils.set_random_seed(2)
+    layers = keras.layers
+    model = keras.Sequential(
+        [keras.Input((28, 28)), layers.Flatten(), layers.Dense(10, activation="softmax")]
+    )
+    model.save(tmp_path / "scaled.keras")
+    options = ("--epochs", 0, "--rescale", 1 / 255, "--runs-dir", tmp_path)
+    done = cli("train", "--model", tmp_path / "scaled.keras", "--name", "s", *options)
+    assert done.code == 0, done.err
+    stored = Predictions.load(tmp_path / "s" / "full.predictions.npz")
+    outputs = np.asarray(model(sample.test.images[..., 0].astype(np.float32) / 255))
+    np.testing.assert_allclose(stored.probabilities, outputs, atol=1e-5)
+
+
+def test_a_keras_classifier_is_trained_further(cli: Cli, tmp_path: Path, keras: Any) -> None:
+    small_classifier(keras).save(tmp_path / "own.keras")
+    done = cli(
+        *("train", "--model", tmp_path / "own.keras", "--epochs", 4, "--train-size", 300),
+        *("--test-size", 50, "--runs-dir", tmp_path / "runs", "--json"),
+    )
+    assert done.code == 0, done.err
+    result = json.loads(done.out)
+    history = json.loads((Path(result["run"]) / "history.json").read_text())["epochs"]
+    assert history[-1]["loss"] < history[0]["loss"]
+
+
+@pytest.fixture
+def colour_folder(tmp_path: Path) -> Path:
+    rng = np.random.default_rng(0)
+    for label, colour in enumerate(("red", "green", "blue")):
+        folder = tmp_path / "pictures" / colour
+        folder.mkdir(parents=True)
+        for index in range(15):
+            pixels = rng.integers(0, 90, (20, 24, 3), dtype=np.uint8)
+            pixels[..., label] += 150
+            Image.fromarray(pixels).save(folder / f"{index}.png")
+    return tmp_path / "pictures"
+
+
+def test_post_cnn_learns_colour_pictures_of_another_size_and_class_count(
+    cli: Cli, tmp_path: Path, colour_folder: Path
+) -> None:
+    runs = tmp_path / "runs"
+    done = cli(
+        *("train", "--dataset", f"folder:{colour_folder}", "--epochs", 30, "--batch-size", 8),
+        *("--runs-dir", runs, "--json"),
+    )
+    assert done.code == 0, done.err
+    assert json.loads(done.out)["test_accuracy"]["value"] == 1.0
+    assert cli("convert", "--runs-dir", runs, "--representative-size", 12).code == 0
+    picture = colour_folder / "green" / "0.png"
+    answer = cli("classify", runs / "latest" / "int8.tflite", picture)
+    assert answer.out.split()[-1] == "green"
+
+
+def write_idx(folder: Path, dataset: Dataset, *, suffix: str = "") -> None:
+    for prefix, split in (("train", dataset.train), ("t10k", dataset.test)):
+        count, height, width, _ = split.images.shape
+        images = struct.pack(">4I", 0x803, count, height, width) + split.images.tobytes()
+        labels = struct.pack(">2I", 0x801, count) + split.labels.astype(np.uint8).tobytes()
+        for name, data in (("images-idx3-ubyte", images), ("labels-idx1-ubyte", labels)):
+            packed = gzip.compress(data) if suffix else data
+            (folder / f"{prefix}-{name}{suffix}").write_bytes(packed)
+
+
+def test_idx_files_train_like_the_sample_they_were_written_from(
+    cli: Cli, tmp_path: Path, sample: Dataset
+) -> None:
+    write_idx(tmp_path, sample, suffix=".gz")
+    few = ("--epochs", 1, "--train-size", 100, "--test-size", 50, "--runs-dir", tmp_path / "runs")
+    assert cli("train", "--dataset", f"idx:{tmp_path}", "--name", "idx", *few).code == 0
+    assert cli("train", "--name", "sample", *few).code == 0
+    pair = [
+        json.loads((tmp_path / "runs" / name / "history.json").read_text())
+        for name in ("idx", "sample")
+    ]
+    assert pair[0] == pair[1]
+
+
+@pytest.fixture
+def prepared_tfds(tmp_path: Path, sample: Dataset) -> Path:
+    """A TFDS set as TFDS itself stores it, without a network."""
+    tfds = pytest.importorskip("tensorflow_datasets")
+    import tensorflow as tf
+
+    def records(split: Any) -> Any:
+        columns = {"image": split.images[:60], "label": split.labels[:60]}
+        return tf.data.Dataset.from_tensor_slices(columns)
+
+    tfds.dataset_builders.store_as_tfds_dataset(
+        name="tiny_fashion",
+        version="1.0.0",
+        features=tfds.features.FeaturesDict(
+            {
+                "image": tfds.features.Image(shape=(28, 28, 1)),
+                "label": tfds.features.ClassLabel(names=list(sample.class_names)),
+            }
+        ),
+        split_datasets={"train": records(sample.train), "test": records(sample.test)},
+        data_dir=str(tmp_path / "tfds"),
+        disable_shuffling=True,
+    )
+    return tmp_path / "tfds"
+
+
+def test_a_prepared_tfds_set_is_read_without_a_network(
+    prepared_tfds: Path, sample: Dataset
+) -> None:
+    spec = DatasetSpec("tfds:tiny_fashion", data_dir=str(prepared_tfds), test_size=50)
+    dataset = load_dataset(spec)
+    assert dataset.class_names == sample.class_names
+    np.testing.assert_array_equal(dataset.train.images, sample.train.images[:60])
+    np.testing.assert_array_equal(dataset.test.labels, sample.test.labels[:50])
+
+
+def test_tfds_without_a_network_names_the_alternatives_within_15_seconds(tmp_path: Path) -> None:
+    # A proxy that nobody listens on stands for the missing network.
+    nowhere = {f"{scheme}_proxy": "http://127.0.0.1:9" for scheme in ("http", "https")}
+    command = [sys.executable, "-m", "edge_runtime.cli", "train", "--dataset", "fashion_mnist"]
+    done = subprocess.run(
+        [*command, "--data-dir", str(tmp_path)],
+        capture_output=True,
+        text=True,
+        timeout=15,
+        env={**os.environ, **nowhere},
+    )
+    assert done.returncode == 1
+    assert "Without a network use --dataset sample" in done.stderr
+    assert "idx:DIR" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--dataset", "cifar"), "There is no dataset 'cifar'"),
+        (("--dataset", "fashion_mnst"), "Did you mean 'fashion_mnist'?"),
+        (("--dataset", "tfds:fashion_mnis"), "Did you mean 'fashion_mnist'?"),
+        (("--dataset", "idx:/nowhere"), "There is no train-images-idx3-ubyte"),
+        (("--dataset", "folder:/nowhere"), "There is no folder /nowhere"),
+        (("--model", "/nowhere.keras"), "there is no such model file"),
+        (("--train-size", "5000"), "has 1000 training images; 5000"),
+        (("--train-size", "1"), "a classifier needs two classes or more"),
+        (("--name", "../up"), "A run cannot be called '../up'"),
+        (("--name", "latest"), "A run cannot be called 'latest'"),
+        (("--resume",), "There is no interrupted run"),
+    ],
+)
+def test_bad_input_is_one_sentence_and_leaves_nothing(
+    cli: Cli, tmp_path: Path, arguments: tuple[str, ...], words: str
+) -> None:
+    runs = tmp_path / "runs"
+    done = cli("train", *arguments, "--runs-dir", runs)
+    assert done.code == 1
+    assert done.err.startswith("Error: ")
+    assert words in done.err
+    assert "Traceback" not in done.err
+    assert not runs.exists() or list(runs.iterdir()) == []
+
+
+def test_pictures_that_are_too_small_for_post_cnn_are_refused(cli: Cli, tmp_path: Path) -> None:
+    for name in "ab":
+        (tmp_path / "p" / name).mkdir(parents=True)
+        for index in range(3):
+            Image.new("L", (15, 28), index * 50).save(tmp_path / "p" / name / f"{index}.png")
+    done = cli("train", "--dataset", f"folder:{tmp_path / 'p'}", "--runs-dir", tmp_path / "runs")
+    assert done.code == 1
+    assert "16 × 16 pixels or more, got 28 × 15" in done.err
+
+
+def test_a_model_that_does_not_fit_the_images_is_refused(
+    cli: Cli, tmp_path: Path, keras: Any
+) -> None:
+    small_classifier(keras, channels=3).save(tmp_path / "rgb.keras")
+    done = cli("train", "--model", tmp_path / "rgb.keras", "--runs-dir", tmp_path / "runs")
+    assert done.code == 1
+    assert "the model's input is (28, 28, 3), the images of 'sample' are (28, 28, 1)" in done.err
+    assert not (tmp_path / "runs").exists()
+
+
+def test_resuming_refuses_to_change_what_would_change_the_weights(cli: Cli, tmp_path: Path) -> None:
+    done = cli("train", "--resume", "--seed", 3, "--runs-dir", tmp_path)
+    assert done.code == 2
+    assert "--seed cannot change" in done.err
