@@ -64,7 +64,7 @@ class Finished:
 
 @pytest.fixture
 def cli(capfd: pytest.CaptureFixture[str]) -> Callable[..., Finished]:
-    """`cli("train", "--epochs", "1")` runs a command line in this process, TensorFlow loaded once."""
+    """`cli("train", "--epochs", "1")` runs a command line here, TensorFlow loaded once."""
     from edge_runtime.cli import run
 
     def call(*arguments: object) -> Finished:

@@ -254,6 +254,14 @@ def test_the_background_of_the_sample_is_dark_in_both_splits(sample):
         assert common_background(255 - split.images) == "light"
 
 
+@pytest.mark.parametrize(
+    ("grey", "background"),
+    [(0, "dark"), (32, "dark"), (33, None), (128, None), (222, None), (223, "light")],
+)
+def test_a_background_is_dark_or_light_when_it_is_within_32_of_black_or_white(grey, background):
+    assert common_background(np.full((3, 4, 4, 1), grey, np.uint8)) == background
+
+
 def test_a_background_is_common_when_99_of_100_images_have_it():
     images = np.zeros((100, 4, 4, 1), np.uint8)
     assert common_background(images) == "dark"
