@@ -1,5 +1,6 @@
 """Run a .tflite image classifier; the one place that quantizes input and dequantizes output."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -17,7 +18,7 @@ from edge_runtime.manifest import ModelFile, Output, read_model
 _INTEGERS = ("uint8", "int8", "int16")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Classification:
     """What a model says about one image.
 
@@ -150,9 +151,10 @@ class Classifier:
 
     def _classification(self, probabilities: NDArray[np.float32]) -> Classification:
         index = int(np.argmax(probabilities))
-        return Classification(
-            index, self.class_names[index], float(probabilities[index]), probabilities
-        )
+        confidence = float(probabilities[index])
+        if math.isnan(confidence):  # argmax finds a NaN before anything else
+            raise ModelError(f"{self.name}: the model answers with NaN; convert it again.")
+        return Classification(index, self.class_names[index], confidence, probabilities)
 
     def _refuse_wrong_input(self, images: Any) -> None:
         expected = self.preprocessing.shape

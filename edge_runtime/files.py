@@ -6,7 +6,7 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -75,29 +75,6 @@ def sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-@contextlib.contextmanager
-def folder_written_atomically(target: Path, *, replace: bool) -> Iterator[Path]:
-    """Yield a temporary folder that takes the place of ``target`` when the block succeeds.
-
-    Nothing of it is left when the block fails. With ``replace`` an existing ``target`` is set aside
-    until the new one is in place, and comes back if the rename fails.
-
-    Raises:
-        FileExistsError: ``target`` exists and ``replace`` is false.
-    """
-    if target.exists() and not replace:
-        raise FileExistsError(f"{target} exists")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
-    temporary.mkdir()
-    try:
-        yield temporary
-        put_folder_in_place(temporary, target)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
 
 
 def put_folder_in_place(source: Path, target: Path) -> None:

@@ -90,7 +90,7 @@ class Preprocessing:
         return cls(height, width, channels, background)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Picture:
     """A picture as the model gets it.
 
@@ -180,15 +180,16 @@ def _refuse_too_many_pixels(image: Image.Image, name: str) -> None:
 def _grey_or_rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I"):
         # Pillow's own conversion clips 16-bit values to 255 instead of scaling them.
-        deep = np.asarray(image).astype(np.int64)
+        deep = np.asarray(image)
         pixels = np.clip(deep >> 8, 0, 255).astype(np.uint8)
         pixels[deep == image.info.get("transparency", -1)] = _WHITE
         return Image.fromarray(pixels)
     mode = "L" if image.mode in ("1", "L", "LA") else "RGB"
     if image.has_transparency_data:
         rgba = image.convert("RGBA")
-        white = Image.new("RGBA", rgba.size, (_WHITE, _WHITE, _WHITE, _WHITE))
-        image = Image.alpha_composite(white, rgba)
+        on_white = Image.new("RGB", rgba.size, (_WHITE, _WHITE, _WHITE))
+        on_white.paste(rgba, mask=rgba.getchannel("A"))
+        image = on_white
     return image.convert(mode)
 
 

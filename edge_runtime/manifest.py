@@ -42,12 +42,12 @@ class Manifest:
     def to_dict(self) -> dict[str, Any]:
         """Return what `from_dict` reads."""
         return {
+            **self.details,
             "schema_version": SCHEMA_VERSION,
             "model_sha256": self.model_sha256,
             "class_names": list(self.class_names),
             "preprocessing": self.preprocessing.to_dict(),
             "output": self.output,
-            **self.details,
         }
 
     @classmethod

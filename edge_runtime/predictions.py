@@ -42,7 +42,7 @@ _DAMAGE = (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Predictions:
     """The probabilities that one model gave to each image of a split.
 

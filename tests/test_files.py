@@ -12,7 +12,6 @@ import pytest
 from edge_runtime import files
 from edge_runtime.files import (
     MEBIBYTE,
-    folder_written_atomically,
     put_folder_in_place,
     read_capped,
     sha256,
@@ -139,40 +138,6 @@ def test_json_with_what_other_parsers_refuse_is_not_written(tmp_path, value):
 
 
 # Folders.
-
-
-def test_a_folder_appears_whole(tmp_path):
-    target = tmp_path / "runs" / "first"
-    with folder_written_atomically(target, replace=False) as folder:
-        (folder / "figures").mkdir()
-        (folder / "figures" / "a.png").write_bytes(b"a")
-        assert not target.exists()
-    assert content(tmp_path) == {"runs/first/figures/a.png": b"a"}
-
-
-@pytest.mark.parametrize("error", [ValueError("stop"), KeyboardInterrupt()])
-def test_a_folder_that_fails_half_way_leaves_the_old_one_and_nothing_else(tmp_path, error):
-    target = tmp_path / "first"
-    target.mkdir()
-    (target / "old").write_bytes(b"old")
-
-    def write():
-        with folder_written_atomically(target, replace=True) as folder:
-            (folder / "new").write_bytes(b"new")
-            raise error
-
-    with pytest.raises(type(error)):
-        write()
-    assert content(tmp_path) == {"first/old": b"old"}
-
-
-def test_a_folder_in_the_way_is_refused_before_any_work(tmp_path):
-    (tmp_path / "first").mkdir()
-    with (
-        pytest.raises(FileExistsError, match="first exists"),
-        folder_written_atomically(tmp_path / "first", replace=False),
-    ):
-        pytest.fail("the block must not run")
 
 
 def in_the_way(tmp_path, kind):

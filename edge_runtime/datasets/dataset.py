@@ -55,7 +55,7 @@ class DatasetSpec:
             raise DatasetError(f"The recorded dataset cannot be read: {error}.") from error
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Split:
     """Images with their labels.
 
@@ -77,7 +77,7 @@ class Split:
         digest.update(np.ascontiguousarray(self.labels, np.int64).data)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Dataset:
     """Images to learn from and images to test on.
 
