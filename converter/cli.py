@@ -21,6 +21,7 @@ from edge_runtime.errors import ConversionError, MissingDependencyError
 from edge_runtime.native import native_messages_silenced
 
 if TYPE_CHECKING:
+    from converter.calibration import RepresentativeDataset
     from converter.conversion import SourceModel
     from converter.job import Converted, Labels
     from edge_runtime.datasets import Dataset
@@ -93,28 +94,17 @@ def convert(
             from converter.job import convert_to_file
     except ModuleNotFoundError as error:
         raise MissingDependencyError(extra_missing("convert", error)) from error
-    from converter.calibration import choose_representative
 
-    console = context.ensure_object(Console)
     run = _run(model, run_name, Path(runs_dir))
     path = model or (run.model_path if run else Path())
     targets = _targets(recipes, path, out, in_run=run is not None, force=force)
     source = open_source(path)
     dataset = _dataset(run, dataset_choice, seed)
     labels = _labels(source, run, dataset)
-    representative = None
-    if any(recipe.calibrated for recipe in recipes):
-        if dataset is None:
-            raise ConversionError(
-                "int8 and int16x8 need images to calibrate on; give the training set of the model, "
-                "as in --dataset idx:DIR."
-            )
-        representative = choose_representative(dataset, size=representative_size, seed=seed)
+    representative = _representative(recipes, dataset, representative_size, seed)
     converted = []
     for recipe in recipes:
-        console.say(f"converting to {recipe.name}: {recipe.summary}")
-        if recipe.note:
-            console.say(f"  {recipe.note}")
+        _announce(recipe, context.ensure_object(Console))
         converted.append(
             convert_to_file(
                 source,
@@ -126,6 +116,12 @@ def convert(
             )
         )
     _print_result(converted, as_json)
+
+
+def _announce(recipe: Recipe, console: Console) -> None:
+    console.say(f"converting to {recipe.name}: {recipe.summary}")
+    if recipe.note:
+        console.say(f"  {recipe.note}")
 
 
 def _refuse_unusable_io(recipes: tuple[Recipe, ...], io: Io | None) -> None:
@@ -174,6 +170,21 @@ def _dataset(run: "Run | None", choice: dict[str, Any], seed: int) -> "Dataset |
     if not chosen:
         return None
     return load_dataset(spec_from_options(choice, seed=seed))
+
+
+def _representative(
+    recipes: tuple[Recipe, ...], dataset: "Dataset | None", size: int, seed: int
+) -> "RepresentativeDataset | None":
+    from converter.calibration import choose_representative
+
+    if not any(recipe.calibrated for recipe in recipes):
+        return None
+    if dataset is None:
+        raise ConversionError(
+            "int8 and int16x8 need images to calibrate on; give the training set of the model, as "
+            "in --dataset idx:DIR."
+        )
+    return choose_representative(dataset, size=size, seed=seed)
 
 
 def _labels(source: "SourceModel", run: "Run | None", dataset: "Dataset | None") -> "Labels":

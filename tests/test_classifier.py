@@ -9,18 +9,13 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from edge_runtime.backends import choose_backend
-from edge_runtime.classifier import (
-    Classification,
-    Classifier,
-    dequantize,
-    quantization_table,
-    softmax,
-)
+from edge_runtime.classifier import Classification, Classifier
 from edge_runtime.errors import InputError, ModelError, PictureError
 from edge_runtime.files import sha256
 from edge_runtime.images import Preprocessing
 from edge_runtime.inspection import TensorInfo
 from edge_runtime.manifest import Manifest, ModelFile, manifest_path
+from edge_runtime.quantization import dequantize, quantization_table, softmax
 
 NAMES = (
     "float32",

@@ -10,9 +10,9 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from edge_runtime.classifier import softmax
 from edge_runtime.datasets import Dataset, Split
 from edge_runtime.errors import TrainingError
+from edge_runtime.quantization import softmax
 from trainer.checkpoint import Checkpoint
 from trainer.config import TrainingConfig
 from trainer.models import gives_probabilities
