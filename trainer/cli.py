@@ -49,6 +49,14 @@ _RESUMABLE = {"epochs", "learning_rate"}
     type=click.FloatRange(min=0, min_open=True),
     default=0.001,
     show_default=True,
+    help="Of Adam, in the first epoch.",
+)
+@click.option(
+    "--schedule",
+    type=click.Choice(["linear", "constant"]),
+    default="linear",
+    show_default=True,
+    help="Let the learning rate fall to zero, or keep it.",
 )
 @click.option(
     "--dropout",

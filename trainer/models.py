@@ -47,7 +47,7 @@ def build_post_cnn(
     return keras.Sequential(
         [
             keras.Input(image_shape),
-            layers.Conv2D(32, 5, activation="relu"),
+            layers.Conv2D(32, 5, activation="relu", kernel_initializer=_for_raw_pixels(seed)),
             layers.MaxPooling2D(2),
             layers.Conv2D(32, 4, padding="same", activation="relu"),
             layers.MaxPooling2D(2),
@@ -58,6 +58,15 @@ def build_post_cnn(
         ],
         name="post_cnn",
     )
+
+
+def _for_raw_pixels(seed: int) -> Any:
+    """Return Glorot's uniform initializer (Glorot and Bengio 2010), divided by 16.
+
+    It is meant for inputs of about unit size; pixels 0..255 would start the network with answers
+    that are sure and wrong.
+    """
+    return keras.initializers.VarianceScaling(1 / 256, "fan_avg", "uniform", seed=seed)
 
 
 def load_classifier(path: Path, dataset: Dataset, *, rescale: float | None = None) -> Any:

@@ -53,11 +53,11 @@ def fit(
     if checkpoint_path is not None and checkpoint_path.exists():
         checkpoint = Checkpoint.load(checkpoint_path)
         checkpoint.restore(model, optimizer)
-        optimizer.learning_rate = config.learning_rate
         history = list(checkpoint.history)
     run_epoch = _compile_epoch(model, optimizer, dataset.train, config.batch_size)
     measure = _compile_measure(model, dataset.test)
     for epoch in range(len(history) + 1, config.epochs + 1):
+        optimizer.learning_rate = config.learning_rate_in(epoch)
         order = np.random.default_rng([config.seed, epoch]).permutation(len(dataset.train))
         loss, accuracy = (float(value) for value in run_epoch(tf.constant(order, tf.int32)))
         if not math.isfinite(loss):
