@@ -193,7 +193,8 @@ def _parse_size(
 
 def extra_missing(command: str, error: ImportError) -> str:
     """Return the sentence for a command whose packages are not installed."""
+    missing = error.name or error
     return (
-        f"`fmnist-edge {command}` needs {error.name or error}, which is not installed; install it "
-        "from the folder of fmnist-edge with: pip install '.[train]'"
+        f"`fmnist-edge {command}` needs TensorFlow and its companions ({missing} is not "
+        "installed); install them from the folder of fmnist-edge with: pip install '.[train]'"
     )

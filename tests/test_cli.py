@@ -59,7 +59,7 @@ def test_a_missing_extra_is_named_with_its_pip_line(command: str) -> None:
     done = python(code, command, *(["x.keras"] if command == "convert" else []))
     assert done.returncode == 1
     assert done.stdout == ""
-    assert done.stderr.startswith(f"Error: `fmnist-edge {command}` needs ")
+    assert done.stderr.startswith(f"Error: `fmnist-edge {command}` needs TensorFlow")
     assert "pip install '.[train]'" in done.stderr
     assert "Traceback" not in done.stderr
 

@@ -8,7 +8,7 @@ from edge_runtime.datasets import DatasetSpec
 POST_CNN = "post-cnn"
 
 # Chosen by five-fold cross-validation on the 1,000 training images; see docs/choices.md.
-DEFAULT_DROPOUT = 0.6
+DEFAULT_DROPOUT = 0.3
 
 
 Schedule = Literal["linear", "constant"]

@@ -46,15 +46,17 @@ def build_post_cnn(
     layers = keras.layers
     return keras.Sequential(
         [
-            keras.Input(image_shape),
-            layers.Conv2D(32, 5, activation="relu", kernel_initializer=_for_raw_pixels(seed)),
-            layers.MaxPooling2D(2),
-            layers.Conv2D(32, 4, padding="same", activation="relu"),
-            layers.MaxPooling2D(2),
-            layers.Conv2D(32, 3, activation="relu"),
-            layers.Flatten(),
-            layers.Dropout(dropout, seed=seed),
-            layers.Dense(class_count, activation="softmax"),
+            keras.Input(image_shape, name="pixels"),
+            layers.Conv2D(
+                32, 5, activation="relu", kernel_initializer=_for_raw_pixels(seed), name="conv1"
+            ),
+            layers.MaxPooling2D(2, name="pool1"),
+            layers.Conv2D(32, 4, padding="same", activation="relu", name="conv2"),
+            layers.MaxPooling2D(2, name="pool2"),
+            layers.Conv2D(32, 3, activation="relu", name="conv3"),
+            layers.Flatten(name="flatten"),
+            layers.Dropout(dropout, seed=seed, name="dropout"),
+            layers.Dense(class_count, activation="softmax", name="classes"),
         ],
         name="post_cnn",
     )
