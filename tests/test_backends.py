@@ -10,6 +10,7 @@ from edge_runtime import backends
 from edge_runtime.backends import BACKENDS, Backend, available_backends, choose_backend
 from edge_runtime.classifier import Classifier
 from edge_runtime.errors import EdgeError, MissingDependencyError, ModelError
+from edge_runtime.probe import probe
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (50, 8, 8, 1)).astype(np.uint8)
 
@@ -190,12 +191,6 @@ def test_a_dynamic_model_as_tensorflow_converts_it_is_refused_by_tflite_runtime_
     tiny_model, tflite_runtime_python
 ):
     # FULLY_CONNECTED version 12; `converter` makes dynamic models that do load there.
-    child = subprocess.run(
-        [str(tflite_runtime_python), "-m", "edge_runtime.probe", str(tiny_model("dynamic"))],
-        capture_output=True,
-        text=True,
-    )
-    assert child.returncode == 1
-    (line,) = child.stderr.splitlines()
-    assert line.startswith("Error: tflite-runtime 2.14.0 cannot run this model: ")
-    assert "'FULLY_CONNECTED' version '12'" in line
+    with pytest.raises(ModelError, match="'FULLY_CONNECTED' version '12'") as refused:
+        probe(tiny_model("dynamic"), python=str(tflite_runtime_python))
+    assert str(refused.value).startswith("tflite-runtime 2.14.0 cannot run this model: ")
