@@ -43,6 +43,13 @@ def evaluate(
             f"{classifier.name} knows {len(classifier.class_names)} classes, the dataset "
             f"'{dataset.name}' has {dataset.class_count}; use the dataset that it was made for."
         )
+    numbered = tuple(str(index) for index in range(dataset.class_count))
+    if classifier.class_names not in (dataset.class_names, numbered):
+        raise DatasetError(
+            f"{classifier.name} knows the classes {', '.join(classifier.class_names[:5])}…, the "
+            f"dataset '{dataset.name}' has {', '.join(dataset.class_names[:5])}…, in this order; "
+            "use the dataset that it was made for."
+        )
     probabilities = np.empty((len(images), dataset.class_count), np.float32)
     seconds = np.empty(len(images))
     for index in range(len(images)):

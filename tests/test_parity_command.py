@@ -142,6 +142,34 @@ def test_images_that_changed_since_training_are_refused(
     assert "no longer those that changed was trained and tested on" in done.err
 
 
+def test_models_of_the_same_name_are_told_apart(
+    cli: Cli, run_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder, recipe in (("a", "int8"), ("b", "float32")):
+        (tmp_path / folder).mkdir()
+        for suffix in (".tflite", ".manifest.json"):
+            shutil.copy(run_folder / f"{recipe}{suffix}", tmp_path / folder / f"m{suffix}")
+    monkeypatch.chdir(tmp_path)
+    options = ("--runs-dir", run_folder.parent, "--out", "out", "--json")
+    done = cli("parity", "a/m.tflite", "b/m.tflite", *options)
+    assert done.code == 0, done.err
+    assert [item["model"] for item in json.loads(done.out)["comparisons"]] == ["a/m", "b/m"]
+    stored = sorted(path.name for path in (tmp_path / "out").glob("*.npz"))
+    assert stored == ["a-m.predictions.npz", "b-m.predictions.npz"]
+
+
+def test_a_model_of_other_class_names_is_refused(
+    cli: Cli, run_folder: Path, tmp_path: Path
+) -> None:
+    shutil.copy(run_folder / "int8.tflite", tmp_path / "int8.tflite")
+    manifest = json.loads((run_folder / "int8.manifest.json").read_text())
+    manifest["class_names"].reverse()
+    (tmp_path / "int8.manifest.json").write_text(json.dumps(manifest))
+    done = cli("parity", tmp_path / "int8.tflite", "--runs-dir", run_folder.parent)
+    assert done.code == 1
+    assert "in this order; use the dataset that it was made for" in done.err
+
+
 def test_inspect_says_what_a_model_is(cli: Cli, run_folder: Path) -> None:
     done = cli("inspect", run_folder / "int8.tflite", "--tensors")
     assert done.code == 0

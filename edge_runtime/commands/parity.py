@@ -87,11 +87,13 @@ def parity(
         dataset = run.load_dataset() if run else None
     folder = out or (run.parity_folder if run else Path("parity"))
     folder.mkdir(parents=True, exist_ok=True)
-    candidates = [_predictions(model, dataset, backend, console) for model in models]
+    names = _distinct_names(models)
+    candidates = [_predictions(model, names[model], dataset, backend, console) for model in names]
     report = compare(full, candidates, max_drop=max_drop)
     images = dataset.test.images if dataset and _same_images(dataset, full) else None
-    for candidate in candidates:
-        candidate.save(folder / f"{candidate.model}{_SUFFIX}")
+    for model, candidate in zip(names, candidates, strict=True):
+        if not model.name.endswith(_SUFFIX):
+            candidate.save(folder / f"{names[model].replace('/', '-')}{_SUFFIX}")
     write_atomically(folder / "report.json", report_json(report))
     write_atomically(folder / "report.html", report_html(report, images))
     _print(report, folder, as_json)
@@ -117,18 +119,28 @@ def _converted_models(run: Run) -> tuple[Path, ...]:
     return models
 
 
+def _distinct_names(models: tuple[Path, ...]) -> dict[Path, str]:
+    """Return what to call each model, each once: its stem, or its whole path where stems clash."""
+    stems = [model.stem for model in dict.fromkeys(models)]
+    return {
+        model: model.stem if stems.count(model.stem) == 1 else str(model.with_suffix(""))
+        for model in models
+    }
+
+
 def _predictions(
-    model: Path, dataset: Dataset | None, backend: str | None, console: Console
+    model: Path, name: str, dataset: Dataset | None, backend: str | None, console: Console
 ) -> Predictions:
     """Load a model's predictions, or make them by running it over the test images."""
     if model.name.endswith(_SUFFIX):
         return Predictions.load(model)
     if dataset is None:
         raise PredictionsError(f"{model} must be run on images; say which with --dataset.")
-    with Classifier(model, backend=backend) as classifier:
-        label = f"{model.stem:<10}"
-        with console.progress(len(dataset.test), label) as advance:
-            return evaluate(classifier, dataset, model=model.stem, progress=advance)
+    with (
+        Classifier(model, backend=backend) as classifier,
+        console.progress(len(dataset.test), f"{name:<10}") as advance,
+    ):
+        return evaluate(classifier, dataset, model=name, progress=advance)
 
 
 def _same_images(dataset: Dataset, predictions: Predictions) -> bool:
