@@ -46,7 +46,7 @@ class Console:
             label: what stands before the bar.
             describe: what to show behind it, asked for at each move.
         """
-        if self.quiet or not sys.stderr.isatty():
+        if self.quiet or length == 0 or not sys.stderr.isatty():
             yield lambda done: None
             return
         with click.progressbar(

@@ -185,7 +185,8 @@ def _epochs_shown(console: Console, epochs: int) -> Any:
             return ""
         return f"accuracy {last['accuracy']:.3f}, test {last['test_accuracy']:.3f}"
 
-    with console.progress(epochs, "training", describe) as advance:
+    with contextlib.ExitStack() as shown_bar:
+        advance = shown_bar.enter_context(console.progress(epochs, "training", describe))
         done = 0
 
         def on_epoch(epoch: "Epoch") -> None:
@@ -193,6 +194,8 @@ def _epochs_shown(console: Console, epochs: int) -> Any:
             shown["last"] = epoch
             advance(int(epoch["epoch"]) - done)
             done = int(epoch["epoch"])
+            if done >= epochs:
+                shown_bar.close()  # what comes now is said on lines of its own
 
         yield on_epoch
 
