@@ -1,5 +1,6 @@
 """What several test files share: the sample, tiny models, a trained run, the second runtime."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -10,6 +11,9 @@ from typing import Any
 import pytest
 
 from edge_runtime.datasets import Dataset, DatasetSpec, load_dataset
+
+# Some test files import Keras before the command line could silence TensorFlow.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 ROOT = Path(__file__).resolve().parent.parent
 

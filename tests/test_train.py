@@ -94,11 +94,11 @@ def wait_for_checkpoint(runs: Path, name: str, process: subprocess.Popen[str]) -
 def test_an_interrupted_training_resumes_to_the_same_bytes(
     cli: Cli, tmp_path: Path, end: signal.Signals
 ) -> None:
-    process = start_training(tmp_path, "interrupted", "--epochs", "60")
+    process = start_training(tmp_path, "interrupted", "--epochs", "150")
     wait_for_checkpoint(tmp_path, "interrupted", process)
     process.send_signal(end)
     _, err = process.communicate(timeout=60)
-    assert process.returncode == (130 if end == signal.SIGINT else -signal.SIGKILL)
+    assert process.returncode == (130 if end == signal.SIGINT else -signal.SIGKILL), err
     assert "Traceback" not in err
     if end == signal.SIGINT:
         assert "fmnist-edge train --resume --name interrupted" in err
@@ -106,7 +106,7 @@ def test_an_interrupted_training_resumes_to_the_same_bytes(
 
     resumed = cli("train", "--resume", "--runs-dir", tmp_path)
     assert resumed.code == 0
-    whole = start_training(tmp_path, "whole", "--epochs", "60")
+    whole = start_training(tmp_path, "whole", "--epochs", "150")
     whole.communicate(timeout=240)
     for name in ("model.keras", "history.json", "full.predictions.npz"):
         pair = [(tmp_path / run / name).read_bytes() for run in ("interrupted", "whole")]

@@ -1,6 +1,9 @@
 """The command `train`."""
 
 import contextlib
+import signal
+import threading
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -116,10 +119,11 @@ def train(
         f"{dataset.name}: {len(dataset.train):,} training and {len(dataset.test):,} test images, "
         f"{dataset.class_count} classes"
     )
-    with _epochs_shown(console, config.epochs) as on_epoch, _kept_on_interrupt(console, partial):
-        run = finish_run(
-            partial, config, dataset, on_epoch=on_epoch, on_step=lambda step: console.say(step)
-        )
+    with (
+        _kept_on_interrupt(console, partial) as check_interrupt,
+        _epochs_shown(console, config.epochs, check_interrupt) as on_epoch,
+    ):
+        run = finish_run(partial, config, dataset, on_epoch=on_epoch, on_step=console.say)
     _print_result(run.folder, as_json)
 
 
@@ -175,7 +179,7 @@ def _interrupted(
 
 
 @contextlib.contextmanager
-def _epochs_shown(console: Console, epochs: int) -> Any:
+def _epochs_shown(console: Console, epochs: int, check_interrupt: Callable[[], None]) -> Any:
     """Show a bar that moves with the epochs, with the accuracies beside it."""
     shown: dict[str, Any] = {"last": None}
 
@@ -191,6 +195,7 @@ def _epochs_shown(console: Console, epochs: int) -> Any:
 
         def on_epoch(epoch: "Epoch") -> None:
             nonlocal done
+            check_interrupt()
             shown["last"] = epoch
             advance(int(epoch["epoch"]) - done)
             done = int(epoch["epoch"])
@@ -202,8 +207,26 @@ def _epochs_shown(console: Console, epochs: int) -> Any:
 
 @contextlib.contextmanager
 def _kept_on_interrupt(console: Console, partial: Path) -> Any:
+    """Say how to go on after Ctrl-C; yield a check that raises when one was lost.
+
+    Python drops an exception that a signal raises within a destructor or a callback from C, and
+    TensorFlow has many of both; so the signal is remembered, and asked for after each epoch.
+    """
+    lost = False
+
+    def interrupt(number: int, frame: object) -> None:
+        nonlocal lost
+        lost = True
+        raise KeyboardInterrupt
+
+    def check() -> None:
+        if lost:
+            raise KeyboardInterrupt
+
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    before = signal.signal(signal.SIGINT, interrupt) if in_main_thread else None
     try:
-        yield
+        yield check
     except KeyboardInterrupt:
         name = partial.name.removeprefix(".").removesuffix(".partial")
         where = "" if str(partial.parent) == "runs" else f" --runs-dir {partial.parent}"
@@ -212,6 +235,9 @@ def _kept_on_interrupt(console: Console, partial: Path) -> Any:
             f"fmnist-edge train --resume --name {name}{where}"
         )
         raise
+    finally:
+        if in_main_thread:
+            signal.signal(signal.SIGINT, before)
 
 
 def _print_result(folder: Path, as_json: bool) -> None:
