@@ -98,10 +98,13 @@ def _open_keras(path: Path) -> SourceModel:
         # A batch left open would keep SHAPE, STRIDED_SLICE and PACK in the graph. Names that count
         # up from model to model would end up in the file, and make two conversions differ.
         keras.utils.clear_session()
-        image = keras.Input(batch_shape=shape, dtype=model.inputs[0].dtype, name="image")
-        return tf.lite.TFLiteConverter.from_keras_model(
-            keras.Model(image, model(image), name="classifier")
-        )
+        image = keras.Input(batch_shape=shape, dtype="float32", name="image")
+        if model.inputs[0].dtype == "float32":
+            static = keras.Model(image, model(image), name="classifier")
+        else:  # the same layers on floats, since a cast in front has no integer form
+            static = keras.models.clone_model(model, input_tensors=image)
+            static.set_weights(model.get_weights())
+        return tf.lite.TFLiteConverter.from_keras_model(static)
 
     classes = output_shape[-1] if len(output_shape) == 2 else 0
     return SourceModel(path, tuple(model.input_shape[1:]), classes or 0, make_converter)
@@ -122,6 +125,11 @@ def _open_saved_model(path: Path) -> SourceModel:
             f"{len(signature.structured_outputs)}."
         )
     ((name, spec),) = inputs.items()
+    if spec.dtype != tf.float32:
+        raise ModelError(
+            f"{path}: the SavedModel takes {spec.dtype.name}; export it with a float32 input, or "
+            "convert the .keras file."
+        )
     ((output_name, output),) = signature.structured_outputs.items()
 
     def make_converter(shape: tuple[int, ...]) -> Any:

@@ -208,6 +208,26 @@ def test_a_model_of_somebody_else_converts_and_gives_probabilities(
         np.testing.assert_allclose(classifier.predict(images), expected, atol=0.03)
 
 
+def test_a_model_that_takes_uint8_converts_and_answers_the_same(
+    cli: Cli, tmp_path: Path, sample: Dataset
+) -> None:
+    keras = pytest.importorskip("keras")
+    keras.utils.set_random_seed(5)
+    layers = keras.layers
+    head = [keras.Input((28, 28, 1), dtype="uint8"), layers.Rescaling(1 / 255)]
+    model = keras.Sequential([*head, layers.Flatten(), layers.Dense(10, activation="softmax")])
+    model.save(tmp_path / "bytes.keras")
+    options = ("--quantize", "float32,int8", "--dataset", "sample")
+    done = cli("convert", tmp_path / "bytes.keras", *options)
+    assert done.code == 0, done.err
+    images = sample.test.images[:50]
+    expected = np.asarray(model(images))
+    # Dense sums of 784 products, in integers: a few steps of 1/256.
+    for recipe, tolerance in (("float32", 1e-5), ("int8", 0.05)):
+        with Classifier(tmp_path / f"bytes.{recipe}.tflite") as classifier:
+            np.testing.assert_allclose(classifier.predict(images), expected, atol=tolerance)
+
+
 def test_float_recipes_need_no_dataset_and_number_the_classes(
     cli: Cli, foreign: Path, tmp_path: Path
 ) -> None:
