@@ -47,7 +47,9 @@ class RepresentativeDataset:
         }
 
 
-def choose_representative(dataset: Dataset, *, size: int, seed: int) -> RepresentativeDataset:
+def choose_representative(
+    dataset: Dataset, *, size: int | None, seed: int
+) -> RepresentativeDataset:
     """Draw images from the training split, the classes in turn, and check them.
 
     Training images that also stand in the test split are passed over. A class that runs out of
@@ -55,7 +57,8 @@ def choose_representative(dataset: Dataset, *, size: int, seed: int) -> Represen
 
     Args:
         dataset: only its training split is used; the test split is read for its hashes.
-        size: how many images; at least one for each class that occurs.
+        size: how many images; at least one for each class that occurs. None takes `DEFAULT_SIZE`,
+            more where there are more classes, and all where there are fewer images.
         seed: of the draw.
 
     Raises:
@@ -63,6 +66,8 @@ def choose_representative(dataset: Dataset, *, size: int, seed: int) -> Represen
     """
     test_hashes = image_hashes(dataset.test.images)
     usable = np.flatnonzero(~np.isin(image_hashes(dataset.train.images), test_hashes))
+    if size is None:
+        size = min(len(usable), max(DEFAULT_SIZE, dataset.class_count))
     if size > len(usable):
         raise DatasetError(
             f"{size} images for calibration were asked for; the training split has {len(usable)} "

@@ -1,6 +1,5 @@
 """The command `convert`."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,9 +46,8 @@ if TYPE_CHECKING:
 @click.option(
     "--representative-size",
     type=click.IntRange(min=1),
-    default=DEFAULT_SIZE,
-    show_default=True,
-    help="Training images to calibrate on.",
+    help=f"Training images to calibrate on.  [default: {DEFAULT_SIZE}, one of each class at "
+    "least; all, where there are fewer]",
 )
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @dataset_options(default=None)
@@ -70,7 +68,7 @@ def convert(
     model: Path | None,
     quantize: tuple[str, ...],
     io: Io | None,
-    representative_size: int,
+    representative_size: int | None,
     seed: int,
     run_name: str | None,
     runs_dir: str,
@@ -99,7 +97,9 @@ def convert(
     path = model or (run.model_path if run else Path())
     targets = _targets(recipes, path, out, in_run=run is not None, force=force)
     source = open_source(path)
-    dataset = _dataset(run, dataset_choice, seed)
+    # A run's own split stays what it is; --seed draws the images to calibrate on.
+    split_seed = run.dataset_spec.seed if run else seed
+    dataset = _dataset(run, dataset_choice, split_seed)
     labels = _labels(source, run, dataset)
     representative = _representative(recipes, dataset, representative_size, seed)
     converted = []
@@ -173,7 +173,7 @@ def _dataset(run: "Run | None", choice: dict[str, Any], seed: int) -> "Dataset |
 
 
 def _representative(
-    recipes: tuple[Recipe, ...], dataset: "Dataset | None", size: int, seed: int
+    recipes: tuple[Recipe, ...], dataset: "Dataset | None", size: int | None, seed: int
 ) -> "RepresentativeDataset | None":
     from converter.calibration import choose_representative
 
@@ -191,10 +191,22 @@ def _labels(source: "SourceModel", run: "Run | None", dataset: "Dataset | None")
     from converter.job import Labels
     from edge_runtime.images import Preprocessing
 
+    if run is not None:
+        names = tuple(str(name) for name in run.config["class_names"])
+        if dataset is not None and dataset.class_names != names:
+            raise ConversionError(
+                f"The classes of '{dataset.name}' are not those of {run.name}; calibrate on images "
+                "of the same classes."
+            )
+        preprocessing = Preprocessing.from_dict(run.config["preprocessing"])
+        origin = {
+            "name": run.dataset_spec.source,
+            "fingerprint": run.config["dataset_fingerprint"],
+        }
+        return Labels(names, preprocessing, run.config["output"], origin)
     if dataset is not None:
         origin = {"name": dataset.name, "fingerprint": dataset.fingerprint}
-        labels = Labels(dataset.class_names, dataset.preprocessing, dataset=origin)
-        return replace(labels, output=run.config["output"]) if run is not None else labels
+        return Labels(dataset.class_names, dataset.preprocessing, dataset=origin)
     shape = source.static_shape(None)[1:]
     numbered = tuple(str(index) for index in range(source.class_count))
     channels = shape[2] if len(shape) == 3 else 1

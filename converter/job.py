@@ -15,10 +15,11 @@ from converter.calibration import RepresentativeDataset
 from converter.conversion import SourceModel, convert_source
 from converter.recipes import Recipe
 from converter.verification import Verified, graph_facts, verify
+from edge_runtime.classifier import Classifier
 from edge_runtime.errors import ConversionError
 from edge_runtime.files import sha256, write_atomically, write_json_atomically
 from edge_runtime.images import Preprocessing
-from edge_runtime.manifest import Manifest, Output, manifest_path
+from edge_runtime.manifest import Manifest, ModelFile, Output, manifest_path
 from edge_runtime.probe import ProbeResult, probe
 
 
@@ -110,13 +111,25 @@ def convert_to_file(
             "numpy": np.__version__,
         },
     }
-    in_graph: Output = "probabilities" if verified.summary.ends_in_softmax else "logits"
-    manifest = Manifest(
-        sha256(data), labels.class_names, labels.preprocessing, labels.output or in_graph, details
-    )
+    output = labels.output or _kind_of_output(data, verified, labels)
+    manifest = Manifest(sha256(data), labels.class_names, labels.preprocessing, output, details)
     write_atomically(target, data)
     write_json_atomically(manifest_path(target), manifest.to_dict())
     return Converted(target, recipe, verified, probed)
+
+
+def _kind_of_output(data: bytes, verified: Verified, labels: Labels) -> Output:
+    """Return what the model's numbers are: by its last operator, or else by what it answers."""
+    if verified.summary.ends_in_softmax:
+        return "probabilities"
+    as_they_are = Manifest(sha256(data), labels.class_names, labels.preprocessing, "probabilities")
+    noise = np.random.default_rng(0).integers(0, 256, (16, *labels.preprocessing.shape), np.uint8)
+    with Classifier(ModelFile("converted", data, as_they_are)) as classifier:
+        answers = classifier.predict(noise)
+    # An integer model answers in steps, so that a row may miss 1 by half a step for each class.
+    slack = 1e-3 + answers.shape[1] / 512
+    sums_to_one = np.abs(answers.sum(axis=1) - 1).max() <= slack
+    return "probabilities" if (answers >= 0).all() and sums_to_one else "logits"
 
 
 @contextlib.contextmanager

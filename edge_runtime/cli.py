@@ -6,6 +6,7 @@ where the device's package knows of the other two.
 
 import errno
 import importlib
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -124,9 +125,13 @@ def _sentence(error: Exception) -> str:
 
 def main() -> None:
     """Run the process's command line."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal need not know every sign of ours
     code = run()
     try:
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except BrokenPipeError:
         # The reader (`| head`) has seen enough; keep Python from complaining about it at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

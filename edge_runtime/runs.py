@@ -100,11 +100,11 @@ def open_run(folder: Path) -> Run:
     """
     try:
         config = json.loads((folder / "config.json").read_text("utf-8"))
-        fingerprint = str(config["dataset_fingerprint"])
-        return Run(
-            folder,
-            {**config, "dataset": dict(config["dataset"]), "dataset_fingerprint": fingerprint},
-        )
+        checked = {
+            "dataset": dict(config["dataset"]),
+            "dataset_fingerprint": str(config["dataset_fingerprint"]),
+        }
+        return Run(folder, {**config, **checked})
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise RunError(
             f"{folder} is no finished run: its config.json cannot be read ({error})."
@@ -116,10 +116,10 @@ def _names(runs_dir: Path) -> list[str]:
 
 
 def next_run_name(runs_dir: Path, stem: str) -> str:
-    """Return `STEM-N` with the smallest N that is larger than any in use."""
-    taken = [
-        name.removeprefix(f"{stem}-") for name in _names(runs_dir) if name.startswith(f"{stem}-")
-    ]
+    """Return `STEM-N` with the smallest N that is larger than any in use, unfinished runs too."""
+    unfinished = [entry.name[1:-8] for entry in runs_dir.glob(".*.partial")]
+    names = [*_names(runs_dir), *unfinished]
+    taken = [name.removeprefix(f"{stem}-") for name in names if name.startswith(f"{stem}-")]
     return f"{stem}-{1 + max((int(number) for number in taken if number.isdecimal()), default=0)}"
 
 

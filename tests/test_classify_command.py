@@ -186,3 +186,12 @@ def test_backends_are_chosen_by_name(cli: Cli, model: Path, boot: Path) -> None:
     assert answers["litert"]["results"][0]["class"] == answers["tensorflow"]["results"][0]["class"]
     unknown = cli("classify", model, boot, "--backend", "lite")
     assert (unknown.code, "Did you mean 'litert'?" in unknown.err) == (1, True)
+
+
+def test_an_impossible_file_name_does_not_lose_the_good_answers(
+    cli: Cli, model: Path, boot: Path
+) -> None:
+    done = cli("classify", model, boot, "a" * 300 + ".png")
+    assert done.code == 1
+    assert "Ankle boot" in done.out
+    assert "File name too long" in done.err

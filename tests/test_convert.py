@@ -380,3 +380,44 @@ def test_test_images_for_calibration_are_refused(sample: Dataset) -> None:
         check_representative(
             representative, (28, 28, 1), np.arange(10), image_hashes(sample.test.images)
         )
+
+
+def test_an_average_of_two_softmaxes_is_recognised_as_probabilities(
+    cli: Cli, tmp_path: Path, sample: Dataset
+) -> None:
+    keras = pytest.importorskip("keras")
+    keras.utils.set_random_seed(6)
+    layers = keras.layers
+    image = keras.Input((28, 28, 1))
+    features = layers.Flatten()(layers.Rescaling(1 / 255)(image))
+    heads = [layers.Dense(10, activation="softmax")(features) for _ in range(2)]
+    model = keras.Model(image, layers.Average()(heads))
+    model.save(tmp_path / "average.keras")
+    assert cli("convert", tmp_path / "average.keras", "--quantize", "float32").code == 0
+    expected = np.asarray(model(sample.test.images[:20].astype(np.float32)))
+    with Classifier(tmp_path / "average.float32.tflite") as classifier:
+        assert classifier.output == "probabilities"
+        np.testing.assert_allclose(classifier.predict(sample.test.images[:20]), expected, atol=1e-5)
+
+
+def test_a_small_training_set_is_used_whole_unless_a_size_is_asked_for(sample: Dataset) -> None:
+    few = Dataset(
+        "few",
+        sample.class_names,
+        train=Split(sample.train.images[:60], sample.train.labels[:60]),
+        test=sample.test,
+    )
+    assert len(choose_representative(few, size=None, seed=0).images) == 60
+    assert len(choose_representative(sample, size=None, seed=0).images) == 100
+
+
+def test_a_run_keeps_its_class_names_whatever_it_is_calibrated_on(
+    cli: Cli, run_folder: Path, foreign_pictures: Path, tmp_path: Path
+) -> None:
+    done = cli(
+        *("convert", run_folder / "model.keras", "--out", tmp_path),
+        *("--dataset", f"folder:{foreign_pictures}"),
+    )
+    assert done.code == 1
+    assert "are not those of article" in done.err
+    assert list(tmp_path.iterdir()) == []

@@ -169,3 +169,9 @@ def test_the_link_is_flushed_to_the_disk(runs_dir, monkeypatch):
     mark_latest(run)
     assert flushed == [runs_dir]
     assert (runs_dir / "latest").readlink() == Path("first")
+
+
+def test_an_unfinished_run_keeps_its_number(tmp_path):
+    (tmp_path / "post-cnn-sample-1").mkdir()
+    (tmp_path / ".post-cnn-sample-2.partial").mkdir()
+    assert next_run_name(tmp_path, "post-cnn-sample") == "post-cnn-sample-3"

@@ -355,3 +355,32 @@ def test_resuming_refuses_to_change_what_would_change_the_weights(cli: Cli, tmp_
     done = cli("train", "--resume", "--seed", 3, "--runs-dir", tmp_path)
     assert done.code == 2
     assert "--seed cannot change" in done.err
+
+
+def test_a_folder_with_train_and_val_is_not_taken_for_two_classes(cli: Cli, tmp_path: Path) -> None:
+    for part in ("train", "val"):
+        for name in "ab":
+            (tmp_path / "p" / part / name).mkdir(parents=True)
+    done = cli("train", "--dataset", f"folder:{tmp_path / 'p'}", "--runs-dir", tmp_path / "runs")
+    assert done.code == 1
+    assert "'train', which is no class; expected both 'train' and 'test'" in done.err
+
+
+def test_a_model_with_an_unseeded_dropout_resumes_to_the_same_bytes_without_a_checkpoint(
+    cli: Cli, tmp_path: Path, keras: Any
+) -> None:
+    layers = keras.layers
+    head = [keras.Input((28, 28, 1)), layers.Rescaling(1 / 255), layers.Flatten()]
+    tail = [layers.Dropout(0.5), layers.Dense(10, activation="softmax")]
+    keras.Sequential([*head, *tail]).save(tmp_path / "own.keras")
+    options = ("--model", str(tmp_path / "own.keras"), "--epochs", "4")
+    start_training(tmp_path, "whole", *options).communicate(timeout=120)
+    process = start_training(tmp_path, "stopped", *options)
+    wait_for_checkpoint(tmp_path, "stopped", process)
+    process.kill()
+    process.communicate()
+    if not (tmp_path / "stopped").exists():
+        (tmp_path / ".stopped.partial" / "checkpoint.npz").unlink()
+        assert cli("train", "--resume", "--runs-dir", tmp_path).code == 0
+    pair = [(tmp_path / run / "model.keras").read_bytes() for run in ("whole", "stopped")]
+    assert pair[0] == pair[1]

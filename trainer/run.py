@@ -63,8 +63,12 @@ def start_run(config: TrainingConfig, dataset: Dataset, target: Path, *, replace
                 + (", or go on with it with --resume." if existing == partial else ".")
             )
     model = _initial_model(config, dataset)
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
+    if replace_old:
+        shutil.rmtree(partial, ignore_errors=True)
+    try:
+        partial.mkdir(parents=True)
+    except FileExistsError as error:
+        raise RunError(f"{partial} was made by another training meanwhile; try again.") from error
     try:
         save_keras(model, partial / _INITIAL_MODEL)
         document = {
@@ -92,13 +96,14 @@ def read_config(partial: Path) -> TrainingConfig:
     try:
         document = json.loads((partial / _CONFIG).read_text("utf-8"))
         config = TrainingConfig.from_dict(document["training"])
+        started_with = document["versions"]
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise RunError(
             f"{partial} cannot be resumed: {error}; start again with --force."
         ) from error
-    if document["versions"] != _versions():
+    if started_with != _versions():
         raise RunError(
-            f"{partial} was started with {document['versions']}, here is {_versions()}; resumed it "
+            f"{partial} was started with {started_with}, here is {_versions()}; resumed it "
             "would end with other weights. Install those versions, or start again."
         )
     return config
@@ -126,6 +131,8 @@ def finish_run(
             f"The images of '{dataset.name}' are not those that this run was started with; bring "
             "them back, or start again with --force."
         )
+    # Random layers without a seed of their own draw one when they are loaded.
+    keras.utils.set_random_seed(config.seed)
     model = load_keras(partial / _INITIAL_MODEL)
     checkpoint_path = partial / _CHECKPOINT
     history = fit(model, dataset, config, checkpoint_path=checkpoint_path, on_epoch=on_epoch)

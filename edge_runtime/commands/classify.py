@@ -17,6 +17,7 @@ from edge_runtime.classifier import Classification, Classifier
 from edge_runtime.console import Console, json_option, talk_options
 from edge_runtime.errors import ModelError, PictureError
 from edge_runtime.images import PICTURE_SUFFIXES, Invert, read_picture
+from edge_runtime.manifest import manifest_path
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,7 @@ def classify(
         model, backend=backend, threads=threads, class_names=_read_labels(labels)
     ) as classifier:
         top = min(top, len(classifier.class_names))
-        if classifier.class_names[:2] == ("0", "1"):
+        if labels is None and not manifest_path(model).exists():
             console.say(f"{model}: no class names are known, so classes are numbered; see --labels")
         answers = (_answer(classifier, picture, invert) for picture in find_pictures(pictures))
         if as_json:
@@ -121,19 +122,26 @@ def find_pictures(arguments: tuple[str, ...]) -> Iterator[str | Answer]:
     are left out.
     """
     for argument in arguments:
-        path = Path(argument)
-        if argument == "-" or path.is_file():
-            yield argument
-        elif path.is_dir():
-            inside = sorted(str(entry) for entry in path.rglob("*") if _is_picture(entry, path))
-            yield from inside
-            if not inside:
-                yield Answer(argument, error="there are no pictures in this folder")
-        else:
-            matches = sorted(glob.glob(argument, recursive=True))  # noqa: PTH207 - keeps "a/../b"
-            yield from matches
-            if not matches:
-                yield Answer(argument, error="there is no such file")
+        try:
+            yield from _find(argument)
+        except OSError as error:  # a name that no file system takes
+            yield Answer(argument, error=f"{error.strerror}")
+
+
+def _find(argument: str) -> Iterator[str | Answer]:
+    path = Path(argument)
+    if argument == "-" or path.is_file():
+        yield argument
+    elif path.is_dir():
+        inside = sorted(str(entry) for entry in path.rglob("*") if _is_picture(entry, path))
+        yield from inside
+        if not inside:
+            yield Answer(argument, error="there are no pictures in this folder")
+    else:
+        matches = sorted(glob.glob(argument, recursive=True))  # noqa: PTH207 - keeps "a/../b"
+        yield from matches
+        if not matches:
+            yield Answer(argument, error="there is no such file")
 
 
 def _is_picture(entry: Path, folder: Path) -> bool:

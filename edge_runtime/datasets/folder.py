@@ -45,6 +45,12 @@ def _class_names(folder: Path) -> tuple[str, ...]:
     names = sorted(
         entry.name for entry in folder.iterdir() if entry.is_dir() and entry.name[0] != "."
     )
+    mistaken = sorted(set(names) & {"train", "val", "valid", "validation", "test"})
+    if mistaken:
+        raise DatasetError(
+            f"{folder} has a folder '{mistaken[0]}', which is no class; expected both 'train' and "
+            "'test', or a folder for each class."
+        )
     if len(names) < 2:
         found = f"only '{names[0]}'" if names else "none"
         raise DatasetError(
