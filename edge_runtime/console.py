@@ -117,7 +117,7 @@ def runs_dir_option(function: Function) -> Function:
 
 
 def dataset_options(default: str | None) -> Callable[[Function], Function]:
-    """Add the options that choose a dataset; `spec_from_options` turns them into a `DatasetSpec`."""
+    """Add the options that choose a dataset; `spec_from_options` reads them."""
 
     def decorate(function: Function) -> Function:
         for decorator in reversed(_dataset_options(default)):
