@@ -12,6 +12,7 @@ from edge_runtime.console import (
     dataset_options,
     extra_missing,
     json_option,
+    refuse_options_without_dataset,
     run_options,
     spec_from_options,
     talk_options,
@@ -84,6 +85,7 @@ def convert(
     runtime must load and run it in a process of its own. A manifest beside it records class names,
     preprocessing, and what it was calibrated on: training images only.
     """  # noqa: D205
+    refuse_options_without_dataset(dataset_choice)
     recipes = choose_recipes(quantize)
     _refuse_unusable_io(recipes, io)
     try:

@@ -155,6 +155,14 @@ def _dataset_options(default: str | None) -> Sequence[Callable[[Function], Funct
     )
 
 
+def refuse_options_without_dataset(options: dict[str, Any]) -> None:
+    """Raise if values of `dataset_options` are given that say nothing without --dataset."""
+    given = [name for name, value in options.items() if value is not None]
+    if options["dataset"] is None and given:
+        names = ", ".join(f"--{name.replace('_', '-')}" for name in given)
+        raise click.UsageError(f"{names} is for a --dataset; the run's own stays what it was.")
+
+
 def spec_from_options(options: dict[str, Any], *, seed: int) -> "DatasetSpec":
     """Take the values of `dataset_options` out of a command's options, as what to load."""
     from edge_runtime.datasets import DatasetSpec

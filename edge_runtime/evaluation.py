@@ -33,23 +33,7 @@ def evaluate(
         DatasetError: the images have another size, or the classes are others.
     """
     images = dataset.test.images
-    if dataset.image_shape != classifier.preprocessing.shape:
-        raise DatasetError(
-            f"{classifier.name} takes images of {classifier.preprocessing.shape}, the dataset "
-            f"'{dataset.name}' has {dataset.image_shape}; use the dataset that it was made for."
-        )
-    if len(classifier.class_names) != dataset.class_count:
-        raise DatasetError(
-            f"{classifier.name} knows {len(classifier.class_names)} classes, the dataset "
-            f"'{dataset.name}' has {dataset.class_count}; use the dataset that it was made for."
-        )
-    numbered = tuple(str(index) for index in range(dataset.class_count))
-    if classifier.class_names not in (dataset.class_names, numbered):
-        raise DatasetError(
-            f"{classifier.name} knows the classes {', '.join(classifier.class_names[:5])}…, the "
-            f"dataset '{dataset.name}' has {', '.join(dataset.class_names[:5])}…, in this order; "
-            "use the dataset that it was made for."
-        )
+    _refuse_misfit(classifier, dataset)
     probabilities = np.empty((len(images), dataset.class_count), np.float32)
     seconds = np.empty(len(images))
     for index in range(len(images)):
@@ -78,3 +62,23 @@ def evaluate(
             **machine_details(),
         },
     )
+
+
+def _refuse_misfit(classifier: Classifier, dataset: Dataset) -> None:
+    if dataset.image_shape != classifier.preprocessing.shape:
+        raise DatasetError(
+            f"{classifier.name} takes images of {classifier.preprocessing.shape}, the dataset "
+            f"'{dataset.name}' has {dataset.image_shape}; use the dataset that it was made for."
+        )
+    if len(classifier.class_names) != dataset.class_count:
+        raise DatasetError(
+            f"{classifier.name} knows {len(classifier.class_names)} classes, the dataset "
+            f"'{dataset.name}' has {dataset.class_count}; use the dataset that it was made for."
+        )
+    numbered = tuple(str(index) for index in range(dataset.class_count))
+    if classifier.class_names not in (dataset.class_names, numbered):
+        raise DatasetError(
+            f"{classifier.name} knows the classes {', '.join(classifier.class_names[:5])}…, the "
+            f"dataset '{dataset.name}' has {', '.join(dataset.class_names[:5])}…, in this order; "
+            "use the dataset that it was made for."
+        )

@@ -170,6 +170,13 @@ def test_a_model_of_other_class_names_is_refused(
     assert "in this order; use the dataset that it was made for" in done.err
 
 
+@pytest.mark.parametrize("command", ["parity", "convert"])
+def test_options_that_would_be_ignored_are_misuse(cli: Cli, run_folder: Path, command: str) -> None:
+    done = cli(command, "--test-size", 5, "--runs-dir", run_folder.parent)
+    assert done.code == 2
+    assert "--test-size is for a --dataset" in done.err
+
+
 def test_inspect_says_what_a_model_is(cli: Cli, run_folder: Path) -> None:
     done = cli("inspect", run_folder / "int8.tflite", "--tensors")
     assert done.code == 0

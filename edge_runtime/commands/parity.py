@@ -11,6 +11,7 @@ from edge_runtime.console import (
     Console,
     dataset_options,
     json_option,
+    refuse_options_without_dataset,
     run_options,
     spec_from_options,
     talk_options,
@@ -76,6 +77,7 @@ def parity(
     stored when it was trained.
     """
     console = context.ensure_object(Console)
+    refuse_options_without_dataset(dataset_choice)
     chosen = dataset_choice["dataset"] is not None
     self_sufficient = reference is not None and models and (chosen or _all_predictions(models))
     run = None if self_sufficient else find_run(Path(runs_dir), run_name)
