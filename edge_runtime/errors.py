@@ -6,6 +6,7 @@
     ├── InputError (ValueError)          an array has another dtype or shape than the model's input
     ├── DatasetError (ValueError)        a dataset cannot be found, read, or used for this
     ├── PredictionsError (ValueError)    predictions are damaged, or are not of the same images
+    ├── ContractError (ValueError)       a contract has a typo, or asks for what cannot be shown
     ├── RunError (ValueError)            a run is missing, unfinished, or in the way
     ├── TrainingError (RuntimeError)     training cannot go on
     ├── ConversionError (RuntimeError)   a model cannot be converted as asked
@@ -41,6 +42,10 @@ class DatasetError(EdgeError, ValueError):
 
 class PredictionsError(EdgeError, ValueError):
     """Predictions are damaged, or are not of the same images."""
+
+
+class ContractError(EdgeError, ValueError):
+    """A contract has a typo, or asks for what cannot be shown."""
 
 
 class RunError(EdgeError, ValueError):

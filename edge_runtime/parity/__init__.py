@@ -1,0 +1,33 @@
+"""The proof: do converted models still answer like the full one, and if not, since which step?"""
+
+from edge_runtime.parity.chain import TIE_RULE, Comparison, ParityReport, compare
+from edge_runtime.parity.checks import Check, Decision
+from edge_runtime.parity.contract import Budgets, Contract, Margins
+from edge_runtime.parity.flips import Flip
+from edge_runtime.parity.significance import (
+    CellChange,
+    ClassChange,
+    cell_changes,
+    class_changes,
+)
+from edge_runtime.parity.steps import STEP_NAMES, Step, StepKind
+
+__all__ = [
+    "STEP_NAMES",
+    "TIE_RULE",
+    "Budgets",
+    "CellChange",
+    "Check",
+    "ClassChange",
+    "Comparison",
+    "Contract",
+    "Decision",
+    "Flip",
+    "Margins",
+    "ParityReport",
+    "Step",
+    "StepKind",
+    "cell_changes",
+    "class_changes",
+    "compare",
+]

@@ -1,0 +1,186 @@
+"""From the full model to the one on the device: which step lies between two predictions."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+from edge_runtime.metrics import PairedCounts
+from edge_runtime.predictions import Predictions
+
+StepKind = Literal["conversion", "quantization", "runtime", "preprocessing"]
+
+# What each step is called where people read of it.
+STEP_NAMES: dict[StepKind, str] = {
+    "conversion": "conversion",
+    "quantization": "quantization",
+    "runtime": "runtime or CPU",
+    "preprocessing": "preprocessing",
+}
+
+_FULL_SCHEMES = ("keras", None)
+_FLOAT_SCHEMES = ("keras", "float32", None)
+_RUNTIME_KEYS = ("backend", "backend_version", "kernels", "threads", "cpu", "machine")
+
+
+@dataclass(frozen=True)
+class Step:
+    """What lies between two predictions of the same images.
+
+    Attributes:
+        kinds: what changed; usually one.
+        before: index of the predictions that it starts from; 0 is the reference.
+        after: index of the predictions that it leads to.
+        before_model: their names.
+        after_model: likewise.
+        changed: what changed, in words, as in "float32 → int8".
+        counts: the answers after it against those before it.
+    """
+
+    kinds: tuple[StepKind, ...]
+    before: int
+    after: int
+    before_model: str
+    after_model: str
+    changed: str
+    counts: PairedCounts
+
+    @property
+    def name(self) -> str:
+        """What changed: "quantization", or "conversion and quantization" when both did."""
+        return " and ".join(STEP_NAMES[kind] for kind in self.kinds)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it for JSON."""
+        return {
+            "name": self.name,
+            "kinds": list(self.kinds),
+            "before": self.before_model,
+            "after": self.after_model,
+            "changed": self.changed,
+            "flips": self.counts.flips,
+            "lost": self.counts.lost,
+            "won": self.counts.won,
+            "accuracy_difference": self.counts.accuracy_difference,
+            "accuracy_difference_interval": list(self.counts.difference_interval()),
+        }
+
+
+def predecessors(predictions: Sequence[Predictions]) -> list[int]:
+    """Return for each but the first the index of the predictions that it was made from.
+
+    Keras → float32 → quantized → the same file on the device; several quantized models have the
+    same float32 model before them. The same file has the same SHA-256. Where the details do not
+    say, the one that was given before is taken.
+    """
+    return [_predecessor(predictions, index) for index in range(1, len(predictions))]
+
+
+def _predecessor(predictions: Sequence[Predictions], index: int) -> int:
+    after = predictions[index].details
+    earlier = list(range(index - 1, -1, -1))
+    scheme = after.get("scheme")
+    for candidate in earlier:
+        if _same_file(predictions[candidate].details, after):
+            return candidate
+    if scheme is None:
+        return index - 1
+    for candidate in earlier:
+        details = predictions[candidate].details
+        if details.get("scheme") == scheme and _differ(details, after, ("machine", "cpu")):
+            return candidate  # a rebuilt file on the device belongs to its like on the host
+    if scheme not in _FLOAT_SCHEMES:
+        for candidate in earlier:
+            if predictions[candidate].details.get("scheme") == "float32":
+                return candidate
+    return 0 if predictions[0].details.get("scheme") in _FLOAT_SCHEMES else index - 1
+
+
+def step_kinds(before: Predictions, after: Predictions) -> tuple[StepKind, ...]:
+    """Return what changed from one model's predictions to another's."""
+    kinds: list[StepKind] = []
+    if not _same_file(before.details, after.details):
+        kinds = _model_changes(before.details, after.details)
+    if not kinds or _moved(before.details, after.details):
+        kinds.append("runtime")
+    if inputs_differ(before, after):
+        kinds = [kind for kind in kinds if kind != "runtime" or _moved_at_all(before, after)]
+        kinds.append("preprocessing")
+    return tuple(kind for kind in get_args(StepKind) if kind in kinds)
+
+
+def _model_changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[StepKind]:
+    old, new = before.get("scheme"), after.get("scheme")
+    if old is None and new is None:
+        return []
+    kinds: list[StepKind] = []
+    if old in _FULL_SCHEMES and new not in _FULL_SCHEMES:
+        kinds.append("conversion")
+    if new not in _FLOAT_SCHEMES:
+        kinds.append("quantization")
+    return kinds or ["conversion"]
+
+
+def _moved(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
+    """Say whether a .tflite runs on another machine or runtime than the .tflite before it.
+
+    From Keras to LiteRT the runtime always changes: that is the conversion.
+    """
+    if before.get("scheme") in _FULL_SCHEMES:
+        return False
+    return _differ(before, after, _RUNTIME_KEYS)
+
+
+def _moved_at_all(before: Predictions, after: Predictions) -> bool:
+    return _differ(before.details, after.details, _RUNTIME_KEYS)
+
+
+def inputs_differ(before: Predictions, after: Predictions) -> bool:
+    """Say whether the models were given other pixels of the same images.
+
+    The hashes of the pixels say so; of the same model file the recorded preprocessing does too.
+    """
+    if bool((before.input_sha256 != after.input_sha256).any()):
+        return True
+    return _same_file(before.details, after.details) and _differ(
+        before.details, after.details, ("preprocessing",)
+    )
+
+
+def _same_file(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
+    known = before.get("model_sha256")
+    return known is not None and known == after.get("model_sha256")
+
+
+def _differ(before: Mapping[str, Any], after: Mapping[str, Any], keys: Sequence[str]) -> bool:
+    """Say whether a detail that both record differs."""
+    return any(key in before and key in after and before[key] != after[key] for key in keys)
+
+
+def changes(before: Predictions, after: Predictions) -> str:
+    """Return what changed, in words: "float32 → int8", "ai-edge-litert 2.3.0 → 2.4.0"."""
+    old, new = before.details, after.details
+    found = []
+    if not _same_file(old, new):
+        schemes = old.get("scheme"), new.get("scheme")
+        same = schemes[0] == schemes[1] and schemes[0] is not None
+        found.append(f"another {schemes[0]} file" if same else _arrow(*schemes))
+    if old.get("scheme") not in _FULL_SCHEMES:
+        for keys in (("backend", "backend_version"), ("kernels",), ("threads",), ("cpu",)):
+            if _differ(old, new, keys):
+                found.append(_arrow(*(_joined(details, keys) for details in (old, new))))
+        if _differ(old, new, ("machine",)):
+            found.append(_arrow(old["machine"], new["machine"]))
+    if inputs_differ(before, after):
+        count = int((before.input_sha256 != after.input_sha256).sum())
+        found.append(
+            f"other pixels of {count:,} images" if count else "another recorded preprocessing"
+        )
+    return ", ".join(text for text in found if text) or "a second run"
+
+
+def _joined(details: Mapping[str, Any], keys: Sequence[str]) -> str:
+    return " ".join(str(details[key]) for key in keys if key in details)
+
+
+def _arrow(before: object, after: object) -> str:
+    return f"{before} → {after}" if before is not None and after is not None else ""

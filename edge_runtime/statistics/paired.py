@@ -1,0 +1,108 @@
+"""Two models on the same images: the difference of their accuracies, and the test for it.
+
+Only the images that one model answers rightly and the other wrongly say anything about the
+difference: ``lost`` of them the candidate gets wrong, ``won`` of them it gets right.
+"""
+
+from typing import overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_runtime.statistics.binomial import normal_quantile, upper_tail
+
+_Floats = NDArray[np.float64]
+_HALVINGS = 60
+
+
+def mcnemar_p_value(lost: int, won: int) -> float:
+    """Return the two-sided p-value of the exact McNemar test.
+
+    Under the hypothesis that both models are equally accurate, ``lost`` is binomial with
+    probability ½ among the lost and won (McNemar 1947, Psychometrika 12: 153-157). Without any of
+    them it is 1.
+    """
+    larger, total = max(lost, won), lost + won
+    return min(1.0, 2 * upper_tail(larger, total, 0.5))
+
+
+@overload
+def difference_interval(
+    lost: int, won: int, total: int, confidence: float = ...
+) -> tuple[float, float]: ...
+
+
+@overload
+def difference_interval(
+    lost: NDArray[np.int64], won: NDArray[np.int64], total: int, confidence: float = ...
+) -> tuple[_Floats, _Floats]: ...
+
+
+def difference_interval(
+    lost: int | NDArray[np.int64],
+    won: int | NDArray[np.int64],
+    total: int,
+    confidence: float = 0.95,
+) -> tuple[float, float] | tuple[_Floats, _Floats]:
+    """Return the interval of the candidate's accuracy minus the reference's, within -1 to 1.
+
+    It is Tango's score interval for paired proportions (Tango 1998, Statistics in Medicine 17:
+    891-908) with a continuity correction of 1/√(m + 4) images, where m = lost + won: half an image
+    when no answer changed, and soon nothing. The uncorrected interval covers too seldom where few
+    answers changed and all to one side, which is what quantization does: 93.2 % for 200 images of
+    which 2 % get lost. Corrected it covers at least 94 % there, and nowhere much more than 95 %;
+    docs/verdict.md has the table and `scripts/simulate-coverage` makes it. Newcombe's interval
+    (1998, method 10) is closed but rests on a correlation that is undefined where no answer
+    changed, the case that matters most here.
+
+    Args:
+        lost: images right for the reference and wrong for the candidate, one number or (M,).
+        won: images wrong for the reference and right for the candidate, likewise.
+        total: all images.
+        confidence: the probability to cover the truth.
+
+    Raises:
+        ValueError: there are no images, or more lost and won than there are.
+    """
+    lost_array, won_array = np.broadcast_arrays(np.asarray(lost, float), np.asarray(won, float))
+    if total < 1 or np.any(lost_array < 0) or np.any(won_array < 0):
+        raise ValueError("An interval needs one image or more, and counts that are not negative.")
+    if np.any(lost_array + won_array > total):
+        raise ValueError(f"More images were lost and won than the {total} that there are.")
+    z = normal_quantile(confidence)
+    low = _lower_bound(lost_array, won_array, float(total), z)
+    # Seen from the other model, gains are losses.
+    high = -_lower_bound(won_array, lost_array, float(total), z)
+    if np.ndim(lost) == 0 and np.ndim(won) == 0:
+        return float(low), float(high)
+    return low, high
+
+
+def _lower_bound(lost: _Floats, won: _Floats, total: float, z: float) -> _Floats:
+    """Return the smallest difference that the counts do not reject, by halving."""
+    correction = 1 / np.sqrt(lost + won + 4)
+    rejected = np.full(lost.shape, -1.0)
+    accepted = (won - lost) / total
+    # A difference of -1 is rejected by every count but that of all images lost.
+    rejected = np.where(lost == total, accepted, rejected)
+    for _ in range(_HALVINGS):
+        middle = (rejected + accepted) / 2
+        excess = won - lost - total * middle - correction
+        is_rejected = excess > z * _standard_error(lost, won, total, middle)
+        rejected = np.where(is_rejected, middle, rejected)
+        accepted = np.where(is_rejected, accepted, middle)
+    return (rejected + accepted) / 2
+
+
+def _standard_error(lost: _Floats, won: _Floats, total: float, difference: _Floats) -> _Floats:
+    """Return the standard error of won - lost when the true difference is this (Tango 1998, eq. 6).
+
+    The probability of a lost image is estimated by maximum likelihood under that difference.
+    """
+    loss = -difference
+    a = 2 * total
+    b = -lost - won + (2 * total - lost + won) * loss
+    c = -won * loss * (1 - loss)
+    won_probability = (np.sqrt(np.maximum(b * b - 4 * a * c, 0)) - b) / (2 * a)
+    variance = total * (2 * won_probability + loss * (1 - loss))
+    return np.sqrt(np.maximum(variance, 0.0))
