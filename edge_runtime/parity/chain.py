@@ -11,6 +11,7 @@ from edge_runtime.parity.checks import Check, Decision, check_budgets, check_mar
 from edge_runtime.parity.contract import Contract
 from edge_runtime.parity.flips import Flip, find_flips
 from edge_runtime.parity.steps import Step, StepKind, changes, predecessors, step_kinds
+from edge_runtime.parity.verdict import verdict_sentence
 from edge_runtime.predictions import Predictions, aligned
 
 TIE_RULE = "Of equal probabilities the first class counts as the answer."
@@ -104,8 +105,6 @@ class ParityReport:
     @cached_property
     def verdict(self) -> str:
         """The result in two sentences or three, as a person would say it."""
-        from edge_runtime.parity.verdict import verdict_sentence
-
         return verdict_sentence(self)
 
     def path(self, comparison: Comparison) -> tuple[Step, ...]:

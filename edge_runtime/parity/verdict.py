@@ -1,8 +1,14 @@
 """The verdict in words."""
 
+from typing import TYPE_CHECKING
+
 from edge_runtime.metrics import decimals_for
-from edge_runtime.parity.chain import Comparison, ParityReport
 from edge_runtime.parity.checks import Check, Decision
+from edge_runtime.wording import percent, points, points_allowed
+
+if TYPE_CHECKING:
+    # Only their shape is needed here; at run time chain.py imports this module.
+    from edge_runtime.parity.chain import Comparison, ParityReport
 
 _HEADLINES: dict[Decision, str] = {
     "holds": "Parity holds",
@@ -11,7 +17,7 @@ _HEADLINES: dict[Decision, str] = {
 }
 
 
-def verdict_sentence(report: ParityReport) -> str:
+def verdict_sentence(report: "ParityReport") -> str:
     """Return the headline, a colon, the finding that decided it, and which step is to blame."""
     headline = _HEADLINES[report.decision]
     if report.decision == "holds":
@@ -25,7 +31,7 @@ def verdict_sentence(report: ParityReport) -> str:
     return sentence + _advice(report)
 
 
-def _holding(report: ParityReport) -> str:
+def _holding(report: "ParityReport") -> str:
     worst = min(
         report.comparisons, key=lambda item: item.counts.difference_interval(_confidence(report))[0]
     )
@@ -33,21 +39,21 @@ def _holding(report: ParityReport) -> str:
     low = worst.counts.difference_interval(_confidence(report))[0]
     who = worst.model if len(report.comparisons) == 1 else f"no model does worse than {worst.model}"
     margin = report.contract.margins.accuracy
-    allowed = f"; {_points(margin)} may be lost" if margin is not None else ""
+    allowed = f"; {points_allowed(margin)} may be lost" if margin is not None else ""
     change = worst.counts.accuracy_difference
     found = (
-        f"loses {_number(-change, decimals)} points of accuracy"
+        f"loses {percent(-change, decimals)} points of accuracy"
         if change < 0
         else "loses no accuracy"
     )
     joint = ", which" if len(report.comparisons) > 1 else ""
     return (
         f"{who}{joint} {found} here and, at {_confidence(report) * 100:g} % confidence, at most "
-        f"{_number(-low, max(2, decimals))}{allowed}."
+        f"{percent(-low, max(2, decimals))}{allowed}."
     )
 
 
-def _findings(report: ParityReport) -> list[str]:
+def _findings(report: "ParityReport") -> list[str]:
     """Return what decided: the demands with the worst decision, by model and by step."""
     wanted = report.decision
     found = [
@@ -65,7 +71,7 @@ def _findings(report: ParityReport) -> list[str]:
     return found
 
 
-def describe(check: Check, model: str, report: ParityReport) -> str:
+def describe(check: Check, model: str, report: "ParityReport") -> str:
     """Return what became of one demand, as the rest of a sentence about the model."""
     if check.interval is None:
         return _describe_budget(check, model)
@@ -73,22 +79,23 @@ def describe(check: Check, model: str, report: ParityReport) -> str:
     low, high = check.interval
     if check.demand == "agreement":
         return (
-            f"{model} gives the same answer to {_number(check.value, decimals)} % of the images "
-            f"({_range(low, high, decimals)} %), where {_number(check.limit, 2)} % are asked"
+            f"{model} gives the same answer to {percent(check.value, decimals)} % of the images "
+            f"({_range(low, high, max(2, decimals))} %), where "
+            f"{percent(check.limit, 2)} % are asked"
         )
     if check.demand == "ece":
         return (
-            f"the calibration error of {model} changes by {_signed(check.value, 2)} points "
-            f"({_signed(low, 2)} to {_signed(high, 2)}), where +{_number(check.limit, 2)} is "
+            f"the calibration error of {model} changes by {points(check.value, 2)} points "
+            f"({points(low, 2)} to {points(high, 2)}), where +{percent(check.limit, 2)} is "
             "allowed"
         )
     what = "accuracy"
     if check.class_index is not None:
         what = f"recall of '{report.reference.class_names[check.class_index]}'"
     return (
-        f"{model} changes by {_signed(check.value, decimals)} points of {what} "
-        f"({_signed(low, max(2, decimals))} to {_signed(high, max(2, decimals))}), where a loss of "
-        f"{_points(check.limit)} is allowed"
+        f"{model} changes by {points(check.value, decimals)} points of {what} "
+        f"({points(low, max(2, decimals))} to {points(high, max(2, decimals))}), where a loss of "
+        f"{points_allowed(check.limit)} is allowed"
     )
 
 
@@ -102,7 +109,7 @@ def _describe_budget(check: Check, model: str) -> str:
     return f"{model} {what} {check.value:,.0f} {unit}, {comparison} the budget of {check.limit:,g}"
 
 
-def _blame(report: ParityReport) -> str:
+def _blame(report: "ParityReport") -> str:
     """Return which step the worst model's changed answers arose at."""
     broken = [item for item in report.comparisons if item.decision == "broken" and item.flips]
     if not broken:
@@ -114,14 +121,14 @@ def _blame(report: ParityReport) -> str:
     kind = "lost" if lost else "changed"
     changed = next((step.changed for step in report.path(item) if step.name == name), "")
     where = f" ({changed})" if changed else ""
-    plural = "answer" if len(among) == 1 else "answers"
+    answers = "answer" if len(among) == 1 else "answers"
     return (
-        f" To blame is {name}{where}: {count:,} of the {len(among):,} {kind} {plural} of "
+        f" To blame is {name}{where}: {count:,} of the {len(among):,} {kind} {answers} of "
         f"{item.model} arose there."
     )
 
 
-def _blamed(item: Comparison) -> tuple[str, int]:
+def _blamed(item: "Comparison") -> tuple[str, int]:
     """Return the name that most lost (or else changed) answers are put down to, and how many."""
     lost = [flip.blame for flip in item.flips if flip.effect == "lost"]
     names = lost or [flip.blame for flip in item.flips]
@@ -129,7 +136,7 @@ def _blamed(item: Comparison) -> tuple[str, int]:
     return name, names.count(name)
 
 
-def _advice(report: ParityReport) -> str:
+def _advice(report: "ParityReport") -> str:
     count = len(report.reference)
     if report.images_needed is None:
         return f" No number of images is likely to decide it: the {count:,} lie on the limit."
@@ -139,26 +146,9 @@ def _advice(report: ParityReport) -> str:
     )
 
 
-def _confidence(report: ParityReport) -> float:
+def _confidence(report: "ParityReport") -> float:
     return report.contract.confidence
 
 
-def _number(fraction: float, decimals: int) -> str:
-    return f"{fraction * 100:.{decimals}f}"
-
-
-def _signed(fraction: float, decimals: int) -> str:
-    text = f"{abs(fraction) * 100:.{decimals}f}"
-    if not float(text):
-        return text
-    return ("\N{MINUS SIGN}" if fraction < 0 else "+") + text
-
-
 def _range(low: float, high: float, decimals: int) -> str:
-    return f"{_number(low, max(2, decimals))} to {_number(high, max(2, decimals))}"
-
-
-def _points(fraction: float) -> str:
-    """Return a fraction as points: "1 point", "0.5 points"."""
-    points = round(fraction * 100, 6)
-    return f"{points:g} point" + ("" if points == 1 else "s")
+    return f"{percent(low, decimals)} to {percent(high, decimals)}"

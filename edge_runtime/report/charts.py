@@ -11,7 +11,7 @@ from edge_runtime.metrics import Rate, decimals_for
 from edge_runtime.parity import ParityReport
 from edge_runtime.report.entries import Entry, entries
 from edge_runtime.report.markup import escaped
-from edge_runtime.report.wording import percent, percent_interval, points, shortened
+from edge_runtime.wording import percent, percent_interval, points, shortened
 
 _HEAD = 30
 _ROW = 54
@@ -21,6 +21,7 @@ _LONGEST_NAME = 24
 _SHAPES = {
     "full": '<path class="dot full" d="M0-8L8 0L0 8L-8 0z"/>',
     "holds": '<circle class="dot holds" r="7"/>',
+    "inconclusive": '<path class="dot inconclusive" d="M0-8L8 7H-8z"/>',
     "broken": '<path class="dot broken" d="M-7-7L7 7M7-7L-7 7"/>',
 }
 
@@ -54,7 +55,9 @@ def accuracy_chart(report: ParityReport) -> str:
     """Draw each model's accuracy with its 95 % interval, the full one's and the allowed drop."""
     models = entries(report)
     full = models[0].accuracy.value
-    axis = _accuracy_axis([entry.accuracy for entry in models], full - report.max_drop)
+    axis = _accuracy_axis(
+        [entry.accuracy for entry in models], full - (report.contract.margins.accuracy or 0)
+    )
     bottom = _HEAD + _ROW * len(models)
     decimals = decimals_for(len(report.reference))
     rows = "".join(
@@ -64,7 +67,7 @@ def accuracy_chart(report: ParityReport) -> str:
     return (
         f'<svg class="chart" role="img" width="100%" height="{bottom + _FOOT}" '
         f'aria-label="{escaped(_spoken(models, decimals))}">'
-        f"{_band(axis, full, report.max_drop, bottom)}{_ticks(axis, bottom)}"
+        f"{_band(axis, full, report.contract.margins.accuracy or 0, bottom)}{_ticks(axis, bottom)}"
         f'<line class="reference" x1="{axis.at(full)}" x2="{axis.at(full)}" y1="{_HEAD - 6}" '
         f'y2="{bottom}"/>{_reference_label(axis, full, decimals)}{rows}</svg>'
     )
@@ -115,7 +118,7 @@ def _reference_label(axis: Axis, full: float, decimals: int) -> str:
 def _accuracy_row(entry: Entry, axis: Axis, top: int, decimals: int) -> str:
     low, high = (axis.at(bound) for bound in entry.accuracy.interval)
     y = top + 36
-    kind = "full" if entry.comparison is None else "holds" if entry.comparison.holds else "broken"
+    kind = "full" if entry.comparison is None else entry.comparison.decision
     caps = "".join(
         f'<line class="whisker {kind}" x1="{x}" x2="{x}" y1="{y - 4}" y2="{y + 4}"/>'
         for x in (low, high)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from edge_runtime.parity import Comparison
 from edge_runtime.report.markup import escaped, folded, scroller
-from edge_runtime.report.wording import signed
+from edge_runtime.wording import signed
 
 # style.css defines so many shades of each colour.
 _SHADES = 9

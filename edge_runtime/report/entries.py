@@ -6,7 +6,7 @@ from typing import Any
 
 from edge_runtime.metrics import Rate, recalls
 from edge_runtime.parity import Comparison, ParityReport
-from edge_runtime.report.wording import printable
+from edge_runtime.wording import printable
 
 # What a figure must name, and from which details it comes.
 _FACTS = (

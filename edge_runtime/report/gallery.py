@@ -11,7 +11,7 @@ from edge_runtime.errors import PredictionsError
 from edge_runtime.parity import Comparison, Flip
 from edge_runtime.report.entries import flip_counts
 from edge_runtime.report.markup import escaped
-from edge_runtime.report.wording import percent, plural
+from edge_runtime.wording import percent, plural
 
 GALLERY_LIMIT = 48
 

@@ -18,7 +18,7 @@ from edge_runtime.report.entries import (
 from edge_runtime.report.gallery import refuse_other_images
 from edge_runtime.report.markup import definitions, escaped, folded, mark, scroller, verdict_tag
 from edge_runtime.report.model import measured_on, model_section, size_note
-from edge_runtime.report.wording import (
+from edge_runtime.wording import (
     ABSENT,
     microseconds,
     percent,
@@ -111,7 +111,7 @@ def _title(report: ParityReport, full: Entry) -> str:
 
 
 def _header(report: ParityReport, title: str) -> str:
-    word = "holds" if report.holds else "broken"
+    word = report.decision
     headline, _, finding = report.verdict.partition(": ")
     counts = [
         ("Test images", f"{len(report.reference):,}"),
@@ -120,7 +120,7 @@ def _header(report: ParityReport, title: str) -> str:
     facts_line = definitions(counts + facts(report), css_class="facts")
     return (
         f'<header class="{word}"><p class="title">{escaped(title)}</p>'
-        f'<div class="verdict">{mark(report.holds)}<h1>{escaped(headline)}'
+        f'<div class="verdict">{mark(report.decision)}<h1>{escaped(headline)}'
         f"<span>{escaped(finding)}</span></h1></div>"
         f"{facts_line}</header>\n"
     )
@@ -154,7 +154,7 @@ def _summary_row(entry: Entry, number: int, decimals: int, float32_bytes: int | 
     if entry.comparison is not None:
         name = f'<a href="#model-{number}">{name}</a>'
     cells = (
-        "reference" if entry.comparison is None else verdict_tag(entry.comparison.holds),
+        "reference" if entry.comparison is None else verdict_tag(entry.comparison.decision),
         _size_cell(entry, float32_bytes),
         f"<b>{percent(entry.accuracy.value, decimals)}</b> "
         f"<small>[{percent_interval(entry.accuracy, decimals)}]</small>",
@@ -187,12 +187,13 @@ def _comparison_cells(entry: Entry, decimals: int) -> tuple[str, str, str, str]:
 
 
 def _accuracy(report: ParityReport) -> str:
+    margin = report.contract.margins.accuracy
     return (
         "<section><h2>Accuracy</h2><figure>"
         f"{accuracy_chart(report)}"
         "<figcaption>Accuracy on the test images, with its 95 % interval, and in brackets the "
         'change in points. <i class="key line"></i>full model <i class="key band"></i>the allowed '
-        f"drop of {report.limit}; a model left of it is broken.</figcaption></figure></section>\n"
+        f"drop{'' if margin is None else f' of {margin * 100:g} points'}.</figcaption></figure></section>\n"
     )
 
 

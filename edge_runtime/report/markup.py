@@ -3,11 +3,13 @@
 import html
 from collections.abc import Iterable, Mapping
 
-from edge_runtime.report.wording import printable
+from edge_runtime.parity import Decision
+from edge_runtime.wording import printable
 
 # Marks differ in shape as well as in colour: not everybody sees the colours, nor every printer.
-_MARK_PATHS = {
+_MARK_PATHS: dict[Decision, str] = {
     "holds": '<circle cx="12" cy="12" r="12"/><path d="M6.5 12.6l3.7 3.8 7.3-8"/>',
+    "inconclusive": '<path d="M12 1L24 22H0z"/><path d="M12 9v6M12 18.6v.1"/>',
     "broken": '<path d="M7 0h10l7 7v10l-7 7H7l-7-7V7z"/><path d="M8 8l8 8M16 8l-8 8"/>',
 }
 
@@ -17,18 +19,17 @@ def escaped(value: object) -> str:
     return html.escape(printable(value), quote=True)
 
 
-def mark(holds: bool) -> str:
-    """Return the sign of a verdict: a tick in a disc, or a cross in an octagon."""
-    name = "holds" if holds else "broken"
+def mark(decision: Decision) -> str:
+    """Return the sign of a decision: a tick in a disc, a bar in a triangle, a cross in an octagon."""
     return (
-        f'<svg class="mark {name}" viewBox="0 0 24 24" aria-hidden="true">{_MARK_PATHS[name]}</svg>'
+        f'<svg class="mark {decision}" viewBox="0 0 24 24" aria-hidden="true">'
+        f"{_MARK_PATHS[decision]}</svg>"
     )
 
 
-def verdict_tag(holds: bool) -> str:
-    """Return mark and word of a verdict."""
-    word = "holds" if holds else "broken"
-    return f'<span class="verdict-tag {word}">{mark(holds)} {word}</span>'
+def verdict_tag(decision: Decision) -> str:
+    """Return mark and word of a decision."""
+    return f'<span class="verdict-tag {decision}">{mark(decision)} {decision}</span>'
 
 
 def scroller(content: str, label: str, *, css_class: str = "") -> str:

@@ -16,7 +16,7 @@ from edge_runtime.report.markup import (
     verdict_tag,
 )
 from edge_runtime.report.recall import RecallTables
-from edge_runtime.report.wording import (
+from edge_runtime.wording import (
     TIMES,
     microseconds,
     percent,
@@ -40,7 +40,7 @@ def model_section(
     names = report.reference.class_names
     return (
         f'<section class="model" id="{anchor}">'
-        f"<h2>{escaped(entry.model)} {verdict_tag(comparison.holds)}</h2>"
+        f"<h2>{escaped(entry.model)} {verdict_tag(comparison.decision)}</h2>"
         f'<div class="tiles">{_answer_tiles(comparison)}{_cost_tiles(report, entry)}</div>'
         f"<p>{_probability_sentence(comparison.counts)}</p>"
         f"{_answers(comparison, entry.model, names, images)}{measured_on(entry)}</section>"

@@ -6,7 +6,7 @@ from edge_runtime.parity import Comparison
 from edge_runtime.report.charts import recall_axis, recall_chart
 from edge_runtime.report.entries import ClassRecall, class_recalls
 from edge_runtime.report.markup import escaped, folded, scroller
-from edge_runtime.report.wording import ABSENT, percent, plural, points
+from edge_runtime.wording import ABSENT, percent, plural, points
 
 
 class RecallTables:

@@ -6,7 +6,7 @@ import unicodedata
 from edge_runtime.metrics import decimals_for
 from edge_runtime.parity import Comparison, ParityReport
 from edge_runtime.report.entries import ClassRecall, Entry, class_recalls, entries, flip_counts
-from edge_runtime.report.wording import (
+from edge_runtime.wording import (
     ABSENT,
     microseconds,
     percent,
@@ -69,8 +69,13 @@ def _subject(report: ParityReport) -> str:
     return (
         f"{plural(len(report.reference), 'test image')}{origin}, "
         f"{plural(len(report.reference.class_names), 'class', 'classes')}. "
-        f"A loss of up to {report.limit} of accuracy is allowed."
+        f"{_allowance(report)}"
     )
+
+
+def _allowance(report: ParityReport) -> str:
+    margin = report.contract.margins.accuracy
+    return "" if margin is None else f"A loss of up to {margin * 100:g} points is allowed."
 
 
 def _model_lines(report: ParityReport) -> list[str]:

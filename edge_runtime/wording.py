@@ -54,6 +54,12 @@ def points(difference: float, decimals: int = 1) -> str:
     return signed(difference * 100, decimals)
 
 
+def points_allowed(fraction: float) -> str:
+    """Return a limit in points as it was given: "1 point", "0.5 points"."""
+    value = round(fraction * 100, 6)
+    return f"{value:g} point{'' if value == 1 else 's'}"
+
+
 def probability(value: float) -> str:
     """Return a difference of probabilities with four decimals."""
     if value == 0:
