@@ -1,6 +1,7 @@
 """Reading under a size cap, hashing, and writing so that a file appears whole or not at all."""
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -56,6 +57,21 @@ def write_atomically(path: Path, data: bytes | str) -> None:
             error.filename = str(path)  # what was asked for, not the temporary file
         raise
     sync(path.parent)
+
+
+def refuse_unwritable_folder(folder: Path) -> None:
+    """Raise unless files can be written to a folder, which need not be there yet.
+
+    Asked before slow work, so that its result is not lost for want of a place.
+
+    Raises:
+        OSError: it, or the nearest folder above that is there, is none or may not be written to.
+    """
+    nearest = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not nearest.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(nearest))
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(nearest))
 
 
 def write_json_atomically(path: Path, document: Mapping[str, Any]) -> None:

@@ -1,12 +1,14 @@
 """The command `parity`."""
 
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 import numpy as np
+from numpy.typing import NDArray
 
-from edge_runtime.classifier import Classifier
 from edge_runtime.console import (
     Console,
     dataset_options,
@@ -16,17 +18,31 @@ from edge_runtime.console import (
     spec_from_options,
     talk_options,
 )
-from edge_runtime.datasets import Dataset, image_hashes, load_dataset
-from edge_runtime.errors import PredictionsError, RunError
-from edge_runtime.evaluation import evaluate
-from edge_runtime.files import write_atomically
-from edge_runtime.parity import ParityReport, compare
+from edge_runtime.datasets import Dataset, DatasetSpec, load_dataset
+from edge_runtime.errors import EdgeError, PredictionsError, RunError
+from edge_runtime.evaluation import predict_file
+from edge_runtime.files import refuse_unwritable_folder, write_atomically
+from edge_runtime.parity import Contract, Margins, ParityReport, compare
+from edge_runtime.parity.contract import DEFAULT_MAX_DROP
+from edge_runtime.parity.contract_file import contract_template, load_contract
 from edge_runtime.predictions import Predictions
-from edge_runtime.report import report_html, report_json, report_table
+from edge_runtime.report import (
+    report_html,
+    report_json,
+    report_junit,
+    report_markdown,
+    report_table,
+)
 from edge_runtime.runs import Run, find_run
 
-BROKEN = 3
+EXIT_CODES = {"holds": 0, "broken": 3, "inconclusive": 4}
+CONTRACT_FILE = Path("parity.toml")
 _SUFFIX = ".predictions.npz"
+_FORMATS: dict[str, tuple[str, Callable[[ParityReport], str]]] = {
+    "json": ("report.json", report_json),
+    "junit": ("report.xml", report_junit),
+    "markdown": ("report.md", report_markdown),
+}
 
 
 @click.command()
@@ -36,21 +52,35 @@ _SUFFIX = ".predictions.npz"
     "--reference",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="The full model's .predictions.npz.  [default: the run's]",
+    help="The full model, when it is not the first MODEL.  [default: the run's]",
 )
 @dataset_options(default=None)
 @click.option(
     "--max-drop",
-    type=click.FloatRange(0, 1),
-    default=0.01,
-    show_default=True,
-    help="The drop in accuracy that is allowed: 0.01 is one point.",
+    type=click.FloatRange(0, 1, min_open=True),
+    help=f"The drop in accuracy that is allowed: 0.01 is one point.  [default: {DEFAULT_MAX_DROP}]",
 )
+@click.option(
+    "--contract",
+    "contract_path",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="All that is demanded, as in the parity.toml that --init writes.",
+)
+@click.option("--init", is_flag=True, help="Write a parity.toml with comments here, and stop.")
+@click.option("--force", is_flag=True, help="Let --init replace a parity.toml.")
 @click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
     metavar="DIR",
     help="Where the reports go.  [default: parity/ in the run, or here]",
+)
+@click.option(
+    "--format",
+    "formats",
+    multiple=True,
+    type=click.Choice(["html", *_FORMATS]),
+    help="What to write; may be given several times.  [default: html and json]",
 )
 @click.option("--backend", metavar="NAME", help="The runtime to use, as in `classify`.")
 @json_option
@@ -63,47 +93,91 @@ def parity(
     run_name: str | None,
     runs_dir: str,
     reference: Path | None,
-    max_drop: float,
+    max_drop: float | None,
+    contract_path: Path | None,
+    init: bool,
+    force: bool,
     out: Path | None,
+    formats: tuple[str, ...],
     backend: str | None,
     as_json: bool,
     **dataset_choice: Any,
 ) -> int:
-    """Compare converted models with the full Keras model on the same test images.
+    """Prove that converted models answer like the full one, or say which step is to blame.
 
-    MODEL is a .tflite file, or predictions that were made elsewhere; by default all .tflite files
-    of the latest run. Writes report.json and report.html, and exits with 3 when a model loses more
-    accuracy than --max-drop allows. TensorFlow is not needed: the full model's predictions were
-    stored when it was trained.
-    """
+    MODEL is a .keras, a .tflite, a bundle, or predictions that `fmnist-edge predict` made
+    elsewhere. Several are a chain: the full model, the float .tflite, the quantized one, and what
+    the device said. A single one is compared with the run's full model, and without any the run's
+    converted models are. TensorFlow is not needed unless a .keras must be run.
+
+    \b
+    Exits with 0 when the contract holds,
+               3 when it is broken,
+               4 when there are too few images to tell; it says how many would do.
+    """  # noqa: D301
     console = context.ensure_object(Console)
+    if init:
+        return _write_contract(console, force)
+    contract = _contract(contract_path, max_drop)
     refuse_options_without_dataset(dataset_choice)
-    chosen = dataset_choice["dataset"] is not None
-    self_sufficient = reference is not None and models and (chosen or _all_predictions(models))
-    run = None if self_sufficient else find_run(Path(runs_dir), run_name)
-    full = Predictions.load(reference or _of(run).predictions_path)
-    models = models or _converted_models(_of(run))
-    if chosen:
-        dataset: Dataset | None = load_dataset(spec_from_options(dataset_choice, seed=0))
-    else:
-        dataset = run.load_dataset() if run else None
+    run = _run(models, reference, dataset_choice["dataset"], runs_dir, run_name)
+    chain = _chain(models, reference, run)
     folder = out or (run.parity_folder if run else Path("parity"))
+    refuse_unwritable_folder(folder)
+    dataset = _dataset(dataset_choice, run, chain, console)
+    predictions = [_predictions(path, chain, dataset, backend, console) for path in chain]
+    predictions = _distinctly_named(chain, predictions)
+    report = compare(predictions[0], predictions[1:], contract=contract)
+    pictures = _pictures(report.reference, dataset)
+    documents = _render(report, pictures, formats or ("html", "json"))
     folder.mkdir(parents=True, exist_ok=True)
-    names = _distinct_names(models)
-    candidates = [_predictions(model, names[model], dataset, backend, console) for model in names]
-    report = compare(full, candidates, max_drop=max_drop)
-    images = dataset.test.images if dataset and _same_images(dataset, full) else None
-    for model, candidate in zip(names, candidates, strict=True):
-        if not model.name.endswith(_SUFFIX):
-            candidate.save(folder / f"{names[model].replace('/', '-')}{_SUFFIX}")
-    write_atomically(folder / "report.json", report_json(report))
-    write_atomically(folder / "report.html", report_html(report, images))
-    _print(report, folder, as_json)
-    return 0 if report.holds else BROKEN
+    for path, made in zip(chain, predictions, strict=True):
+        if not _is_predictions(path):
+            made.save(folder / _file_name(made.model))
+    for name, text in documents.items():
+        write_atomically(folder / name, text)
+    _print(report, [folder / name for name in documents], as_json)
+    return EXIT_CODES[report.decision]
 
 
-def _all_predictions(models: tuple[Path, ...]) -> bool:
-    return all(model.name.endswith(_SUFFIX) for model in models)
+def _write_contract(console: Console, force: bool) -> int:
+    if CONTRACT_FILE.exists() and not force:
+        raise EdgeError(f"There is a {CONTRACT_FILE} already; --force replaces it.")
+    write_atomically(CONTRACT_FILE, contract_template())
+    console.say(f"Wrote {CONTRACT_FILE}; try it: fmnist-edge parity --contract {CONTRACT_FILE}")
+    return 0
+
+
+def _contract(path: Path | None, max_drop: float | None) -> Contract:
+    if path is None:
+        return Contract(Margins(accuracy=DEFAULT_MAX_DROP if max_drop is None else max_drop))
+    if max_drop is not None:
+        raise click.UsageError("--max-drop says what --contract says already; give one of them.")
+    return load_contract(path)
+
+
+def _run(
+    models: tuple[Path, ...],
+    reference: Path | None,
+    dataset: str | None,
+    runs_dir: str,
+    run_name: str | None,
+) -> Run | None:
+    """Return the run, if anything is wanted of it: the full model, the models, or the images."""
+    given = [reference, *models] if reference else list(models)
+    has_chain = len(given) > 1
+    has_images = dataset is not None or all(_is_predictions(path) for path in given)
+    if has_chain and has_images and run_name is None:
+        return None
+    return find_run(Path(runs_dir), run_name)
+
+
+def _chain(models: tuple[Path, ...], reference: Path | None, run: Run | None) -> list[Path]:
+    """Return the full model and the converted ones, each file once."""
+    if reference is None and len(models) < 2:
+        reference = _of(run).predictions_path
+    converted = models or _converted_models(_of(run))
+    return list(dict.fromkeys([*([reference] if reference else []), *converted]))
 
 
 def _of(run: Run | None) -> Run:
@@ -121,38 +195,96 @@ def _converted_models(run: Run) -> tuple[Path, ...]:
     return models
 
 
-def _distinct_names(models: tuple[Path, ...]) -> dict[Path, str]:
-    """Return what to call each model, each once: its stem, or its whole path where stems clash."""
-    stems = [model.stem for model in dict.fromkeys(models)]
-    return {
-        model: model.stem if stems.count(model.stem) == 1 else str(model.with_suffix(""))
-        for model in models
-    }
+def _is_predictions(path: Path) -> bool:
+    return path.name.endswith(_SUFFIX)
+
+
+def _dataset(
+    options: dict[str, Any], run: Run | None, chain: Sequence[Path], console: Console
+) -> Dataset | None:
+    """Return the images: to run models on, or where all have been run, to show those that flip."""
+    if options["dataset"] is not None:
+        return load_dataset(spec_from_options(options, seed=0))
+    if not all(map(_is_predictions, chain)):
+        return run.load_dataset() if run else None
+    try:
+        return run.load_dataset() if run else load_dataset(DatasetSpec("sample"))
+    except EdgeError as error:
+        console.say(f"The report has no pictures of the images: {error}")
+        return None
 
 
 def _predictions(
-    model: Path, name: str, dataset: Dataset | None, backend: str | None, console: Console
+    path: Path,
+    chain: Sequence[Path],
+    dataset: Dataset | None,
+    backend: str | None,
+    console: Console,
 ) -> Predictions:
     """Load a model's predictions, or make them by running it over the test images."""
-    if model.name.endswith(_SUFFIX):
-        return Predictions.load(model)
+    if _is_predictions(path):
+        return Predictions.load(path)
     if dataset is None:
-        raise PredictionsError(f"{model} must be run on images; say which with --dataset.")
-    with (
-        Classifier(model, backend=backend) as classifier,
-        console.progress(len(dataset.test), f"{name:<10}") as advance,
-    ):
-        return evaluate(classifier, dataset, model=name, progress=advance)
+        raise PredictionsError(f"{path} must be run on images; say which with --dataset.")
+    name = _stem(path)
+    if [_stem(other) for other in chain].count(name) > 1:
+        name = str(path.with_suffix(""))
+    with console.progress(len(dataset.test), f"{name:<10}") as advance:
+        return predict_file(path, dataset, backend=backend, name=name, progress=advance)
 
 
-def _same_images(dataset: Dataset, predictions: Predictions) -> bool:
-    return np.array_equal(image_hashes(dataset.test.images), predictions.image_sha256)
+def _stem(path: Path) -> str:
+    for suffix in (_SUFFIX, ".edge.zip"):
+        if path.name.endswith(suffix):
+            return path.name.removesuffix(suffix)
+    return path.stem
 
 
-def _print(report: ParityReport, folder: Path, as_json: bool) -> None:
+def _distinctly_named(chain: Sequence[Path], predictions: list[Predictions]) -> list[Predictions]:
+    """Return predictions whose names differ: the same model on two machines by its file's name."""
+    names = [item.model for item in predictions]
+    return [
+        item
+        if names.count(item.model) == 1 or item.model == _stem(path)
+        else replace(item, details={**item.details, "model": f"{item.model} ({_stem(path)})"})
+        for path, item in zip(chain, predictions, strict=True)
+    ]
+
+
+def _pictures(predictions: Predictions, dataset: Dataset | None) -> NDArray[np.uint8] | None:
+    """Return the test images in the order of the predictions, if the dataset has them all."""
+    if dataset is None:
+        return None
+    positions = {image: index for index, image in enumerate(dataset.test.image_sha256())}
+    found = [positions.get(image) for image in predictions.image_sha256]
+    if None in found:
+        return None
+    return dataset.test.images[np.array(found, np.int64)]
+
+
+def _render(
+    report: ParityReport, pictures: NDArray[np.uint8] | None, formats: Sequence[str]
+) -> dict[str, str]:
+    """Return the text of each file, so that nothing is written before all of it is there."""
+    documents = {}
+    if "html" in formats:
+        documents["report.html"] = report_html(report, pictures)
+    for name in _FORMATS:
+        if name in formats:
+            file_name, render = _FORMATS[name]
+            documents[file_name] = render(report)
+    return documents
+
+
+def _file_name(model: str) -> str:
+    """Return a file's name of its own for each model: "a/int8" and "a-int8" are two."""
+    return model.replace("-", "--").replace("/", "-").lstrip(".") + _SUFFIX
+
+
+def _print(report: ParityReport, paths: Sequence[Path], as_json: bool) -> None:
     if as_json:
         click.echo(report_json(report))
         return
     click.echo(report_table(report))
-    click.echo(f"report  {folder / 'report.html'}")
-    click.echo(f"        {folder / 'report.json'}")
+    for label, path in zip(["report", *[""] * len(paths)], paths, strict=False):
+        click.echo(f"{label:<6}  {path}")
