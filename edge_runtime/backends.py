@@ -4,10 +4,18 @@ import importlib
 import importlib.metadata
 from dataclasses import dataclass
 from operator import attrgetter
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol, get_args
 
 from edge_runtime.errors import EdgeError, MissingDependencyError, ModelError, nearest_name
 from edge_runtime.native import native_messages_silenced
+
+Kernels = Literal["auto", "built-in", "reference"]
+
+# The names in each runtime's OpResolverType, as LiteRT's interpreter.py describes them.
+_RESOLVERS: dict[Kernels, str] = {
+    "built-in": "BUILTIN_WITHOUT_DEFAULT_DELEGATES",
+    "reference": "BUILTIN_REF",
+}
 
 
 class Interpreter(Protocol):
@@ -31,6 +39,7 @@ class Backend:
         module: the module to import.
         interpreter: where its interpreter class is in that module.
         requirement: what to give to `pip install`.
+        resolver: where the enumeration of its sets of kernels is in that module.
     """
 
     name: str
@@ -38,6 +47,7 @@ class Backend:
     module: str
     interpreter: str
     requirement: str
+    resolver: str = "OpResolverType"
 
     @property
     def version(self) -> str:
@@ -47,20 +57,29 @@ class Backend:
         except importlib.metadata.PackageNotFoundError:
             return "not installed"
 
-    def load(self, model: bytes, *, threads: int = 1) -> Interpreter:
+    def load(self, model: bytes, *, threads: int = 1, kernels: Kernels = "auto") -> Interpreter:
         """Return an interpreter with its tensors allocated.
 
         Check the bytes with `edge_runtime.inspection` first: a damaged file can end the process.
 
+        Args:
+            model: the .tflite bytes.
+            threads: threads of the interpreter.
+            kernels: "auto" is the runtime's default, which uses XNNPACK where it can; "built-in"
+                leaves XNNPACK out; "reference" takes the slow kernels that define what is right.
+
         Raises:
-            MissingDependencyError: the runtime is not installed, or cannot be imported.
+            EdgeError: ``kernels`` is none of its words.
+            MissingDependencyError: the runtime is not installed, or cannot be imported, or is too
+                old to choose its kernels.
             ModelError: the runtime refuses the model.
         """
+        options = self._kernel_options(kernels)
         interpreter_class = self._interpreter_class()
         try:
             with native_messages_silenced():
                 interpreter: Interpreter = interpreter_class(
-                    model_content=model, num_threads=threads
+                    model_content=model, num_threads=threads, **options
                 )
                 interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
@@ -71,11 +90,37 @@ class Backend:
             ) from error
         return interpreter
 
+    def _kernel_options(self, kernels: Kernels) -> dict[str, Any]:
+        if kernels == "auto":
+            return {}
+        if kernels not in _RESOLVERS:
+            words = ", ".join(get_args(Kernels))
+            raise EdgeError(f"Expected kernels to be one of {words}, got {kernels!r}.")
+        try:
+            resolver = getattr(self._import(self.resolver), _RESOLVERS[kernels])
+        except AttributeError as error:
+            raise MissingDependencyError(
+                f"{self.package} {self.version} cannot choose its kernels ({error}); use the "
+                f"kernels auto, or install a newer one with: pip install {self.requirement}"
+            ) from error
+        return {"experimental_op_resolver_type": resolver}
+
+    def import_runtime(self) -> None:
+        """Import the runtime, which `load` does too.
+
+        Raises:
+            MissingDependencyError: the runtime is not installed, or cannot be imported.
+        """
+        self._interpreter_class()
+
     def _interpreter_class(self) -> Any:
+        return self._import(self.interpreter)
+
+    def _import(self, name: str) -> Any:
         try:
             # By name: this package must not import TensorFlow unless it is asked for by name.
             with native_messages_silenced():
-                return attrgetter(self.interpreter)(importlib.import_module(self.module))
+                return attrgetter(name)(importlib.import_module(self.module))
         except (ImportError, AttributeError) as error:
             if self.version != "not installed":
                 raise MissingDependencyError(
@@ -99,7 +144,14 @@ BACKENDS = (
         "Interpreter",
         "tflite-runtime==2.14.0 'numpy<2'",
     ),
-    Backend("tensorflow", "tensorflow", "tensorflow", "lite.Interpreter", "'.[train]'"),
+    Backend(
+        "tensorflow",
+        "tensorflow",
+        "tensorflow",
+        "lite.Interpreter",
+        "'.[train]'",
+        "lite.experimental.OpResolverType",
+    ),
 )
 
 

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.backends import Backend, choose_backend
+from edge_runtime.backends import Backend, Interpreter, Kernels, choose_backend
+from edge_runtime.delegation import Delegation, read_delegation
 from edge_runtime.errors import InputError, ModelError
 from edge_runtime.images import Invert, Preprocessing, read_picture
 from edge_runtime.inspection import ModelSummary, TensorInfo, inspect_model
@@ -50,6 +51,7 @@ class Classifier:
         backend: a backend or its name; by default LiteRT, else tflite-runtime.
         threads: threads of the interpreter. More do not help a small network.
         class_names: names to use instead of the recorded ones.
+        kernels: "auto", "built-in" (without XNNPACK) or "reference" (slow), as in `Backend.load`.
 
     Raises:
         ModelError: the file is damaged, is no image classifier, or the names do not fit it.
@@ -64,6 +66,7 @@ class Classifier:
         backend: Backend | str | None = None,
         threads: int = 1,
         class_names: tuple[str, ...] | None = None,
+        kernels: Kernels = "auto",
     ) -> None:
         if type(threads) is not int or threads < 1:
             raise InputError(f"Expected threads to be a whole number from 1 on, got {threads!r}.")
@@ -92,9 +95,12 @@ class Classifier:
                 f"model's input is {(height, width, channels)}; convert the model again."
             )
         self.threads = threads
+        self.kernels = kernels
         self.backend = backend if isinstance(backend, Backend) else choose_backend(backend)
         self._quantized_pixel = quantization_table(self._input)
-        self._interpreter = self.backend.load(file.data, threads=threads)
+        self._interpreter: Interpreter | None = self.backend.load(
+            file.data, threads=threads, kernels=kernels
+        )
 
     def classify(
         self, image: NDArray[np.uint8] | str | Path, *, invert: Invert = "auto"
@@ -138,16 +144,24 @@ class Classifier:
             probabilities[start : start + len(part)] = self._invoke(part)[: len(part)]
         return probabilities
 
-    def _invoke(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def delegation(self) -> Delegation:
+        """Return which operators XNNPACK took over."""
+        return read_delegation(self._open_interpreter())
+
+    def _open_interpreter(self) -> Interpreter:
         if self._interpreter is None:
             raise ModelError(f"{self.name}: this classifier is closed; make a new one.")
+        return self._interpreter
+
+    def _invoke(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        interpreter = self._open_interpreter()
         if len(images) < self.batch_size:  # the last part of a batch is filled up with black images
             missing = self.batch_size - len(images)
             images = np.concatenate([images, np.zeros((missing, *images.shape[1:]), np.uint8)])
         pixels = self._quantized_pixel[images].reshape(self._input.shape)
-        self._interpreter.set_tensor(self._input.index, pixels)
-        self._interpreter.invoke()
-        values = dequantize(self._interpreter.get_tensor(self._output.index), self._output)
+        interpreter.set_tensor(self._input.index, pixels)
+        interpreter.invoke()
+        values = dequantize(interpreter.get_tensor(self._output.index), self._output)
         return values if self.output == "probabilities" else softmax(values)
 
     def _classification(self, probabilities: NDArray[np.float32]) -> Classification:
@@ -172,7 +186,7 @@ class Classifier:
 
     def close(self) -> None:
         """Give the interpreter's memory back."""
-        self._interpreter = None  # type: ignore[assignment]
+        self._interpreter = None
 
     def __enter__(self) -> "Classifier":
         return self

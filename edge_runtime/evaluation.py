@@ -1,14 +1,85 @@
-"""Run a classifier over the test images of a dataset, and time it on the way."""
+"""Run a model over the images of a dataset, and say what ran it: how predictions are made."""
 
+import importlib.metadata
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
+from edge_runtime.backends import Backend, Kernels, choose_backend
 from edge_runtime.classifier import Classifier
-from edge_runtime.datasets import Dataset, image_hashes
-from edge_runtime.errors import DatasetError
-from edge_runtime.predictions import Predictions, machine_details
+from edge_runtime.datasets import Dataset, Split, image_hashes
+from edge_runtime.errors import DatasetError, MissingDependencyError
+from edge_runtime.images import Preprocessing
+from edge_runtime.machine import machine_details, memory_growth
+from edge_runtime.manifest import model_stem, read_model
+from edge_runtime.predictions import Predictions
+
+SplitName = Literal["test", "train"]
+Progress = Callable[[int], None]
+
+# Other kinds of models are entry points of this group: a suffix without its dot, and a function
+# that takes what `predict_file` does.
+_ENTRY_POINTS = "fmnist_edge.predictors"
+
+
+def predict_file(
+    path: Path,
+    dataset: Dataset,
+    *,
+    split: SplitName = "test",
+    backend: Backend | str | None = None,
+    threads: int = 1,
+    kernels: Kernels = "auto",
+    name: str | None = None,
+    progress: Progress = lambda done: None,
+) -> Predictions:
+    """Return what the model in a file says about the images of a dataset.
+
+    Args:
+        path: a .tflite file, a bundle (.edge.zip), or a .keras file, which needs TensorFlow.
+        dataset: the images, their labels and the class names.
+        split: "test" or "train".
+        backend: the runtime of a .tflite file, or its name; by default LiteRT, else
+            tflite-runtime. TensorFlow alone runs a .keras file.
+        threads: threads of the interpreter; TensorFlow chooses its own for a .keras file.
+        kernels: which of the runtime's kernels, as in `Backend.load`; not for a .keras file.
+        name: what to call the model in reports; by default the file's name without its suffix.
+        progress: called with the number of images done since the last call.
+
+    Raises:
+        ModelError: the file is missing, damaged, or is no image classifier.
+        DatasetError: the images have another size, or the classes are others.
+        MissingDependencyError: what runs such a model is not installed.
+    """
+    predictor = _predictor(path)
+    name = name or model_stem(path)
+    if predictor is not None:
+        made: Predictions = predictor(
+            path,
+            dataset,
+            split=split,
+            backend=backend,
+            threads=threads,
+            kernels=kernels,
+            name=name,
+            progress=progress,
+        )
+        return made
+    file = read_model(path)
+    chosen = backend if isinstance(backend, Backend) else choose_backend(backend)
+    chosen.import_runtime()  # so that its size does not count as the model's
+    with (
+        memory_growth() as growth,
+        Classifier(file, backend=chosen, threads=threads, kernels=kernels) as classifier,
+    ):
+        predictions = evaluate(classifier, dataset, model=name, progress=progress, split=split)
+    details = {**predictions.details, "memory_bytes": growth.peak_bytes}
+    return replace(predictions, details=details)
 
 
 def evaluate(
@@ -16,24 +87,26 @@ def evaluate(
     dataset: Dataset,
     *,
     model: str,
-    progress: Callable[[int], None] = lambda done: None,
+    progress: Progress = lambda done: None,
+    split: SplitName = "test",
 ) -> Predictions:
-    """Return what a classifier says about the test images.
+    """Return what a classifier says about the images of a dataset.
 
     The images go through one after the other, as they would on a device, so that the latency of
     each can be measured: from (H, W, C) uint8 pixels to probabilities.
 
     Args:
         classifier: the model.
-        dataset: its test split is used.
+        dataset: its class names must be the classifier's, unless those are numbered.
         model: what to call the model in reports.
         progress: called with the number of images done since the last call.
+        split: "test" or "train".
 
     Raises:
         DatasetError: the images have another size, or the classes are others.
     """
-    images = dataset.test.images
-    _refuse_misfit(classifier, dataset)
+    refuse_misfit(classifier.name, classifier.preprocessing.shape, classifier.class_names, dataset)
+    images = chosen_split(dataset, split).images
     probabilities = np.empty((len(images), dataset.class_count), np.float32)
     seconds = np.empty(len(images))
     for index in range(len(images)):
@@ -41,44 +114,160 @@ def evaluate(
         probabilities[index] = classifier.predict(images[index : index + 1])[0]
         seconds[index] = time.perf_counter() - start
         progress(1)
-    low, median, high = np.percentile(seconds * 1e6, [10, 50, 90])
     summary = classifier.summary
+    details = prediction_details(
+        dataset,
+        split,
+        model=model,
+        model_sha256=summary.sha256,
+        size_bytes=summary.size_bytes,
+        scheme=summary.scheme,
+        backend=classifier.backend.package,
+        backend_version=classifier.backend.version,
+        kernels=_kernels_in_words(classifier),
+        threads=classifier.threads,
+        preprocessing=classifier.preprocessing,
+        latency_us=_latency(seconds * 1e6),
+    )
+    return make_predictions(probabilities, dataset, split, details)
+
+
+def chosen_split(dataset: Dataset, split: SplitName) -> Split:
+    """Return the test or the training images."""
+    return dataset.train if split == "train" else dataset.test
+
+
+def make_predictions(
+    probabilities: NDArray[np.float32],
+    dataset: Dataset,
+    split: SplitName,
+    details: Mapping[str, Any],
+) -> Predictions:
+    """Return (N, K) probabilities with the labels and the hashes of the images they are about."""
+    images = chosen_split(dataset, split)
     return Predictions(
         probabilities,
-        dataset.test.labels,
-        image_hashes(images),
+        images.labels,
+        images.image_sha256(),
         dataset.class_names,
-        {
-            "model": model,
-            "model_sha256": summary.sha256,
-            "size_bytes": summary.size_bytes,
-            "scheme": summary.scheme,
-            "dataset": dataset.name,
-            "dataset_fingerprint": dataset.fingerprint,
-            "backend": classifier.backend.package,
-            "backend_version": classifier.backend.version,
-            "threads": classifier.threads,
-            "latency_us": {"median": median, "p10": low, "p90": high, "n": len(images)},
-            **machine_details(),
-        },
+        details,
+        image_hashes(images.images),
     )
 
 
-def _refuse_misfit(classifier: Classifier, dataset: Dataset) -> None:
-    if dataset.image_shape != classifier.preprocessing.shape:
+def prediction_details(
+    dataset: Dataset,
+    split: SplitName,
+    *,
+    model: str,
+    model_sha256: str,
+    size_bytes: int,
+    scheme: str,
+    backend: str,
+    backend_version: str,
+    kernels: str,
+    threads: int | None,
+    preprocessing: Preprocessing,
+    latency_us: Mapping[str, float] | None = None,
+    memory_bytes: int | None = None,
+) -> dict[str, Any]:
+    """Return the `details` of predictions: the same keys whoever makes them, fit for JSON.
+
+    Args:
+        dataset: where the images are from; its name and fingerprint are taken.
+        split: "test" or "train".
+        model: what to call the model in reports.
+        model_sha256: hash of its file.
+        size_bytes: of its file.
+        scheme: "float32", "int8" and so on, "keras" for a full model.
+        backend: the package that ran it.
+        backend_version: of that package.
+        kernels: what ran the operators, in words: "XNNPACK, 7 of 8 operators", "built-in".
+        threads: how many threads it was given; None when the backend chose for itself.
+        preprocessing: how a picture becomes the model's input.
+        latency_us: median, p10 and p90 of one image in microseconds, and n; None where images did
+            not go one by one.
+        memory_bytes: how much the process grew at most while the model was loaded and run; None
+            where that was not measured.
+
+    Returns:
+        These, and what `machine_details` names.
+    """
+    return {
+        "model": model,
+        "model_sha256": model_sha256,
+        "size_bytes": size_bytes,
+        "scheme": scheme,
+        "dataset": dataset.name,
+        "dataset_fingerprint": dataset.fingerprint,
+        "split": split,
+        "backend": backend,
+        "backend_version": backend_version,
+        "kernels": kernels,
+        "threads": threads,
+        "preprocessing": preprocessing.to_dict(),
+        "latency_us": None if latency_us is None else dict(latency_us),
+        "memory_bytes": memory_bytes,
+        **machine_details(),
+    }
+
+
+def _latency(latencies_us: NDArray[np.float64]) -> dict[str, float]:
+    low, median, high = (float(value) for value in np.percentile(latencies_us, [10, 50, 90]))
+    return {"median": median, "p10": low, "p90": high, "n": len(latencies_us)}
+
+
+def _kernels_in_words(classifier: Classifier) -> str:
+    """Return what really ran: the runtime may have left XNNPACK out where it was allowed."""
+    if classifier.kernels == "reference":
+        return "reference"
+    delegation = classifier.delegation()
+    if delegation.inside_xnnpack == 0:
+        return "built-in"
+    return f"XNNPACK, {delegation.inside_xnnpack} of {delegation.operator_count} operators"
+
+
+def _predictor(path: Path) -> Callable[..., Predictions] | None:
+    """Return what predicts with files of another kind, by their suffix; None for .tflite."""
+    kind = path.suffix.removeprefix(".").lower()
+    for point in importlib.metadata.entry_points(group=_ENTRY_POINTS, name=kind):
+        try:
+            predictor: Callable[..., Predictions] = point.load()
+        except ModuleNotFoundError as error:
+            raise MissingDependencyError(
+                f"{path}: a .{kind} model needs TensorFlow and its companions ({error.name} is not "
+                "installed); install them from the folder of fmnist-edge with: "
+                "pip install '.[train]'"
+            ) from error
+        return predictor
+    return None
+
+
+def refuse_misfit(
+    name: str, shape: tuple[int, int, int], class_names: tuple[str, ...], dataset: Dataset
+) -> None:
+    """Raise DatasetError unless a model takes a dataset's images and knows its classes.
+
+    Args:
+        name: of the model.
+        shape: (H, W, C) of its input.
+        class_names: what it knows; "0", "1" and so on where no names are recorded.
+        dataset: the images and the class names.
+    """
+    if dataset.image_shape != shape:
         raise DatasetError(
-            f"{classifier.name} takes images of {classifier.preprocessing.shape}, the dataset "
+            f"{name} takes images of {shape}, the dataset "
             f"'{dataset.name}' has {dataset.image_shape}; use the dataset that it was made for."
         )
-    if len(classifier.class_names) != dataset.class_count:
+    if len(class_names) != dataset.class_count:
         raise DatasetError(
-            f"{classifier.name} knows {len(classifier.class_names)} classes, the dataset "
+            f"{name} knows {len(class_names)} classes, the dataset "
             f"'{dataset.name}' has {dataset.class_count}; use the dataset that it was made for."
         )
     numbered = tuple(str(index) for index in range(dataset.class_count))
-    if classifier.class_names not in (dataset.class_names, numbered):
+    if class_names not in (dataset.class_names, numbered):
         raise DatasetError(
-            f"{classifier.name} knows the classes {', '.join(classifier.class_names[:5])}…, the "
+            f"{name} knows the classes {', '.join(class_names[:5])}…, the "
             f"dataset '{dataset.name}' has {', '.join(dataset.class_names[:5])}…, in this order; "
             "use the dataset that it was made for."
         )

@@ -15,6 +15,7 @@ from edge_runtime.files import MEBIBYTE, read_capped, sha256
 from edge_runtime.images import Preprocessing
 
 SCHEMA_VERSION = 1
+BUNDLE_SUFFIX = ".edge.zip"
 MODEL_LIMIT_BYTES = 512 * MEBIBYTE
 MANIFEST_LIMIT_BYTES = 8 * MEBIBYTE
 
@@ -85,6 +86,16 @@ class Manifest:
 def manifest_path(model: Path) -> Path:
     """Return where the manifest of a model lies: beside it, `.manifest.json` for `.tflite`."""
     return model.with_suffix(".manifest.json")
+
+
+def is_bundle(path: Path) -> bool:
+    """Return whether a file's name says that it is a bundle."""
+    return path.name.endswith(BUNDLE_SUFFIX)
+
+
+def model_stem(path: Path) -> str:
+    """Return the name of a model's file without its suffix, be that `.tflite` or `.edge.zip`."""
+    return path.name.removesuffix(BUNDLE_SUFFIX) if is_bundle(path) else path.stem
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,11 @@ neither.
 
 import io
 import json
-import platform
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from edge_runtime.errors import PredictionsError
 from edge_runtime.files import MEBIBYTE, read_capped, write_atomically
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 LIMIT_BYTES = 4096 * MEBIBYTE
 
 # An int8 softmax answers in steps of 1/256, so K classes may miss a sum of 1 by K half steps.
@@ -49,10 +49,13 @@ class Predictions:
     Attributes:
         probabilities: (N, K) float32.
         labels: (N,) int64, the true classes.
-        image_sha256: (N,) hashes of the images' pixels, 64 hexadecimal digits each.
+        image_sha256: (N,) S64, which images they were, in 64 hexadecimal digits each: the hash of
+            the pixels as they are stored, or of the picture's file where there is one.
         class_names: in the order of the columns.
-        details: who computed it: model, its hash and scheme, backend, versions, CPU, threads,
-            dataset and its fingerprint.
+        details: who computed it; `edge_runtime.evaluation.prediction_details` lists the keys.
+        input_sha256: (N,) S64, hashes of the pixels that the model was given, after preprocessing;
+            None stands for ``image_sha256``. Where they differ between two predictions of the same
+            images, the pictures were decoded or resized differently.
     """
 
     probabilities: NDArray[np.float32]
@@ -60,13 +63,18 @@ class Predictions:
     image_sha256: NDArray[np.bytes_]
     class_names: tuple[str, ...]
     details: Mapping[str, Any]
+    input_sha256: NDArray[np.bytes_] = None  # type: ignore[assignment]
 
     def __post_init__(self) -> None:
+        inputs: Any = self.input_sha256
+        if inputs is None:
+            object.__setattr__(self, "input_sha256", self.image_sha256)
         count, classes = len(self.labels), len(self.class_names)
-        if self.probabilities.shape != (count, classes) or self.image_sha256.shape != (count,):
+        hashes = self.image_sha256.shape, self.input_sha256.shape
+        if self.probabilities.shape != (count, classes) or hashes != ((count,), (count,)):
             raise PredictionsError(
                 f"Expected probabilities of shape ({count}, {classes}) and {count} image hashes, "
-                f"got {self.probabilities.shape} and {self.image_sha256.shape}."
+                f"got {self.probabilities.shape} and {hashes[0]}, of the inputs {hashes[1]}."
             )
         if count == 0:
             raise PredictionsError("There are no predictions: the dataset had no images.")
@@ -111,13 +119,14 @@ class Predictions:
             probabilities=self.probabilities,
             labels=self.labels,
             image_sha256=self.image_sha256,
+            input_sha256=self.input_sha256,
             header=np.array(json.dumps(header, allow_nan=False)),
         )
         write_atomically(path, buffer.getvalue())
 
     @classmethod
     def load(cls, path: Path) -> "Predictions":
-        """Read what `save` wrote.
+        """Read what `save` wrote, now or in version 1, which had no hashes of the inputs.
 
         Raises:
             PredictionsError: the file is missing, damaged, or not of this kind.
@@ -126,14 +135,17 @@ class Predictions:
             data = read_capped(path, limit_bytes=LIMIT_BYTES)
             with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
                 header = json.loads(str(arrays["header"]))
-                if header["schema_version"] != SCHEMA_VERSION:
-                    raise ValueError(f"its schema version is {header['schema_version']}")
+                version = header["schema_version"]
+                if version not in (1, SCHEMA_VERSION):
+                    raise ValueError(f"its schema version is {version}")
+                inputs = "image_sha256" if version == 1 else "input_sha256"
                 return cls(
                     probabilities=arrays["probabilities"].astype(np.float32),
                     labels=arrays["labels"].astype(np.int64),
                     image_sha256=arrays["image_sha256"].astype("S64"),
                     class_names=tuple(str(name) for name in header["class_names"]),
-                    details=header["details"],
+                    details=dict(header["details"]),
+                    input_sha256=arrays[inputs].astype("S64"),
                 )
         except FileNotFoundError as error:
             raise PredictionsError(f"{path}: there are no predictions.") from error
@@ -145,52 +157,87 @@ class Predictions:
             ) from error
 
 
-def refuse_different_images(reference: Predictions, candidate: Predictions) -> None:
-    """Raise unless both are about the same images in the same order, with the same classes.
+def aligned(reference: Predictions, candidate: Predictions) -> Predictions:
+    """Return the candidate's predictions in the order of the reference's images.
+
+    An image that occurs several times pairs up in the order of occurrence.
 
     Raises:
-        PredictionsError: they are not, with the first difference.
+        PredictionsError: the classes, the images or the true labels are not the same ones; the
+            message says which differ.
     """
     pair = f"{reference.model} and {candidate.model}"
-    if reference.class_names != candidate.class_names:
-        raise PredictionsError(
-            f"{pair} have different class names: {', '.join(reference.class_names[:5])}… and "
-            f"{', '.join(candidate.class_names[:5])}…; compare models of the same classes."
-        )
-    if len(reference) != len(candidate):
-        raise PredictionsError(
-            f"{pair} are about {len(reference)} and {len(candidate)} images; use the same dataset."
-        )
-    different = np.flatnonzero(reference.image_sha256 != candidate.image_sha256)
+    _refuse_other_classes(reference, candidate, pair)
+    # By image, then by label: one image may occur under two labels, and in another order.
+    rows, others = (np.lexsort((each.labels, each.image_sha256)) for each in (reference, candidate))
+    if not np.array_equal(reference.image_sha256[rows], candidate.image_sha256[others]):
+        raise PredictionsError(_different_images(reference, candidate, pair))
+    order = np.empty(len(rows), np.intp)
+    order[rows] = others
+    different = np.flatnonzero(reference.labels != candidate.labels[order])
     if len(different):
-        raise PredictionsError(
-            f"{pair} are about different images: {len(different)} of {len(reference)} differ, the "
-            f"first is number {different[0]}; use the same dataset."
+        first = int(different[0])
+        names = (
+            reference.class_names[label]
+            for label in (reference.labels[first], candidate.labels[order[first]])
         )
-    if (reference.labels != candidate.labels).any():
-        raise PredictionsError(f"{pair} have different true labels; use the same dataset.")
+        raise PredictionsError(
+            f"{pair} have different true labels for {len(different)} of {len(reference)} images: "
+            f"number {first} is {' in the one and '.join(names)} in the other; use the same "
+            "dataset for both."
+        )
+    return replace(
+        candidate,
+        probabilities=candidate.probabilities[order],
+        labels=candidate.labels[order],
+        image_sha256=candidate.image_sha256[order],
+        input_sha256=candidate.input_sha256[order],
+    )
 
 
-def machine_details() -> dict[str, Any]:
-    """Return what a measurement must name: CPU, architecture, operating system, versions."""
-    return {
-        "cpu": _cpu_name(),
-        "machine": platform.machine(),
-        "system": platform.platform(),
-        "python": platform.python_version(),
-        "numpy": np.__version__,
-    }
+def _refuse_other_classes(reference: Predictions, candidate: Predictions, pair: str) -> None:
+    names, others = reference.class_names, candidate.class_names
+    if names == others:
+        return
+    if len(names) != len(others):
+        raise PredictionsError(
+            f"{pair} have {len(names)} and {len(others)} classes; compare models of the same "
+            "classes."
+        )
+    position = [one == other for one, other in zip(names, others, strict=True)].index(False)
+    where = f"class {position} is {names[position]} in the one and {others[position]} in the other"
+    if sorted(names) == sorted(others):
+        raise PredictionsError(
+            f"{pair} have the same classes in another order: {where}; make one of them again, "
+            "with the classes in the order of the other."
+        )
+    raise PredictionsError(
+        f"{pair} have different class names: {where}; compare models of the same classes."
+    )
 
 
-def _cpu_name() -> str:
-    """Return the processor's name as Linux knows it, or the architecture."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    for key in ("model name", "Model", "Hardware"):
-        for line in lines:
-            name, _, value = line.partition(":")
-            if name.strip() == key:
-                return value.strip()
-    return platform.machine()
+def _different_images(reference: Predictions, candidate: Predictions, pair: str) -> str:
+    parts = [
+        f"{len(missing)} of {len(one)} are only in {one.model} (the first is number {missing[0]}, "
+        f"{one.image_sha256[missing[0]].decode()[:12]}…)"
+        for one, other in ((reference, candidate), (candidate, reference))
+        if (missing := _only_in(one, other))
+    ]
+    advice = "use the same dataset, split and sizes for both"
+    if sorted(reference.input_sha256) == sorted(candidate.input_sha256):
+        advice = (
+            "the pixels are the same, but one was made by a version that did not name picture "
+            "files: make it again"
+        )
+    return f"{pair} are about different images: {', '.join(parts)}; {advice}."
+
+
+def _only_in(one: Predictions, other: Predictions) -> list[int]:
+    """Return the numbers of the images that the other has not, or not so often."""
+    left = Counter(other.image_sha256.tolist())
+    missing = []
+    for number, digest in enumerate(one.image_sha256.tolist()):
+        left[digest] -= 1
+        if left[digest] < 0:
+            missing.append(number)
+    return missing

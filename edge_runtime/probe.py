@@ -98,39 +98,13 @@ def _run_probe(model: Path, backend: str | None) -> ProbeResult:
     answers = classifier.predict(images)
     if not np.isfinite(answers).all():
         raise ModelError("The model answers with NaN or infinity.")
-    interpreter: Any = classifier._interpreter
-    operators = interpreter._get_ops_details()
-    output = int(interpreter.get_output_details()[0]["index"])
+    delegation = classifier.delegation()
     return ProbeResult(
         classifier.backend.package,
         classifier.backend.version,
-        tuple(_outside_xnnpack(operators, output)),
-        sum(operator["op_name"] != "DELEGATE" for operator in operators),
+        delegation.outside_xnnpack,
+        delegation.operator_count,
     )
-
-
-def _outside_xnnpack(operators: list[dict[str, Any]], output: int) -> list[str]:
-    """Return the names of the operators that run on the runtime's own kernels, sorted.
-
-    A part that XNNPACK took over appears as an operator DELEGATE behind the original ones, which
-    stay listed. So walk back from the output: where a delegate makes a tensor, the original
-    operator behind it does not run.
-    """
-    made_by: dict[int, dict[str, Any]] = {}
-    for operator in operators:  # delegates come last, and take the place of what they replace
-        made_by.update({int(index): operator for index in operator["outputs"]})
-    outside: list[str] = []
-    seen: set[int] = set()
-    waiting = [output]
-    while waiting:
-        operator = made_by.get(waiting.pop(), {})
-        if not operator or int(operator["index"]) in seen:
-            continue
-        seen.add(int(operator["index"]))
-        if operator["op_name"] != "DELEGATE":
-            outside.append(operator["op_name"])
-        waiting += [int(index) for index in operator["inputs"]]
-    return sorted(outside)
 
 
 def main() -> int:

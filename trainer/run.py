@@ -16,8 +16,9 @@ import tensorflow as tf
 from edge_runtime.datasets import Dataset, image_hashes
 from edge_runtime.errors import RunError
 from edge_runtime.files import put_folder_in_place, sha256, write_json_atomically
+from edge_runtime.machine import machine_details
 from edge_runtime.metrics import Rate
-from edge_runtime.predictions import Predictions, machine_details
+from edge_runtime.predictions import Predictions
 from edge_runtime.runs import Run, mark_latest, open_run
 from trainer.config import POST_CNN, TrainingConfig
 from trainer.figures import save_run_figures

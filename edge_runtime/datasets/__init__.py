@@ -76,7 +76,7 @@ def _first(split: Split, size: int | None, what: str) -> Split:
             f"The dataset has {len(split)} {what} images; {size} of them were asked for. "
             f"Choose 1 to {len(split)}."
         )
-    return Split(split.images[:size], split.labels[:size])
+    return split.take(slice(size))
 
 
 def _refuse_unusable(dataset: Dataset) -> None:

@@ -62,13 +62,29 @@ class Split:
     Attributes:
         images: (N, H, W, C) uint8.
         labels: (N,) int64, index into the class names.
+        source_sha256: (N,) S64, hashes of the picture files; None where the pixels are stored as
+            they are.
     """
 
     images: NDArray[np.uint8]
     labels: NDArray[np.int64]
+    source_sha256: NDArray[np.bytes_] | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def take(self, rows: slice | NDArray[np.intp]) -> "Split":
+        """Return some of the images, in the order of ``rows``."""
+        source = None if self.source_sha256 is None else self.source_sha256[rows]
+        return Split(self.images[rows], self.labels[rows], source)
+
+    def image_sha256(self) -> NDArray[np.bytes_]:
+        """Return what names each image on every machine, (N,) S64.
+
+        The hash of the picture's file where there is one: two machines may decode or resize it to
+        different pixels. Else that of the pixels.
+        """
+        return image_hashes(self.images) if self.source_sha256 is None else self.source_sha256
 
     def update(self, digest: Any) -> None:
         """Feed shape, pixels and labels to a hash."""
@@ -103,6 +119,11 @@ class Dataset:
             if split.labels.shape != (len(split.images),):
                 raise DatasetError(
                     f"There are {len(split.images)} images and {split.labels.shape} labels."
+                )
+            source = split.source_sha256
+            if source is not None and source.shape != (len(split.images),):
+                raise DatasetError(
+                    f"There are {len(split.images)} images and {source.shape} hashes of files."
                 )
             if len(split) and not 0 <= split.labels.min() <= split.labels.max() < self.class_count:
                 raise DatasetError(
