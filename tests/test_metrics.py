@@ -1,15 +1,27 @@
 import functools
+import itertools
 import math
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from scipy.stats import binomtest
-from sklearn.metrics import confusion_matrix, recall_score
+from scipy.stats import binomtest, entropy
+from sklearn.calibration import calibration_curve
+from sklearn.metrics import brier_score_loss, confusion_matrix, log_loss, recall_score
 
-from edge_runtime.metrics import PairedCounts, Rate, count_confusion, count_pairs, recalls
+from edge_runtime.metrics import (
+    PROBABILITY_FLOOR,
+    PairedCounts,
+    Rate,
+    count_confusion,
+    count_pairs,
+    recalls,
+)
 
 CLASSES = 4
 
@@ -25,17 +37,6 @@ def answered(count):
 batches = st.lists(st.integers(0, 12).flatmap(answered), min_size=3, max_size=3)
 
 
-def figures(counts):
-    return (
-        counts.reference_confusion.tolist(),
-        counts.candidate_confusion.tolist(),
-        counts.agreements,
-        counts.candidate_ties,
-        counts.difference_sum,
-        counts.largest_difference,
-    )
-
-
 def union(parts):
     return tuple(np.concatenate(rows) for rows in zip(*parts, strict=True))
 
@@ -46,20 +47,20 @@ def union(parts):
 @given(batches)
 def test_merged_counts_are_the_counts_of_the_union(parts):
     merged = functools.reduce(PairedCounts.__add__, [count_pairs(*part) for part in parts])
-    assert figures(merged) == figures(count_pairs(*union(parts)))
+    assert merged == count_pairs(*union(parts))
 
 
 @given(batches)
 def test_merging_is_associative_and_commutative(parts):
     a, b, c = (count_pairs(*part) for part in parts)
-    assert figures((a + b) + c) == figures(a + (b + c)) == figures(c + b + a)
+    assert (a + b) + c == a + (b + c) == c + b + a
 
 
 @given(answered(9))
 def test_counting_no_images_is_the_neutral_element(part):
     nothing = count_pairs(*(values[:0] for values in part))
     counts = count_pairs(*part)
-    assert figures(nothing + counts) == figures(counts)
+    assert nothing + counts == counts
     assert nothing.image_count == 0
 
 
@@ -110,8 +111,10 @@ def test_four_images_are_counted_by_hand():
     assert counts.accuracy_difference == 0
     assert counts.agreement == Rate(2, 4)
     assert counts.candidate_ties == 1  # the second image: of equal classes the first counts
-    assert counts.difference_sum == (1 + 1 + 1 + 0 + 1) / 4
-    assert counts.mean_difference == 1 / 12
+    assert counts.reference_ties == 0
+    assert counts.tied_flips == 1  # it flips, but the answer of before is as probable
+    assert counts.total_variation.mean == (0 + 1 / 4 + 0 + 1 / 4) / 4
+    assert counts.mean_difference == pytest.approx((1 + 1 + 1 + 0 + 1) / 4 / 12, abs=1e-12)
     assert counts.largest_difference == 0.25
 
 
@@ -134,6 +137,188 @@ def test_a_confusion_has_a_place_for_classes_that_do_not_occur():
         [0, 0],
         [0, 0],
     ]
+
+
+def test_what_left_and_what_entered_a_cell_by_hand():
+    labels = np.array([0, 0, 0, 1])
+    reference, candidate = (
+        np.eye(2, dtype=np.float32)[rows] for rows in ([0, 0, 1, 1], [1, 0, 0, 1])
+    )
+    counts = count_pairs(reference, candidate, labels)
+    assert counts.left.tolist() == [[1, 1], [0, 0]]
+    assert counts.entered.tolist() == [[1, 1], [0, 0]]
+    assert (counts.lost, counts.won, counts.flips) == (1, 1, 2)
+    assert not counts.confusion_difference.any()  # what moved both ways does not show there
+
+
+# A million images.
+
+
+def synthetic(count, seed):
+    """A model, its noisier copy and the truth."""
+    rng = np.random.default_rng(seed)
+    logits = rng.normal(size=(count, CLASSES)).astype(np.float32) * 2
+    noisy = logits + rng.normal(size=logits.shape).astype(np.float32) / 10
+    labels = np.where(rng.random(count) < 0.8, logits.argmax(axis=1), rng.integers(0, 4, count))
+    return softmax(logits), softmax(noisy), labels
+
+
+def softmax(logits):
+    raised = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return (raised / raised.sum(axis=1, keepdims=True)).astype(np.float32)
+
+
+def test_a_million_images_in_chunks_take_no_more_memory_than_the_first_chunk():
+    """In a process of its own, whose peak the operating system keeps."""
+    script = """
+import functools, operator, resource, sys
+sys.path.insert(0, sys.argv[1])
+from test_metrics import count_pairs, synthetic
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+total = count_pairs(*synthetic(50_000, 0)) + count_pairs(*synthetic(50_000, 1))
+early = peak()
+for seed in range(2, 20):
+    total += count_pairs(*synthetic(50_000, seed))
+print(total.image_count, peak() - early)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(Path(__file__).parent)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    image_count, growth_mebibytes = done.stdout.split()
+    assert int(image_count) == 1_000_000
+    assert float(growth_mebibytes) < 20
+
+
+def test_chunks_of_any_size_count_like_the_whole():
+    whole = synthetic(200_000, 0)
+    cuts = [0, 1, 7_000, 7_001, 120_000, 200_000]
+    parts = [
+        count_pairs(*(values[start:end] for values in whole))
+        for start, end in itertools.pairwise(cuts)
+    ]
+    assert functools.reduce(PairedCounts.__add__, parts) == count_pairs(*whole)
+
+
+# Calibration.
+
+
+def test_the_scores_agree_with_scikit_learn():
+    reference, candidate, labels = synthetic(20_000, 3)
+    counts = count_pairs(reference, candidate, labels)
+    for probabilities, confidence in (
+        (reference, counts.reference_confidence),
+        (candidate, counts.candidate_confidence),
+    ):
+        wide = probabilities.astype(np.float64)
+        brier = sum(brier_score_loss((labels == k).astype(int), wide[:, k]) for k in range(CLASSES))
+        assert confidence.brier == pytest.approx(brier, abs=1e-9)
+        true = np.maximum(wide[np.arange(len(labels)), labels], PROBABILITY_FLOOR)
+        assert confidence.log_loss == pytest.approx(-np.log(true).mean(), abs=1e-9)
+        above = np.all(wide >= PROBABILITY_FLOOR, axis=1)
+        alone = count_pairs(probabilities[above], probabilities[above], labels[above])
+        rows = wide[above] / wide[above].sum(axis=1, keepdims=True)
+        expected = log_loss(labels[above], rows)
+        assert alone.reference_confidence.log_loss == pytest.approx(expected, abs=1e-7)
+
+
+def test_the_calibration_error_agrees_with_scikit_learns_reliability_curve():
+    reference, _, labels = synthetic(20_000, 4)
+    confidence = reference.max(axis=1).astype(np.float64)
+    right = reference.argmax(axis=1) == labels
+    share, mean = calibration_curve(right, confidence, n_bins=10)
+    images, right_in_bin, confidence_in_bin = count_pairs(
+        reference, reference, labels
+    ).reference_confidence.bins
+    used = images > 0
+    assert right_in_bin[used] / images[used] == pytest.approx(share, abs=1e-9)
+    assert confidence_in_bin[used] / images[used] == pytest.approx(mean, abs=1e-9)
+    expected = np.average(np.abs(share - mean), weights=images[used])
+    ece = count_pairs(reference, reference, labels).reference_confidence.ece
+    assert ece == pytest.approx(expected, abs=1e-9)
+
+
+def test_a_model_that_is_as_sure_as_it_is_right_has_no_calibration_error():
+    probabilities = np.tile(np.array([0.75, 0.25], np.float32), (400, 1))
+    labels = np.repeat([0, 0, 0, 1], 100)
+    confidence = count_pairs(probabilities, probabilities, labels).reference_confidence
+    assert confidence.ece == 0
+    assert confidence.brier == pytest.approx(0.75 * 2 * 0.0625 + 0.25 * 2 * 0.5625, abs=1e-12)
+
+
+def test_the_interval_of_the_calibration_difference_is_that_of_a_bootstrap():
+    reference, candidate, labels = synthetic(3000, 5)
+    candidate = softmax(np.log(candidate) * 1.6)  # overconfident
+    counts = count_pairs(reference, candidate, labels)
+    low, high = counts.joint_calibration.ece_difference_interval()
+    rng = np.random.default_rng(0)
+    drawn = []
+    for _ in range(400):
+        rows = rng.integers(0, len(labels), len(labels))
+        drawn.append(count_pairs(reference[rows], candidate[rows], labels[rows]).ece_difference)
+    expected = np.percentile(drawn, [2.5, 97.5])
+    assert (low + high) / 2 == pytest.approx(counts.ece_difference, abs=1e-12)
+    assert (low, high) == pytest.approx(tuple(expected), abs=0.25 * (high - low))
+
+
+def test_a_threshold_accepts_what_is_at_least_as_sure():
+    confidences = np.array([0.5, 0.7, 0.8, 0.8, 0.95, 1.0], np.float32)
+    reference = np.stack([confidences, 1 - confidences], axis=1)
+    candidate = np.roll(reference, 1, axis=0)
+    labels = np.array([0, 0, 0, 1, 0, 1])
+    effect = count_pairs(reference, candidate, labels).at_threshold(0.8)
+    assert effect.reference_accepted == Rate(4, 6)
+    assert effect.reference_wrong == Rate(2, 4)
+    assert effect.candidate_accepted == Rate(4, 6)
+    assert effect.candidate_wrong == Rate(2, 4)
+    assert (
+        count_pairs(reference, candidate, labels).at_threshold(1.0).reference_accepted.successes
+        == 1
+    )
+
+
+@given(st.integers(0, 99))
+def test_every_whole_percentage_is_a_threshold(percent):
+    reference, candidate, labels = synthetic(300, 6)
+    effect = count_pairs(reference, candidate, labels).at_threshold(percent / 100)
+    accepted = reference.max(axis=1) >= np.float32(percent / 100)
+    assert effect.reference_accepted.successes == int(accepted.sum())
+
+
+@pytest.mark.parametrize("threshold", [-0.1, 0.805, 1, math.nan])
+def test_a_threshold_between_the_steps_is_refused(threshold):
+    counts = count_pairs(*synthetic(10, 0))
+    with pytest.raises(ValueError, match="whole percentage"):
+        counts.at_threshold(threshold)
+
+
+# Distances.
+
+
+def test_the_distances_agree_with_scipy():
+    reference, candidate, labels = synthetic(5000, 7)
+    counts = count_pairs(reference, candidate, labels)
+    p, q = reference.astype(np.float64), candidate.astype(np.float64)
+    total_variation = np.abs(p - q).sum(axis=1) / 2
+    assert counts.total_variation.mean == pytest.approx(total_variation.mean(), abs=1e-9)
+    assert counts.total_variation.largest == total_variation.max()
+    exact = np.percentile(total_variation, 99, method="inverted_cdf")
+    assert exact <= counts.total_variation.percentile(99) <= 1.022 * exact
+    p, q = (np.maximum(rows, PROBABILITY_FLOOR) for rows in (p, q))
+    divergence = entropy(p, q, axis=1)
+    assert counts.kl.mean == pytest.approx(divergence.mean(), abs=1e-9)
+
+
+@given(answered(12))
+def test_distances_are_never_negative_and_zero_only_for_the_same(part):
+    reference, candidate, labels = part
+    counts = count_pairs(reference, candidate, labels)
+    assert counts.kl.mean >= 0
+    assert (counts.total_variation.largest == 0) == np.array_equal(reference, candidate)
+    assert counts.total_variation.percentile(99) <= counts.total_variation.largest
 
 
 # Rates.

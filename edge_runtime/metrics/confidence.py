@@ -142,10 +142,10 @@ class ConfidenceCounts(Mergeable):
 
 
 def _step(threshold: float) -> int:
-    step = round(threshold * STEPS)
-    if not (0 <= step <= STEPS and math.isclose(step, threshold * STEPS, abs_tol=1e-6)):
-        raise ValueError(f"A threshold must be a whole percentage from 0 to 1, got {threshold}.")
-    return min(step, STEPS)
+    step = round(threshold * STEPS) if 0 <= threshold < 1 else -1
+    if not math.isclose(step, threshold * STEPS, abs_tol=1e-6):
+        raise ValueError(f"A threshold must be a whole percentage from 0 to 99, got {threshold}.")
+    return step
 
 
 def count_confidence(

@@ -157,7 +157,7 @@ class PairedCounts(Mergeable):
         """Return what a confidence threshold of whole percents accepts, of either model.
 
         Raises:
-            ValueError: it is no whole percentage from 0 to 1.
+            ValueError: it is no whole percentage from 0 to 0.99.
         """
         before, after = self.reference_confidence, self.candidate_confidence
         return ThresholdEffect(
@@ -175,20 +175,18 @@ def count_pairs(
     """Count what two models answered to the same images.
 
     Args:
-        reference: (N, K) probabilities, N at least 1.
+        reference: (N, K) probabilities; N may be 0.
         candidate: (N, K) probabilities, row by row of the same images.
         labels: (N,) true classes, 0 to K - 1.
 
     Raises:
-        ValueError: the shapes differ, or there are no images.
+        ValueError: the shapes differ.
     """
     if reference.shape != candidate.shape or reference.shape[:1] != labels.shape:
         raise ValueError(
             f"Expected probabilities of one shape and a label for each row, got {reference.shape}, "
             f"{candidate.shape} and {labels.shape}."
         )
-    if not len(labels):
-        raise ValueError("There are no images to count.")
     parts = (
         _count_chunk(reference[rows], candidate[rows], labels[rows])
         for rows in _chunks(*reference.shape)
@@ -198,7 +196,7 @@ def count_pairs(
 
 def _chunks(rows: int, columns: int) -> Iterator[slice]:
     step = max(1, _CHUNK_VALUES // columns)
-    return (slice(start, start + step) for start in range(0, rows, step))
+    return (slice(start, start + step) for start in range(0, max(1, rows), step))
 
 
 def _count_chunk(
@@ -222,7 +220,7 @@ def _count_chunk(
         joint_calibration=count_joint_calibration(reference, candidate, labels),
         total_variation=count_distances(total_variation(p, q)),
         kl=count_distances(kl_divergence(p, q)),
-        largest_difference=float(np.abs(p - q).max()),
+        largest_difference=float(np.abs(p - q).max(initial=0.0)),
     )
 
 

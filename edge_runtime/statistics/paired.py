@@ -80,7 +80,7 @@ def difference_interval(
 
 def _lower_bound(lost: _Floats, won: _Floats, total: float, z: float) -> _Floats:
     """Return the smallest difference that the counts do not reject, by halving."""
-    correction = 1 / np.sqrt(lost + won + 4)
+    correction = _continuity_correction(lost + won)
     rejected = np.full(lost.shape, -1.0)
     accepted = (won - lost) / total
     # A difference of -1 is rejected by every count but that of all images lost.
@@ -92,6 +92,12 @@ def _lower_bound(lost: _Floats, won: _Floats, total: float, z: float) -> _Floats
         rejected = np.where(is_rejected, middle, rejected)
         accepted = np.where(is_rejected, accepted, middle)
     return (rejected + accepted) / 2
+
+
+def _continuity_correction(discordant: _Floats) -> _Floats:
+    """Return by how many images the bounds are moved apart: counts are whole, a normal is not."""
+    correction: _Floats = 1 / np.sqrt(discordant + 4)
+    return correction
 
 
 def _standard_error(lost: _Floats, won: _Floats, total: float, difference: _Floats) -> _Floats:

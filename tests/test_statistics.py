@@ -1,0 +1,279 @@
+"""The statistics, against SciPy, statsmodels, exact enumeration and each other."""
+
+import math
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from conftest import ROOT
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import optimize, special, stats
+from statsmodels.stats.contingency_tables import mcnemar
+from statsmodels.stats.multitest import multipletests
+from statsmodels.stats.proportion import proportion_confint
+
+from edge_runtime.statistics import (
+    clopper_pearson_interval,
+    difference_interval,
+    holm,
+    images_for_difference,
+    images_for_proportion,
+    mcnemar_p_value,
+    paired,
+    wilson_interval,
+)
+from edge_runtime.statistics.binomial import incomplete_beta, normal_quantile
+
+counts = st.integers(1, 1_000_000).flatmap(
+    lambda total: st.tuples(
+        st.one_of(
+            st.integers(0, total),
+            st.integers(0, min(total, 20)),
+            st.integers(max(0, total - 20), total),
+        ),
+        st.just(total),
+    )
+)
+pairs = st.integers(1, 20_000).flatmap(
+    lambda total: st.tuples(st.integers(0, total), st.just(total)).flatmap(
+        lambda drawn: st.tuples(
+            st.just(drawn[0]), st.integers(0, drawn[1] - drawn[0]), st.just(drawn[1])
+        )
+    )
+)
+
+
+# One proportion.
+
+
+@given(counts, st.sampled_from([0.8, 0.95, 0.999]))
+def test_clopper_pearson_agrees_with_scipy_and_statsmodels(drawn, confidence):
+    successes, total = drawn
+    ours = clopper_pearson_interval(successes, total, confidence)
+    scipy = stats.binomtest(successes, total).proportion_ci(confidence, method="exact")
+    assert ours == pytest.approx((scipy.low, scipy.high), abs=1e-9)
+    theirs = proportion_confint(successes, total, 1 - confidence, method="beta")
+    assert ours == pytest.approx(np.nan_to_num(theirs, nan=0.0), abs=1e-9)
+
+
+@given(counts, st.sampled_from([0.8, 0.95, 0.999]))
+def test_wilson_agrees_with_statsmodels(drawn, confidence):
+    ours = wilson_interval(*drawn, confidence)
+    theirs = proportion_confint(*drawn, 1 - confidence, method="wilson")
+    assert ours == pytest.approx(theirs, abs=1e-9)
+
+
+@given(
+    st.floats(0.5, 1e6), st.floats(0.5, 1e6), st.floats(0, 1, exclude_min=True, exclude_max=True)
+)
+@settings(max_examples=300)
+def test_the_beta_function_agrees_with_scipy(a, b, x):
+    assert incomplete_beta(a, b, x) == pytest.approx(special.betainc(a, b, x), abs=2e-9)
+
+
+def test_without_trials_a_proportion_may_be_anything():
+    assert wilson_interval(0, 0) == (0, 1)
+    assert clopper_pearson_interval(0, 0) == (0, 1)
+
+
+def test_no_failure_in_n_trials_leaves_three_in_n():
+    """The rule of three: one-sided at 95 %, so two-sided at 90 %."""
+    low, high = clopper_pearson_interval(1000, 1000, 0.90)
+    assert high == 1
+    assert 1 - low == pytest.approx(3 / 1000, rel=0.01)
+
+
+@pytest.mark.parametrize("confidence", [0, 1, -1, 95, math.nan])
+def test_an_impossible_confidence_is_refused(confidence):
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        normal_quantile(confidence)
+
+
+# McNemar.
+
+
+@given(pairs)
+def test_the_mcnemar_test_agrees_with_statsmodels_and_scipy(drawn):
+    lost, won, _ = drawn
+    ours = mcnemar_p_value(lost, won)
+    assert ours == pytest.approx(mcnemar([[0, lost], [won, 0]], exact=True).pvalue, abs=1e-9)
+    if lost + won:
+        assert ours == pytest.approx(stats.binomtest(lost, lost + won).pvalue, abs=1e-9)
+
+
+def test_mcnemar_by_hand():
+    assert mcnemar_p_value(0, 0) == 1
+    assert mcnemar_p_value(5, 0) == pytest.approx(2 / 2**5, abs=1e-15)
+    assert mcnemar_p_value(1, 9) == pytest.approx(2 * (1 + 10) / 2**10, abs=1e-15)
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=30))
+def test_holm_agrees_with_statsmodels(p_values):
+    assert holm(p_values) == pytest.approx(multipletests(p_values, method="holm")[1], abs=1e-12)
+
+
+# The difference of two paired proportions.
+
+
+def tango_bound_by_root_finding(lost, won, total, z):
+    """The upper bound of the difference from the likelihood itself, maximized numerically."""
+
+    def excess(difference):
+        def minus_log_likelihood(gain):
+            loss = gain - difference
+            rest = 1 - loss - gain
+            terms = ((lost, loss), (won, gain), (total - lost - won, rest))
+            return -sum(n * math.log(max(p, 1e-300)) for n, p in terms if n)
+
+        best = optimize.minimize_scalar(
+            minus_log_likelihood,
+            bounds=(max(0.0, difference), (1 + difference) / 2),
+            method="bounded",
+            options={"xatol": 1e-13},
+        ).x
+        variance = total * (2 * best - difference - difference**2)
+        correction = 1 / math.sqrt(lost + won + 4)
+        return (total * difference - (won - lost) - correction) ** 2 - z * z * variance
+
+    estimate = (won - lost) / total
+    return optimize.brentq(excess, estimate + 1e-9 + 1 / total / 2, 1 - 1e-9, xtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("lost", "won", "total"), [(12, 3, 200), (3, 12, 200), (40, 35, 1000), (5, 0, 60), (1, 1, 50)]
+)
+def test_the_interval_is_where_the_score_test_of_the_likelihood_rejects(lost, won, total):
+    z = stats.norm.ppf(0.975)
+    low, high = difference_interval(lost, won, total)
+    assert high == pytest.approx(tango_bound_by_root_finding(lost, won, total, z), abs=1e-6)
+    assert low == pytest.approx(-tango_bound_by_root_finding(won, lost, total, z), abs=1e-6)
+
+
+@given(pairs, st.sampled_from([0.9, 0.95, 0.999]))
+def test_the_interval_has_the_difference_in_it_and_turns_with_the_models(drawn, confidence):
+    lost, won, total = drawn
+    low, high = difference_interval(lost, won, total, confidence)
+    assert -1 <= low <= (won - lost) / total <= high <= 1
+    turned = difference_interval(won, lost, total, confidence)
+    assert turned == pytest.approx((-high, -low), abs=1e-12)
+
+
+@given(pairs)
+def test_more_confidence_or_fewer_images_make_the_interval_wider(drawn):
+    lost, won, total = drawn
+    narrow, wide = (difference_interval(*drawn, confidence) for confidence in (0.9, 0.99))
+    assert wide[0] <= narrow[0]
+    assert narrow[1] <= wide[1]
+    low, high = difference_interval(10 * lost, 10 * won, 10 * total, 0.9)
+    assert high - low <= narrow[1] - narrow[0] + 1e-9
+
+
+def test_arrays_give_what_single_numbers_give():
+    lost, won = np.array([0, 3, 200]), np.array([5, 3, 0])
+    low, high = difference_interval(lost, won, 200)
+    singly = [difference_interval(int(a), int(b), 200) for a, b in zip(lost, won, strict=True)]
+    assert list(zip(low, high, strict=True)) == singly
+
+
+def test_no_changed_answer_says_less_about_fewer_images():
+    assert difference_interval(0, 0, 200)[0] == pytest.approx(-0.0235, abs=5e-5)
+    assert difference_interval(0, 0, 1000)[0] == pytest.approx(-0.0048, abs=5e-5)
+    assert difference_interval(0, 0, 10_000)[0] == pytest.approx(-0.0005, abs=5e-5)
+
+
+@pytest.mark.parametrize(("lost", "won", "total"), [(0, 0, 0), (-1, 0, 5), (3, 3, 5)])
+def test_impossible_counts_are_refused(lost, won, total):
+    with pytest.raises(ValueError, match=r"image"):
+        difference_interval(lost, won, total)
+
+
+def exact_coverage(size, agreement, drop):
+    """The probability that the interval covers, summed over all samples that can occur."""
+    loss, gain = (1 - agreement + drop) / 2, (1 - agreement - drop) / 2
+    lost, won = (grid.ravel() for grid in np.meshgrid(np.arange(80), np.arange(80)))
+    kept = lost + won <= size
+    lost, won = lost[kept], won[kept]
+    chance = stats.binom.pmf(lost, size, loss) * stats.binom.pmf(
+        won, size - lost, gain / (1 - loss)
+    )
+    low, high = difference_interval(lost, won, size)
+    assert chance.sum() > 0.999_999
+    return chance[(low <= -drop) & (-drop <= high)].sum()
+
+
+POSSIBLE = [
+    (size, agreement, drop)
+    for size in (200, 500)
+    for agreement in (0.95, 0.98, 0.99, 0.995)
+    for drop in (0, 0.005, 0.01, 0.02)
+    if drop <= 1 - agreement + 1e-12
+]
+
+
+@pytest.mark.parametrize(("size", "agreement", "drop"), POSSIBLE)
+def test_the_interval_covers_the_truth_exactly_as_often_as_promised(size, agreement, drop):
+    coverage = exact_coverage(size, agreement, drop)
+    assert coverage >= 0.94
+    if size * (1 - agreement) >= 10:
+        assert coverage <= 0.97
+
+
+def test_the_uncorrected_interval_would_cover_too_seldom_there(monkeypatch):
+    """Why there is a correction: 2 of 100 images lost, none won."""
+    assert exact_coverage(200, 0.98, 0.02) >= 0.945
+    monkeypatch.setattr(paired, "_continuity_correction", np.zeros_like)
+    assert exact_coverage(200, 0.98, 0.02) < 0.94
+
+
+def test_a_short_simulation_meets_the_bars():
+    command = [sys.executable, ROOT / "scripts" / "simulate-coverage", "--count", "400"]
+    options = ["--sizes", "200,1000", "--tolerance", str(0.65 / math.sqrt(400) * 1.4)]
+    done = subprocess.run([*command, *options], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "62 cells" in done.stdout
+
+
+# How many images would do.
+
+
+@given(pairs, st.floats(0.002, 0.2))
+@settings(deadline=None)
+def test_the_images_asked_for_would_decide_at_the_measured_rates(drawn, margin):
+    lost, won, total = drawn
+    low, high = difference_interval(lost, won, total)
+    if low > -margin or high < -margin:
+        return
+    needed = images_for_difference(lost, won, total, margin)
+    if needed is None or needed > 10**7:
+        return
+    assert needed > total
+    scaled = [round(n * needed / total) for n in (lost, won)]
+    low, high = difference_interval(*scaled, max(needed, sum(scaled)))
+    slack = 2 / needed  # rounding lost and won to whole images
+    assert low > -margin - slack or high < -margin + slack
+
+
+@pytest.mark.parametrize(
+    ("loss", "gain", "margin"), [(0.004, 0.003, 0.005), (0.01, 0.01, 0.01), (0.03, 0.002, 0.015)]
+)
+def test_four_of_five_samples_of_that_size_decide(loss, gain, margin):
+    total = 400
+    needed = images_for_difference(round(loss * total), round(gain * total), total, margin)
+    rng = np.random.default_rng(0)
+    rates = [round(loss * total) / total, round(gain * total) / total]
+    samples = rng.multinomial(needed, [*rates, 1 - sum(rates)], 4000)
+    low, high = difference_interval(samples[:, 0], samples[:, 1], needed)
+    assert 0.75 < ((low > -margin) | (high < -margin)).mean() < 0.97
+
+
+def test_a_loss_on_the_margin_itself_is_never_decided():
+    assert images_for_difference(10, 0, 1000, 0.01) is None
+    assert images_for_proportion(990, 1000, 0.9895104895104895) is None
+
+
+def test_all_answers_the_same_asks_for_what_the_exact_interval_needs():
+    needed = images_for_proportion(100, 100, 0.99)
+    assert clopper_pearson_interval(needed, needed)[0] > 0.99
+    assert needed < 2000
