@@ -1,5 +1,7 @@
 """How numbers and names are written, the same in every report."""
 
+import unicodedata
+
 from edge_runtime.metrics import Rate
 
 ABSENT = "\N{EN DASH}"
@@ -8,6 +10,10 @@ TIMES = "\N{MULTIPLICATION SIGN}"
 
 # Joiners are not printable by themselves, but Persian and Hindi words need them.
 _JOINERS = "\N{ZERO WIDTH NON-JOINER}\N{ZERO WIDTH JOINER}"
+
+# Fractions that differ by less are the same but for rounding.
+_SAME = 1e-9
+_MOST_DECIMALS = 4
 
 _KIBIBYTE = 1024
 _MEBIBYTE = 1024 * 1024
@@ -22,8 +28,30 @@ def printable(value: object) -> str:
 
 
 def shortened(text: str, limit: int) -> str:
-    """Return ``text``, cut to ``limit`` characters of which the last is then an ellipsis."""
-    return text if len(text) <= limit else text[: limit - 1] + "…"
+    """Return ``text``, cut to ``limit`` characters with an ellipsis in the middle.
+
+    Names that clash usually share their beginning, and end with what tells them apart.
+    """
+    if len(text) <= limit:
+        return text
+    tail = (limit - 1) // 2
+    return f"{text[: limit - 1 - tail]}…{text[len(text) - tail :]}"
+
+
+def columns(text: str) -> int:
+    """Return how wide ``text`` is in letters of a terminal: Chinese ones count as two."""
+    return sum(
+        0 if unicodedata.combining(letter) else 1 + (unicodedata.east_asian_width(letter) in "WF")
+        for letter in text
+    )
+
+
+def fitted(text: str, width: int) -> str:
+    """Return ``text`` cut in the middle so that it is at most so many columns wide."""
+    limit = min(len(text), max(1, width))
+    while columns(shortened(text, limit)) > max(1, width) and limit > 1:
+        limit -= 1
+    return shortened(text, limit)
 
 
 def percent(value: float, decimals: int = 1) -> str:
@@ -54,6 +82,27 @@ def points(difference: float, decimals: int = 1) -> str:
     return signed(difference * 100, decimals)
 
 
+def points_interval(interval: tuple[float, float], decimals: int = 1) -> str:
+    """Return the interval of a difference in points, as in "−0.9 to +1.3"."""
+    low, high = interval
+    return f"{points(low, decimals)} to {points(high, decimals)}"
+
+
+def decimals_beside(limit: float, *fractions: float, decimals: int) -> int:
+    """Return with how many decimals none of the percentages looks like the limit without being it.
+
+    A bound of 0.996 points beside a limit of 1 point must not be shown as 1.0.
+    """
+    for wanted in range(decimals, _MOST_DECIMALS):
+        if all(
+            abs(abs(value) - abs(limit)) < _SAME
+            or percent(abs(value), wanted) != percent(abs(limit), wanted)
+            for value in fractions
+        ):
+            return wanted
+    return _MOST_DECIMALS
+
+
 def points_allowed(fraction: float) -> str:
     """Return a limit in points as it was given: "1 point", "0.5 points"."""
     value = round(fraction * 100, 6)
@@ -65,6 +114,13 @@ def probability(value: float) -> str:
     if value == 0:
         return "0"
     return "<0.0001" if 0 < value < 0.00005 else f"{value:.4f}"
+
+
+def p_value(value: float) -> str:
+    """Return a p-value with as many digits as anybody needs."""
+    if value < 0.001:
+        return "<0.001"
+    return "1" if value > 0.995 else f"{value:.{3 if value < 0.1 else 2}f}"
 
 
 def size(size_bytes: int) -> str:

@@ -1,10 +1,19 @@
-"""The verdict in words."""
+"""The verdict in words: a headline, what decided it, and what follows from that."""
 
 from typing import TYPE_CHECKING
 
 from edge_runtime.metrics import decimals_for
 from edge_runtime.parity.checks import Check, Decision
-from edge_runtime.wording import percent, points, points_allowed
+from edge_runtime.wording import (
+    decimals_beside,
+    percent,
+    plural,
+    points,
+    points_allowed,
+    points_interval,
+    printable,
+    shortened,
+)
 
 if TYPE_CHECKING:
     # Only their shape is needed here; at run time chain.py imports this module.
@@ -15,46 +24,28 @@ _HEADLINES: dict[Decision, str] = {
     "broken": "Parity is broken",
     "inconclusive": "Inconclusive",
 }
+_MOST_FINDINGS = 3
+_LONGEST_NAME = 60
 
 
 def verdict_sentence(report: "ParityReport") -> str:
-    """Return the headline, a colon, the finding that decided it, and which step is to blame."""
-    headline = _HEADLINES[report.decision]
+    """Return the headline, a colon, the findings that decided it, and what follows from them."""
+    found = findings(report)
+    shown = "; ".join(found[:_MOST_FINDINGS])
+    more = len(found) - _MOST_FINDINGS
+    rest = f" ({more:,} more.)" if more > 0 else ""
+    return " ".join(filter(None, [f"{headline(report)}: {shown}.{rest}", consequence(report)]))
+
+
+def headline(report: "ParityReport") -> str:
+    """Return the verdict in a word or three."""
+    return _HEADLINES[report.decision]
+
+
+def findings(report: "ParityReport") -> list[str]:
+    """Return what decided, each without a full stop: the demands with the worst decision."""
     if report.decision == "holds":
-        return f"{headline}: {_holding(report)}"
-    findings = _findings(report)
-    shown = findings[:3]
-    more = f" ({len(findings) - len(shown)} more.)" if len(findings) > len(shown) else ""
-    sentence = f"{headline}: {'; '.join(shown)}.{more}"
-    if report.decision == "broken":
-        return sentence + _blame(report)
-    return sentence + _advice(report)
-
-
-def _holding(report: "ParityReport") -> str:
-    worst = min(
-        report.comparisons, key=lambda item: item.counts.difference_interval(_confidence(report))[0]
-    )
-    decimals = decimals_for(worst.counts.image_count)
-    low = worst.counts.difference_interval(_confidence(report))[0]
-    who = worst.model if len(report.comparisons) == 1 else f"no model does worse than {worst.model}"
-    margin = report.contract.margins.accuracy
-    allowed = f"; {points_allowed(margin)} may be lost" if margin is not None else ""
-    change = worst.counts.accuracy_difference
-    found = (
-        f"loses {percent(-change, decimals)} points of accuracy"
-        if change < 0
-        else "loses no accuracy"
-    )
-    joint = ", which" if len(report.comparisons) > 1 else ""
-    return (
-        f"{who}{joint} {found} here and, at {_confidence(report) * 100:g} % confidence, at most "
-        f"{percent(-low, max(2, decimals))}{allowed}."
-    )
-
-
-def _findings(report: "ParityReport") -> list[str]:
-    """Return what decided: the demands with the worst decision, by model and by step."""
+        return [_holding(report)]
     wanted = report.decision
     found = [
         describe(check, item.model, report)
@@ -71,32 +62,65 @@ def _findings(report: "ParityReport") -> list[str]:
     return found
 
 
+def consequence(report: "ParityReport") -> str:
+    """Return which step is to blame, or how many images would decide; "" when parity holds."""
+    if report.decision == "broken":
+        return _blame(report)
+    return _advice(report) if report.decision == "inconclusive" else ""
+
+
+def _holding(report: "ParityReport") -> str:
+    confidence = report.contract.confidence
+    worst = min(report.comparisons, key=lambda item: item.counts.difference_interval(confidence)[0])
+    margin = report.contract.margins.accuracy
+    low = worst.counts.difference_interval(confidence)[0]
+    decimals = decimals_for(worst.counts.image_count)
+    if margin is not None:
+        decimals = decimals_beside(margin, low, decimals=decimals)
+    only = len(report.comparisons) == 1
+    name = called(worst.model)
+    who = name if only else f"no model does worse than {name}, which"
+    allowed = f"; {points_allowed(margin)} may be lost" if margin is not None else ""
+    change = worst.counts.accuracy_difference
+    loss = f"{percent(-change, decimals)} points of" if change < 0 else "no"
+    return (
+        f"{who} loses {loss} accuracy here and, at {confidence * 100:g} % confidence, at most "
+        f"{percent(max(0.0, -low), decimals)} points{allowed}"
+    )
+
+
 def describe(check: Check, model: str, report: "ParityReport") -> str:
-    """Return what became of one demand, as the rest of a sentence about the model."""
+    """Return what became of one demand, as a clause about the model without a full stop."""
+    model = called(model)
     if check.interval is None:
         return _describe_budget(check, model)
-    decimals = decimals_for(len(report.reference))
     low, high = check.interval
+    decimals = decimals_beside(check.limit, low, high, decimals=decimals_for(len(report.reference)))
+    sure = f"{report.contract.confidence * 100:g} % interval"
     if check.demand == "agreement":
         return (
             f"{model} gives the same answer to {percent(check.value, decimals)} % of the images "
-            f"({_range(low, high, max(2, decimals))} %), where "
-            f"{percent(check.limit, 2)} % are asked"
+            f"({sure} {percent(low, decimals)} to {percent(high, decimals)} %), where "
+            f"{check.limit * 100:g} % are asked"
         )
+    interval = f"({sure} {points_interval(check.interval, decimals)})"
     if check.demand == "ece":
         return (
-            f"the calibration error of {model} changes by {points(check.value, 2)} points "
-            f"({points(low, 2)} to {points(high, 2)}), where +{percent(check.limit, 2)} is "
-            "allowed"
+            f"the calibration error of {model} changes by {points(check.value, decimals)} points "
+            f"{interval}, where a rise by {points_allowed(check.limit)} is allowed"
         )
     what = "accuracy"
     if check.class_index is not None:
-        what = f"recall of '{report.reference.class_names[check.class_index]}'"
+        what = f"recall of '{called(report.reference.class_names[check.class_index])}'"
     return (
-        f"{model} changes by {points(check.value, decimals)} points of {what} "
-        f"({points(low, max(2, decimals))} to {points(high, max(2, decimals))}), where a loss of "
-        f"{points_allowed(check.limit)} is allowed"
+        f"{model} changes by {points(check.value, decimals)} points of {what} {interval}, where a "
+        f"loss of {points_allowed(check.limit)} is allowed"
     )
+
+
+def called(name: str) -> str:
+    """Return a name as it is written within a sentence: printable, and not endless."""
+    return shortened(printable(name), _LONGEST_NAME)
 
 
 def _describe_budget(check: Check, model: str) -> str:
@@ -110,21 +134,20 @@ def _describe_budget(check: Check, model: str) -> str:
 
 
 def _blame(report: "ParityReport") -> str:
-    """Return which step the worst model's changed answers arose at."""
+    """Return at which step the answers of the worst model changed."""
     broken = [item for item in report.comparisons if item.decision == "broken" and item.flips]
     if not broken:
         return ""
     item = min(broken, key=lambda item: item.counts.accuracy_difference)
     name, count = _blamed(item)
     lost = [flip for flip in item.flips if flip.effect == "lost"]
-    among = lost or item.flips
-    kind = "lost" if lost else "changed"
+    among = f"{len(lost or item.flips):,} {'lost' if lost else 'changed'}"
+    answers = "answer" if len(lost or item.flips) == 1 else "answers"
     changed = next((step.changed for step in report.path(item) if step.name == name), "")
     where = f" ({changed})" if changed else ""
-    answers = "answer" if len(among) == 1 else "answers"
     return (
-        f" To blame is {name}{where}: {count:,} of the {len(among):,} {kind} {answers} of "
-        f"{item.model} arose there."
+        f"To blame is {name}{where}: {count:,} of the {among} {answers} of {called(item.model)} arose "
+        "there."
     )
 
 
@@ -137,18 +160,11 @@ def _blamed(item: "Comparison") -> tuple[str, int]:
 
 
 def _advice(report: "ParityReport") -> str:
-    count = len(report.reference)
+    images = plural(len(report.reference), "image")
     if report.images_needed is None:
-        return f" No number of images is likely to decide it: the {count:,} lie on the limit."
+        return "No number of images is likely to decide it: what was measured lies on the limit."
+    verb = "does" if len(report.reference) == 1 else "do"
     return (
-        f" {count:,} images do not decide it; about {report.images_needed:,} would, if the rates "
-        "stay as they are."
+        f"{images} {verb} not decide it; about {report.images_needed:,} would, if the rates stay "
+        "as they are."
     )
-
-
-def _confidence(report: "ParityReport") -> float:
-    return report.contract.confidence
-
-
-def _range(low: float, high: float, decimals: int) -> str:
-    return f"{percent(low, decimals)} to {percent(high, decimals)}"

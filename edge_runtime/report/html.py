@@ -193,7 +193,7 @@ def _accuracy(report: ParityReport) -> str:
         f"{accuracy_chart(report)}"
         "<figcaption>Accuracy on the test images, with its 95 % interval, and in brackets the "
         'change in points. <i class="key line"></i>full model <i class="key band"></i>the allowed '
-        f"drop{'' if margin is None else f' of {margin * 100:g} points'}.</figcaption></figure></section>\n"
+        f"drop{allowed}.</figcaption></figure></section>\n"
     )
 
 
