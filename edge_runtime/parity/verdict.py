@@ -146,8 +146,8 @@ def _blame(report: "ParityReport") -> str:
     changed = next((step.changed for step in report.path(item) if step.name == name), "")
     where = f" ({changed})" if changed else ""
     return (
-        f"To blame is {name}{where}: {count:,} of the {among} {answers} of {called(item.model)} arose "
-        "there."
+        f"To blame is {name}{where}: {count:,} of the {among} {answers} of "
+        f"{called(item.model)} arose there."
     )
 
 

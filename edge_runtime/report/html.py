@@ -188,6 +188,7 @@ def _comparison_cells(entry: Entry, decimals: int) -> tuple[str, str, str, str]:
 
 def _accuracy(report: ParityReport) -> str:
     margin = report.contract.margins.accuracy
+    allowed = "" if margin is None else f" of {margin * 100:g} points"
     return (
         "<section><h2>Accuracy</h2><figure>"
         f"{accuracy_chart(report)}"
