@@ -23,6 +23,7 @@ COMMANDS = {
     "train": ("trainer.cli", "Train an image classifier."),
     "convert": ("converter.cli", "Make .tflite files of a trained model."),
     "classify": ("edge_runtime.commands.classify", "Say what pictures show."),
+    "predict": ("edge_runtime.commands.predict", "Store what a model says about test images."),
     "parity": ("edge_runtime.commands.parity", "Prove that converted models answer the same."),
     "inspect": ("edge_runtime.commands.inspect", "Say what a .tflite file is."),
 }

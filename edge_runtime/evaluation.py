@@ -3,7 +3,6 @@
 import importlib.metadata
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,13 +16,14 @@ from edge_runtime.errors import DatasetError, MissingDependencyError
 from edge_runtime.images import Preprocessing
 from edge_runtime.machine import machine_details, memory_growth
 from edge_runtime.manifest import model_stem, read_model
+from edge_runtime.native import native_messages_silenced
 from edge_runtime.predictions import Predictions
 
 SplitName = Literal["test", "train"]
 Progress = Callable[[int], None]
 
 # Other kinds of models are entry points of this group: a suffix without its dot, and a function
-# that takes what `predict_file` does.
+# (path, dataset, *, split, name, progress) to Predictions.
 _ENTRY_POINTS = "fmnist_edge.predictors"
 
 
@@ -44,10 +44,10 @@ def predict_file(
         path: a .tflite file, a bundle (.edge.zip), or a .keras file, which needs TensorFlow.
         dataset: the images, their labels and the class names.
         split: "test" or "train".
-        backend: the runtime of a .tflite file, or its name; by default LiteRT, else
-            tflite-runtime. TensorFlow alone runs a .keras file.
-        threads: threads of the interpreter; TensorFlow chooses its own for a .keras file.
-        kernels: which of the runtime's kernels, as in `Backend.load`; not for a .keras file.
+        backend: what runs .tflite files, or its name; by default LiteRT, else tflite-runtime. A
+            .keras file always runs in TensorFlow, which chooses its own threads and kernels.
+        threads: threads of the interpreter.
+        kernels: which of the runtime's kernels, as in `Backend.load`.
         name: what to call the model in reports; by default the file's name without its suffix.
         progress: called with the number of images done since the last call.
 
@@ -59,16 +59,7 @@ def predict_file(
     predictor = _predictor(path)
     name = name or model_stem(path)
     if predictor is not None:
-        made: Predictions = predictor(
-            path,
-            dataset,
-            split=split,
-            backend=backend,
-            threads=threads,
-            kernels=kernels,
-            name=name,
-            progress=progress,
-        )
+        made: Predictions = predictor(path, dataset, split=split, name=name, progress=progress)
         return made
     file = read_model(path)
     chosen = backend if isinstance(backend, Backend) else choose_backend(backend)
@@ -78,8 +69,7 @@ def predict_file(
         Classifier(file, backend=chosen, threads=threads, kernels=kernels) as classifier,
     ):
         predictions = evaluate(classifier, dataset, model=name, progress=progress, split=split)
-    details = {**predictions.details, "memory_bytes": growth.peak_bytes}
-    return replace(predictions, details=details)
+    return predictions.with_details(memory_bytes=growth.peak_bytes)
 
 
 def evaluate(
@@ -232,7 +222,8 @@ def _predictor(path: Path) -> Callable[..., Predictions] | None:
     kind = path.suffix.removeprefix(".").lower()
     for point in importlib.metadata.entry_points(group=_ENTRY_POINTS, name=kind):
         try:
-            predictor: Callable[..., Predictions] = point.load()
+            with native_messages_silenced():
+                predictor: Callable[..., Predictions] = point.load()
         except ModuleNotFoundError as error:
             raise MissingDependencyError(
                 f"{path}: a .{kind} model needs TensorFlow and its companions ({error.name} is not "

@@ -120,11 +120,20 @@ def open_picture(source: str | Path) -> Image.Image:
     Raises:
         PictureError: as in `read_picture`.
     """
-    name = "standard input" if str(source) == "-" else str(source)
-    return decode(_read(source, name), name=name)
+    return decode(read_picture_bytes(source), name=_name(source))
 
 
-def _read(source: str | Path, name: str) -> bytes:
+def _name(source: str | Path) -> str:
+    return "standard input" if str(source) == "-" else str(source)
+
+
+def read_picture_bytes(source: str | Path) -> bytes:
+    """Read one picture file without decoding it; "-" is standard input.
+
+    Raises:
+        PictureError: it is missing, cannot be read, or is too large.
+    """
+    name = _name(source)
     if str(source) == "-":
         data = sys.stdin.buffer.read(PICTURE_LIMIT_BYTES + 1)
         if len(data) > PICTURE_LIMIT_BYTES:

@@ -1,7 +1,8 @@
 """What is recorded beside a model: its class names, its preprocessing, and how it was made.
 
-The manifest of `int8.tflite` is `int8.manifest.json`. A model without one still runs: its classes
-are numbered, and pictures are fitted to its input without inverting.
+The manifest of `int8.tflite` is `int8.manifest.json`; a bundle (`.edge.zip`) holds both. A model
+without a manifest still runs: its classes are numbered, and pictures are fitted to its input
+without inverting.
 """
 
 import json
@@ -10,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from edge_runtime.archive import read_members
 from edge_runtime.errors import EdgeError, ModelError
 from edge_runtime.files import MEBIBYTE, read_capped, sha256
 from edge_runtime.images import Preprocessing
@@ -18,6 +20,10 @@ SCHEMA_VERSION = 1
 BUNDLE_SUFFIX = ".edge.zip"
 MODEL_LIMIT_BYTES = 512 * MEBIBYTE
 MANIFEST_LIMIT_BYTES = 8 * MEBIBYTE
+
+_MODEL = "model.tflite"
+_MANIFEST = "manifest.json"
+_BUNDLE_MEMBERS = {_MODEL: MODEL_LIMIT_BYTES, _MANIFEST: MANIFEST_LIMIT_BYTES}
 
 Output = Literal["probabilities", "logits"]
 
@@ -114,17 +120,67 @@ class ModelFile:
 
 
 def read_model(path: Path) -> ModelFile:
-    """Read a .tflite file and the manifest beside it.
+    """Read a .tflite file and the manifest beside it, or a bundle that holds both.
 
     Raises:
         ModelError: it is missing, too large, or the manifest does not belong to it.
     """
     data = read_model_bytes(path)
-    return ModelFile(str(path), data, _read_manifest(path, sha256(data)))
+    if is_bundle(path):
+        return _read_bundle(path, data)
+    beside = manifest_path(path)
+    document = _read_manifest_bytes(beside) if beside.exists() else None
+    return _model_file(path, data, document, manifest_name=str(beside))
+
+
+def _read_bundle(path: Path, archive: bytes) -> ModelFile:
+    try:
+        members = read_members(archive, _BUNDLE_MEMBERS)
+    except ModelError as error:
+        raise ModelError(f"{path}: this bundle cannot be used: {error}.") from error
+    return _model_file(
+        path, members[_MODEL], members[_MANIFEST], manifest_name=f"{path}: {_MANIFEST}"
+    )
+
+
+def _model_file(
+    path: Path, data: bytes, document: bytes | None, *, manifest_name: str
+) -> ModelFile:
+    if document is None:
+        return ModelFile(str(path), data)
+    try:
+        manifest = _parse_manifest(document)
+    except (EdgeError, ValueError, RecursionError) as error:
+        raise ModelError(
+            f"{manifest_name}: the manifest cannot be read ({error}); convert the model again."
+        ) from error
+    if manifest.model_sha256 != sha256(data):
+        raise ModelError(
+            f"{manifest_name} describes another file than {path.name} (SHA-256 expected: "
+            f"{manifest.model_sha256[:12]}…, got: {sha256(data)[:12]}…); copy both again, from "
+            "the same conversion."
+        )
+    return ModelFile(str(path), data, manifest)
+
+
+def _read_manifest_bytes(path: Path) -> bytes:
+    try:
+        return read_capped(path, limit_bytes=MANIFEST_LIMIT_BYTES)
+    except (OSError, ValueError) as error:
+        raise ModelError(
+            f"{path}: the manifest cannot be read ({error}); convert the model again."
+        ) from error
+
+
+def _parse_manifest(document: bytes) -> Manifest:
+    fields = json.loads(document)
+    if not isinstance(fields, dict):
+        raise ValueError("expected a JSON object")
+    return Manifest.from_dict(fields)
 
 
 def read_model_bytes(path: Path) -> bytes:
-    """Read a .tflite file alone.
+    """Read a .tflite file alone, or a bundle as it is.
 
     Raises:
         ModelError: it is missing, too large, or cannot be read.
@@ -137,25 +193,3 @@ def read_model_bytes(path: Path) -> bytes:
         raise ModelError(f"{path}: it cannot be read ({error.strerror}).") from error
     except ValueError as error:
         raise ModelError(f"{path}: {error}; this is no model for a small device.") from error
-
-
-def _read_manifest(model: Path, model_sha256: str) -> Manifest | None:
-    path = manifest_path(model)
-    if not path.exists():
-        return None
-    try:
-        document = json.loads(read_capped(path, limit_bytes=MANIFEST_LIMIT_BYTES))
-        if not isinstance(document, dict):
-            raise ValueError("expected a JSON object")
-        manifest = Manifest.from_dict(document)
-    except (EdgeError, OSError, ValueError, RecursionError) as error:
-        raise ModelError(
-            f"{path}: the manifest cannot be read ({error}); convert the model again."
-        ) from error
-    if manifest.model_sha256 != model_sha256:
-        raise ModelError(
-            f"{path} describes another file than {model.name} (SHA-256 expected: "
-            f"{manifest.model_sha256[:12]}…, got: {model_sha256[:12]}…); copy both again, from the "
-            "same conversion."
-        )
-    return manifest

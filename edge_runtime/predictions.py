@@ -21,6 +21,7 @@ from edge_runtime.errors import PredictionsError
 from edge_runtime.files import MEBIBYTE, read_capped, write_atomically
 
 SCHEMA_VERSION = 2
+PREDICTIONS_SUFFIX = ".predictions.npz"
 LIMIT_BYTES = 4096 * MEBIBYTE
 
 # An int8 softmax answers in steps of 1/256, so K classes may miss a sum of 1 by K half steps.
@@ -82,14 +83,14 @@ class Predictions:
             raise PredictionsError(f"Labels must be 0 to {classes - 1}.")
         if not np.isfinite(self.probabilities).all():
             raise PredictionsError(
-                "Some probabilities are NaN or infinite: the model that made them is broken."
+                f"{self.model} answers with NaN or infinity; the model is broken, make it again."
             )
         lowest = float(self.probabilities.min())
         worst = float(np.abs(self.probabilities.sum(axis=1, dtype=np.float64) - 1).max())
         if lowest < 0 or worst > classes * _INT8_HALF_STEP + 1e-3:
             raise PredictionsError(
-                f"The probabilities of an image sum to 1 ± {worst:.3f}, the lowest is "
-                f"{lowest:.3f}; expected probabilities, not scores or logits."
+                f"{self.model}: the probabilities of an image sum to 1 ± {worst:.3f}, the lowest "
+                f"is {lowest:.3f}; expected probabilities, not scores or logits."
             )
 
     def __len__(self) -> int:
@@ -105,6 +106,10 @@ class Predictions:
     def model(self) -> str:
         """What the model is called in reports."""
         return str(self.details.get("model", "model"))
+
+    def with_details(self, **changes: Any) -> "Predictions":
+        """Return the same predictions with some details added or changed."""
+        return replace(self, details={**self.details, **changes})
 
     def save(self, path: Path) -> None:
         """Write a `.predictions.npz`, whole or not at all; the same predictions, the same bytes."""

@@ -4,7 +4,6 @@ import json
 import platform
 import shutil
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +12,9 @@ import numpy as np
 import sklearn.metrics
 import tensorflow as tf
 
-from edge_runtime.datasets import Dataset, image_hashes
+from edge_runtime.datasets import Dataset
 from edge_runtime.errors import RunError
-from edge_runtime.files import put_folder_in_place, sha256, write_json_atomically
-from edge_runtime.machine import machine_details
+from edge_runtime.files import put_folder_in_place, write_json_atomically
 from edge_runtime.metrics import Rate
 from edge_runtime.predictions import Predictions
 from edge_runtime.runs import Run, mark_latest, open_run
@@ -29,7 +27,8 @@ from trainer.models import (
     load_keras,
     save_keras,
 )
-from trainer.training import Epoch, fit, probabilities, raw_outputs
+from trainer.prediction import predict
+from trainer.training import Epoch, fit, raw_outputs
 
 FULL_MODEL = "full (Keras)"
 
@@ -140,9 +139,14 @@ def finish_run(
     on_step("measuring on the test images")
     document["training"] = config.to_dict()
     document["output"] = _kind_of_output(model, dataset)
-    predictions = _predict(model, dataset)
+    model_path = partial / "model.keras"
+    save_keras(model, model_path)
+    predictions = predict(
+        model, dataset, split="test", name=FULL_MODEL, model_bytes=model_path.read_bytes()
+    )
+    predictions.save(partial / "full.predictions.npz")
     on_step("drawing the figures")
-    _write_results(partial, document, model, dataset, history, predictions, config.seed)
+    _write_results(partial, document, dataset, history, predictions, config.seed)
     for leftover in (_INITIAL_MODEL, _CHECKPOINT):
         (partial / leftover).unlink(missing_ok=True)
     target = partial.with_name(partial.name.removeprefix(".").removesuffix(".partial"))
@@ -166,38 +170,14 @@ def _kind_of_output(model: Any, dataset: Dataset) -> str:
     return "probabilities" if gives_probabilities(outputs) else "logits"
 
 
-def _predict(model: Any, dataset: Dataset) -> Predictions:
-    return Predictions(
-        probabilities(model, dataset.test.images),
-        dataset.test.labels,
-        image_hashes(dataset.test.images),
-        dataset.class_names,
-        {
-            "model": FULL_MODEL,
-            "scheme": "float32",
-            "dataset": dataset.name,
-            "dataset_fingerprint": dataset.fingerprint,
-            "backend": "tensorflow",
-            "backend_version": tf.__version__,
-            **machine_details(),
-        },
-    )
-
-
 def _write_results(
     folder: Path,
     document: dict[str, Any],
-    model: Any,
     dataset: Dataset,
     history: list[Epoch],
     predictions: Predictions,
     seed: int,
 ) -> None:
-    save_keras(model, folder / "model.keras")
-    model_bytes = (folder / "model.keras").read_bytes()
-    details = {**predictions.details, "size_bytes": len(model_bytes)}
-    details["model_sha256"] = sha256(model_bytes)
-    replace(predictions, details=details).save(folder / "full.predictions.npz")
     write_json_atomically(folder / "history.json", {"epochs": history})
     metrics = _metrics(predictions, history, document["parameter_count"])
     write_json_atomically(folder / "metrics.json", metrics)

@@ -17,6 +17,7 @@ from PIL import Image
 
 from edge_runtime.datasets.dataset import Dataset, DatasetSpec, Split
 from edge_runtime.errors import DatasetError, MissingDependencyError, nearest_name
+from edge_runtime.files import sha256
 from edge_runtime.images import Preprocessing, prepare
 from edge_runtime.native import native_messages_silenced
 
@@ -184,13 +185,14 @@ def _read_fitted(records: Any, keys: tuple[str, str], spec: DatasetSpec) -> Spli
             "with --image-size, as in --image-size 64x64."
         )
     preprocessing = Preprocessing(*spec.image_size, spec.channels or 3)
-    images, labels = [], []
+    images, labels, stored = [], [], []
     for record in _numpy(records):
         pixels = record[keys[0]]
         image = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
         images.append(prepare(image, preprocessing, invert="no").pixels)
         labels.append(int(record[keys[1]]))
-    return Split(np.stack(images), np.array(labels, np.int64))
+        stored.append(sha256(np.ascontiguousarray(pixels).data).encode())
+    return Split(np.stack(images), np.array(labels, np.int64), np.array(stored, "S64"))
 
 
 def _numpy(records: Any) -> Iterator[Any]:

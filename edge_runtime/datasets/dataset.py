@@ -62,8 +62,8 @@ class Split:
     Attributes:
         images: (N, H, W, C) uint8.
         labels: (N,) int64, index into the class names.
-        source_sha256: (N,) S64, hashes of the picture files; None where the pixels are stored as
-            they are.
+        source_sha256: (N,) S64, hashes of the picture files, or of the pixels before they were
+            resized; None where ``images`` are the pixels as they are stored.
     """
 
     images: NDArray[np.uint8]

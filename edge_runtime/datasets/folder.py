@@ -1,5 +1,6 @@
 """A folder of pictures for each class, split already (`train/`, `test/`) or split here."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -8,9 +9,24 @@ from PIL import Image
 
 from edge_runtime.datasets.dataset import Dataset, DatasetSpec, Split
 from edge_runtime.errors import DatasetError, PictureError
-from edge_runtime.images import PICTURE_SUFFIXES, Preprocessing, fit, open_picture, prepare
+from edge_runtime.files import sha256
+from edge_runtime.images import (
+    PICTURE_SUFFIXES,
+    Preprocessing,
+    decode,
+    fit,
+    prepare,
+    read_picture_bytes,
+)
 
 _TEST_SHARE = 0.2
+
+
+@dataclass(frozen=True, eq=False)
+class _LabelledPicture:
+    image: Image.Image
+    label: int
+    sha256: str  # of the file's bytes
 
 
 def load_folder(spec: DatasetSpec) -> Dataset:
@@ -34,7 +50,7 @@ def load_folder(spec: DatasetSpec) -> Dataset:
         class_names = _class_names(folder)
         train, test = _split(_list(folder, class_names), spec.seed, class_names)
     pictures = _read_pictures([*train, *test], spec)
-    preprocessing = _preprocessing([image for image, _ in pictures], spec)
+    preprocessing = _preprocessing([picture.image for picture in pictures], spec)
     rng = np.random.default_rng(spec.seed)
     parts = pictures[: len(train)], pictures[len(train) :]
     splits = [_to_split(part, preprocessing, rng) for part in parts]
@@ -109,32 +125,31 @@ def _refuse_untrained_class(train: list[tuple[Path, int]], class_names: tuple[st
             )
 
 
-def _read_pictures(
-    listing: list[tuple[Path, int]], spec: DatasetSpec
-) -> list[tuple[Image.Image, int]]:
-    pictures: list[tuple[Image.Image, int]] = []
+def _read_pictures(listing: list[tuple[Path, int]], spec: DatasetSpec) -> list[_LabelledPicture]:
+    pictures: list[_LabelledPicture] = []
     for path, label in listing:
-        image = _open(path, spec)
-        first = pictures[0][0] if pictures else image
+        image, digest = _open(path, spec)
+        first = pictures[0].image if pictures else image
         if image.size != first.size:
             raise DatasetError(
                 f"{path} is {image.width} × {image.height}, the pictures before it are "
                 f"{first.width} × {first.height}; give the size that the model shall have with "
                 "--image-size, as in --image-size 28x28."
             )
-        pictures.append((image, label))
+        pictures.append(_LabelledPicture(image, label, digest))
     return pictures
 
 
-def _open(path: Path, spec: DatasetSpec) -> Image.Image:
+def _open(path: Path, spec: DatasetSpec) -> tuple[Image.Image, str]:
     try:
-        image = open_picture(path)
+        data = read_picture_bytes(path)
+        image = decode(data, name=str(path))
     except PictureError as error:
         raise DatasetError(f"{error} Mend or remove it.") from error
     if spec.channels == 1:
         image = image.convert("L")
     # At once: thousands of photographs do not fit into memory at their full size.
-    return fit(image, spec.image_size[::-1]) if spec.image_size else image
+    return fit(image, spec.image_size[::-1]) if spec.image_size else image, sha256(data)
 
 
 def _preprocessing(images: list[Image.Image], spec: DatasetSpec) -> Preprocessing:
@@ -145,11 +160,11 @@ def _preprocessing(images: list[Image.Image], spec: DatasetSpec) -> Preprocessin
 
 
 def _to_split(
-    pictures: list[tuple[Image.Image, int]], preprocessing: Preprocessing, rng: np.random.Generator
+    pictures: list[_LabelledPicture], preprocessing: Preprocessing, rng: np.random.Generator
 ) -> Split:
     images: NDArray[np.uint8] = np.empty((len(pictures), *preprocessing.shape), np.uint8)
-    for index, (image, _) in enumerate(pictures):
-        images[index] = prepare(image, preprocessing, invert="no").pixels
-    labels = np.array([label for _, label in pictures], np.int64)
-    order = rng.permutation(len(pictures))
-    return Split(images[order], labels[order])
+    for index, picture in enumerate(pictures):
+        images[index] = prepare(picture.image, preprocessing, invert="no").pixels
+    labels = np.array([picture.label for picture in pictures], np.int64)
+    files = np.array([picture.sha256.encode() for picture in pictures], "S64")
+    return Split(images, labels, files).take(rng.permutation(len(pictures)))

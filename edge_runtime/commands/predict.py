@@ -1,0 +1,208 @@
+"""The command `predict`."""
+
+import tempfile
+from pathlib import Path
+from typing import Any, get_args
+
+import click
+import numpy as np
+
+from edge_runtime.backends import BACKENDS, Kernels
+from edge_runtime.console import (
+    Console,
+    dataset_options,
+    json_option,
+    refuse_options_without_dataset,
+    run_options,
+    spec_from_options,
+    talk_options,
+)
+from edge_runtime.datasets import Dataset, load_dataset
+from edge_runtime.errors import PredictionsError, RunError
+from edge_runtime.evaluation import SplitName, chosen_split, predict_file
+from edge_runtime.files import MEBIBYTE, to_json
+from edge_runtime.manifest import model_stem
+from edge_runtime.metrics import Rate
+from edge_runtime.predictions import PREDICTIONS_SUFFIX, Predictions
+from edge_runtime.runs import find_run, open_run
+
+
+@click.command()
+@click.argument("model", type=click.Path(path_type=Path))
+@run_options
+@dataset_options(default=None)
+@click.option(
+    "--split",
+    type=click.Choice(get_args(SplitName)),
+    default="test",
+    show_default=True,
+    help="Which images of the dataset.",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Where to write, a folder or a name that ends in .predictions.npz.  "
+    "[default: NAME.predictions.npz here]",
+)
+@click.option("--force", is_flag=True, help="Replace predictions of that name.")
+@click.option("--name", help="What reports call the model.  [default: the file's name]")
+@click.option(
+    "--backend",
+    metavar="NAME",
+    help=f"{', '.join(backend.name for backend in BACKENDS)}, for a .tflite.  [default: the first "
+    "of the first two that is installed]",
+)
+@click.option(
+    "--kernels",
+    type=click.Choice(get_args(Kernels)),
+    default="auto",
+    show_default=True,
+    help="auto uses XNNPACK where it can, built-in never; reference is slow and plain.",
+)
+@click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True)
+@json_option
+@talk_options
+@click.pass_context
+def predict(
+    context: click.Context,
+    /,
+    model: Path,
+    run_name: str | None,
+    runs_dir: str,
+    split: SplitName,
+    out: Path | None,
+    force: bool,
+    name: str | None,
+    backend: str | None,
+    kernels: Kernels,
+    threads: int,
+    as_json: bool,
+    **dataset_choice: Any,
+) -> None:
+    """Store what MODEL says about the images of a dataset: a .tflite, a bundle (.edge.zip), or a
+    .keras, which needs TensorFlow.
+
+    The file holds the probabilities, which images they are about, and what computed them. `parity`
+    compares such files, wherever they were made. The images are by default those of the run that
+    MODEL lies in, or else of the latest run.
+    """  # noqa: D205
+    console = context.ensure_object(Console)
+    refuse_options_without_dataset(dataset_choice)
+    if model.suffix == ".keras" and (backend or kernels != "auto" or threads != 1):
+        raise click.UsageError(
+            "--backend, --kernels and --threads are for .tflite files; TensorFlow runs a .keras."
+        )
+    name = name or model_stem(model)
+    target = _target(out, name)
+    _refuse_impossible(target, force=force)
+    dataset = _dataset(model, dataset_choice, runs_dir, run_name)
+    with console.progress(len(chosen_split(dataset, split)), name) as advance:
+        predictions = predict_file(
+            model,
+            dataset,
+            split=split,
+            backend=backend,
+            threads=threads,
+            kernels=kernels,
+            name=name,
+            progress=advance,
+        )
+    predictions.save(target)
+    _print(predictions, target, as_json)
+
+
+def _target(out: Path | None, name: str) -> Path:
+    default = f"{name.replace('/', '-')}{PREDICTIONS_SUFFIX}"
+    if out is None:
+        return Path(default)
+    if out.is_dir():
+        return out / default
+    if not out.name.endswith(PREDICTIONS_SUFFIX):
+        suggested = out.with_name(out.name.removesuffix(".npz") + PREDICTIONS_SUFFIX)
+        raise click.UsageError(
+            f"Expected --out to be a folder that is there, or to end in {PREDICTIONS_SUFFIX}, as "
+            f"in {suggested}; `parity` knows predictions by that."
+        )
+    return out
+
+
+def _refuse_impossible(target: Path, *, force: bool) -> None:
+    """Raise unless the file can be written; asked before the slow part."""
+    if target.is_dir():
+        raise PredictionsError(f"{target} is a folder; choose another name with --out.")
+    if target.exists() and not force:
+        raise PredictionsError(f"{target} exists; choose another --out, or use --force.")
+    if not target.parent.is_dir():
+        raise PredictionsError(f"There is no folder {target.parent}; make it, or choose another.")
+    try:
+        # As long a name as the temporary file that it will be written to has.
+        with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}."):
+            pass
+    except OSError as error:
+        raise PredictionsError(
+            f"{target} cannot be written ({error.strerror}); choose another --out."
+        ) from error
+
+
+def _dataset(model: Path, options: dict[str, Any], runs_dir: str, run_name: str | None) -> Dataset:
+    if options["dataset"] is not None:
+        return load_dataset(spec_from_options(options, seed=0))
+    if run_name is None and (model.parent / "full.predictions.npz").is_file():
+        return open_run(model.parent).load_dataset()
+    try:
+        run = find_run(Path(runs_dir), run_name)
+    except RunError as error:
+        raise RunError(f"{error} Or name the images with --dataset.") from error
+    return run.load_dataset()
+
+
+def _classes_without_images(predictions: Predictions) -> list[str]:
+    counts = np.bincount(predictions.labels, minlength=len(predictions.class_names))
+    return [name for name, count in zip(predictions.class_names, counts, strict=True) if count == 0]
+
+
+def _print(predictions: Predictions, target: Path, as_json: bool) -> None:
+    right = int((predictions.answers == predictions.labels).sum())
+    accuracy = Rate(right, len(predictions))
+    absent = _classes_without_images(predictions)
+    if as_json:
+        document = {
+            "predictions": str(target),
+            "accuracy": accuracy.to_dict(),
+            "classes_without_images": absent,
+            **predictions.details,
+        }
+        click.echo(to_json(document))
+        return
+    details = predictions.details
+    low, high = accuracy.interval
+    click.echo(
+        f"model     {details['model']}: {details['scheme']}, {details['size_bytes']:,} bytes"
+    )
+    click.echo(f"images    {len(predictions):,} {details['split']} images of {details['dataset']}")
+    if absent:
+        click.echo(f"          none of them is: {', '.join(absent)}")
+    click.echo(f"right     {right:,}, {accuracy.value:.1%} (95 % interval {low:.1%} to {high:.1%})")
+    click.echo(f"latency   {_latency(details)}")
+    threads = details["threads"]
+    count = "" if threads is None else f", {threads} thread{'s' if threads > 1 else ''}"
+    click.echo(f"kernels   {details['kernels']}")
+    click.echo(f"runtime   {details['backend']} {details['backend_version']}{count}")
+    click.echo(f"memory    {_memory(details)}")
+    click.echo(f"written   {target}")
+
+
+def _latency(details: Any) -> str:
+    latency = details["latency_us"]
+    if latency is None:
+        return "not measured: images went in batches"
+    return (
+        f"{latency['median']:,.1f} µs median of one image, 80 % within "
+        f"{latency['p10']:,.1f} to {latency['p90']:,.1f}"
+    )
+
+
+def _memory(details: Any) -> str:
+    grown = details["memory_bytes"]
+    return "not measured" if grown is None else f"{grown / MEBIBYTE:,.1f} MiB more at most"

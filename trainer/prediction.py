@@ -1,0 +1,73 @@
+"""What a full Keras model says about a dataset, to compare converted models with."""
+
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+from edge_runtime.datasets import Dataset
+from edge_runtime.evaluation import (
+    Progress,
+    SplitName,
+    chosen_split,
+    make_predictions,
+    prediction_details,
+)
+from edge_runtime.files import sha256
+from edge_runtime.machine import memory_growth
+from edge_runtime.predictions import Predictions
+from trainer.models import load_classifier
+from trainer.training import probabilities
+
+_SCHEME = "keras"
+
+
+def predict_keras(
+    path: Path,
+    dataset: Dataset,
+    *,
+    split: SplitName,
+    name: str,
+    progress: Progress,
+) -> Predictions:
+    """Return what a `.keras` file says; `predict_file` of `edge_runtime` finds this by the suffix.
+
+    Raises:
+        ModelError: the file cannot be loaded, or does not fit the dataset.
+    """
+    with memory_growth() as growth:
+        model = load_classifier(path, dataset)
+        predictions = predict(model, dataset, split=split, name=name, model_bytes=path.read_bytes())
+    progress(len(predictions))
+    return predictions.with_details(memory_bytes=growth.peak_bytes)
+
+
+def predict(
+    model: Any, dataset: Dataset, *, split: SplitName, name: str, model_bytes: bytes
+) -> Predictions:
+    """Return what a loaded Keras model says about the images of a dataset.
+
+    Images go through in batches, so there is no latency of one image.
+
+    Args:
+        model: takes the dataset's images; logits get a softmax.
+        dataset: the images, their labels and the class names.
+        split: "test" or "train".
+        name: what to call the model in reports.
+        model_bytes: its `.keras` file.
+    """
+    details = prediction_details(
+        dataset,
+        split,
+        model=name,
+        model_sha256=sha256(model_bytes),
+        size_bytes=len(model_bytes),
+        scheme=_SCHEME,
+        backend="tensorflow",
+        backend_version=tf.__version__,
+        kernels="TensorFlow",
+        threads=tf.config.threading.get_intra_op_parallelism_threads() or None,
+        preprocessing=dataset.preprocessing,
+    )
+    answers = probabilities(model, chosen_split(dataset, split).images)
+    return make_predictions(answers, dataset, split, details)
