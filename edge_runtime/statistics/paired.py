@@ -48,12 +48,10 @@ def difference_interval(
 
     It is Tango's score interval for paired proportions (Tango 1998, Statistics in Medicine 17:
     891-908) with a continuity correction of 1/√(m + 4) images, where m = lost + won: half an image
-    when no answer changed, and soon nothing. The uncorrected interval covers too seldom where few
-    answers changed and all to one side, which is what quantization does: 93.2 % for 200 images of
-    which 2 % get lost. Corrected it covers at least 94 % there, and nowhere much more than 95 %;
-    docs/verdict.md has the table and `scripts/simulate-coverage` makes it. Newcombe's interval
-    (1998, method 10) is closed but rests on a correlation that is undefined where no answer
-    changed, the case that matters most here.
+    when no answer changed, and soon nothing. Without it the interval covers too seldom where few
+    answers changed and all to one side, which is what quantization does: 93.3 % for 200 images of
+    which 2 % get lost. docs/verdict.md compares it with others; `scripts/simulate-coverage`
+    measures it.
 
     Args:
         lost: images right for the reference and wrong for the candidate, one number or (M,).
