@@ -1,7 +1,16 @@
-"""What people and programs read of a comparison: a table, a page and a JSON document."""
+"""What people and programs read of a comparison: a table, a page, JSON, JUnit XML and Markdown."""
 
-from edge_runtime.report.document import report_json
+from edge_runtime.report.document import report_json, report_schema
 from edge_runtime.report.html import report_html
+from edge_runtime.report.junit import report_junit
+from edge_runtime.report.markdown import report_markdown
 from edge_runtime.report.table import report_table
 
-__all__ = ["report_html", "report_json", "report_table"]
+__all__ = [
+    "report_html",
+    "report_json",
+    "report_junit",
+    "report_markdown",
+    "report_schema",
+    "report_table",
+]

@@ -1,29 +1,178 @@
-"""The report for programs: JSON."""
+"""The report for programs: JSON, described by a JSON Schema that comes with the package."""
 
+import json
 import math
+import re
 from collections.abc import Mapping
+from importlib.resources import files
 from typing import Any
 
+import numpy as np
+
 from edge_runtime.files import to_json
-from edge_runtime.parity import ParityReport
+from edge_runtime.metrics import PairedCounts
+from edge_runtime.parity import (
+    TIE_RULE,
+    Check,
+    Comparison,
+    Decision,
+    Flip,
+    ParityReport,
+    Step,
+    cell_changes,
+    class_changes,
+)
+
+SCHEMA_VERSION = 2
+SCHEMA_ID = f"urn:fmnist-edge:schema:report:{SCHEMA_VERSION}"
+THRESHOLDS = (0.50, 0.80, 0.90, 0.95, 0.99)
+
+_EXIT_CODES: dict[Decision, tuple[int, str]] = {
+    "holds": (0, "every demand of the contract is shown to be kept"),
+    "broken": (3, "a demand of the contract is broken"),
+    "inconclusive": (4, "there are too few images to tell whether the contract is kept"),
+}
+# A list of numbers that `to_json` put on a line each. No text has a line break in JSON.
+_NUMBERS = re.compile(r"\[\n\s+([-+\d.eE,\s]+?)\n\s+\]")
 
 
 def report_json(report: ParityReport) -> str:
     """Return all figures of a report as indented JSON text, without a newline at the end.
 
-    The recall of a class without test images is null, and so is what is not finite in the details
-    of a model.
+    `report_schema` describes it. What is not finite in the details of a model becomes null.
     """
-    document: dict[str, Any] = _finite(report.to_dict())
-    return to_json(document)
+    text = to_json(_plain(report_document(report)))
+    return _NUMBERS.sub(lambda match: f"[{' '.join(match[1].split())}]", text)
 
 
-def _finite(value: Any) -> Any:
-    """Return a copy in which NaN and infinity, which JSON has no words for, are None."""
+def report_schema() -> dict[str, Any]:
+    """Return the JSON Schema (2020-12) of what `report_json` writes."""
+    folder = files("edge_runtime.report").joinpath("schema")
+    schema = folder.joinpath(f"report-{SCHEMA_VERSION}.json").read_text("utf-8")
+    return dict(json.loads(schema))
+
+
+def report_document(report: ParityReport) -> dict[str, Any]:
+    """Return all figures of a report as it is written; details are as the predictions have them."""
+    code, meaning = _EXIT_CODES[report.decision]
+    return {
+        "$schema": SCHEMA_ID,
+        "schema_version": SCHEMA_VERSION,
+        "decision": report.decision,
+        "holds": report.holds,
+        "verdict": report.verdict,
+        "exit_code": code,
+        "exit_code_meaning": meaning,
+        "images_needed": report.images_needed,
+        "contract": report.contract.to_dict(),
+        "image_count": len(report.reference),
+        "class_names": list(report.reference.class_names),
+        "tie_rule": TIE_RULE,
+        "full": _full(report),
+        "steps": [
+            _step(report, step, checks)
+            for step, checks in zip(report.steps, report.step_checks, strict=True)
+        ],
+        "comparisons": [_comparison(report, item) for item in report.comparisons],
+    }
+
+
+def _full(report: ParityReport) -> dict[str, Any]:
+    counts = report.comparisons[0].counts
+    return {
+        "model": report.reference.model,
+        "accuracy": counts.reference_accuracy.to_dict(),
+        "calibration": counts.reference_confidence.to_dict(),
+        "confusion": counts.reference_confusion.tolist(),
+        "ties": counts.reference_ties,
+        "details": report.reference.details,
+    }
+
+
+def _step(report: ParityReport, step: Step, checks: tuple[Check, ...]) -> dict[str, Any]:
+    return {
+        "name": step.name,
+        "kinds": list(step.kinds),
+        "before": step.before,
+        "after": step.after,
+        "before_model": step.before_model,
+        "after_model": step.after_model,
+        "changed": step.changed,
+        "checks": [check.to_dict() for check in checks],
+        **_paired(step.counts, report.contract.confidence),
+    }
+
+
+def _comparison(report: ParityReport, item: Comparison) -> dict[str, Any]:
+    counts = item.counts
+    ece_interval = counts.joint_calibration.ece_difference_interval(report.contract.confidence)
+    return {
+        "model": item.model,
+        "decision": item.decision,
+        "holds": item.holds,
+        "is_last": item.is_last,
+        "path": list(item.steps),
+        "blamed_step": item.blamed_step,
+        "checks": [check.to_dict() for check in item.checks],
+        "accuracy": counts.candidate_accuracy.to_dict(),
+        **_paired(counts, report.contract.confidence),
+        "class_changes": [change.to_dict() for change in class_changes(counts)],
+        "cell_changes": [change.to_dict() for change in cell_changes(counts)],
+        "confusion": counts.candidate_confusion.tolist(),
+        "confusion_difference": counts.confusion_difference.tolist(),
+        "calibration": counts.candidate_confidence.to_dict(),
+        "ece_difference": counts.ece_difference,
+        "ece_difference_interval": list(ece_interval),
+        "thresholds": [counts.at_threshold(value).to_dict() for value in THRESHOLDS],
+        "distances": _distances(counts),
+        "ties": counts.candidate_ties,
+        "tied_flips": counts.tied_flips,
+        "flips": [_flip(report, flip) for flip in item.flips],
+        "details": item.details,
+    }
+
+
+def _paired(counts: PairedCounts, confidence: float) -> dict[str, Any]:
+    """Return how the answers of two models differ, with intervals of the contract's confidence."""
+    exact = counts.agreement.exact_interval(confidence)
+    return {
+        "accuracy_difference": counts.accuracy_difference,
+        "accuracy_difference_interval": list(counts.difference_interval(confidence)),
+        "flip_count": counts.flips,
+        "lost": counts.lost,
+        "won": counts.won,
+        "mcnemar_p_value": counts.mcnemar_p_value,
+        "agreement": {**counts.agreement.to_dict(), "exact_interval": list(exact)},
+    }
+
+
+def _distances(counts: PairedCounts) -> dict[str, Any]:
+    return {
+        "total_variation": counts.total_variation.to_dict(),
+        "kl_divergence": counts.kl.to_dict(),
+        "mean_probability_difference": counts.mean_difference,
+        "largest_probability_difference": counts.largest_difference,
+    }
+
+
+def _flip(report: ParityReport, flip: Flip) -> dict[str, Any]:
+    sha256 = bytes(report.reference.image_sha256[flip.image]).decode("ascii", "replace")
+    return {**flip.to_dict(), "image_sha256": sha256}
+
+
+def _plain(value: Any) -> Any:
+    """Return a copy that JSON has words for: details come from files and from other programs."""
     if isinstance(value, Mapping):
-        return {str(key): _finite(item) for key, item in value.items()}
+        return {_encodable(key): _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
+        return [_plain(item) for item in value]
+    if isinstance(value, np.generic | np.ndarray):
+        return _plain(value.tolist())
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value if value is None or isinstance(value, bool | int) else _encodable(value)
+
+
+def _encodable(value: object) -> str:
+    """Return text without halves of characters, which UTF-8 cannot hold."""
+    return str(value).encode("utf-8", "replace").decode("utf-8")

@@ -1,0 +1,256 @@
+"""The report for a pull request: Markdown as GitHub and GitLab show it."""
+
+import re
+from collections.abc import Iterable, Sequence
+
+from edge_runtime.metrics import decimals_for
+from edge_runtime.parity import Comparison, Decision, Flip, ParityReport, class_changes
+from edge_runtime.parity.verdict import called, consequence, findings, headline
+from edge_runtime.report.demands import demand_groups, demanded, found
+from edge_runtime.report.entries import Entry, entries, facts, flip_counts
+from edge_runtime.wording import (
+    ABSENT,
+    microseconds,
+    percent,
+    percent_interval,
+    plural,
+    points,
+    points_interval,
+    printable,
+    shortened,
+)
+
+# GitHub takes 65,536 characters in a comment; some room is left for what a workflow adds.
+LIMIT_CHARACTERS = 60_000
+_MOST_ROWS = 40
+_MOST_FINDINGS = 5
+_MOST_FLIPS = 10
+_LONGEST_NAME = 60
+_LONGEST_FACT = 500
+
+_MARKS: dict[Decision, str] = {"holds": "✅", "inconclusive": "⚠️", "broken": "❌"}
+_SEVERITY: tuple[Decision, ...] = ("broken", "inconclusive", "holds")
+_LEFT_OUT = "_More is in report.json; a comment has no room for it._"
+
+
+def report_markdown(report: ParityReport) -> str:
+    """Return a report as Markdown of at most 60,000 characters, without a newline at the end.
+
+    Names of models and classes come from other people's files: they stand in code spans, and in
+    sentences without force, so that they neither format, link, nor call anybody.
+    """
+    parts = [
+        _verdict(report),
+        _demands(report),
+        _models(report),
+        _steps(report),
+        *(_model_details(report, item) for item in report.comparisons),
+        _measured_on(report),
+    ]
+    room = LIMIT_CHARACTERS - len(_LEFT_OUT) - 2
+    kept: list[str] = []
+    for part in filter(None, parts):
+        if sum(len(text) + 2 for text in kept) + len(part) > room:
+            kept.append(_LEFT_OUT)
+            break
+        kept.append(part)
+    return "\n\n".join(kept)
+
+
+def _verdict(report: ParityReport) -> str:
+    decided = findings(report)
+    lines = [f"- {plain(text)}." for text in decided[:_MOST_FINDINGS]]
+    if len(decided) > _MOST_FINDINGS:
+        lines.append(f"- and {len(decided) - _MOST_FINDINGS:,} more, in the table")
+    after = plain(consequence(report))
+    title = f"## {_MARKS[report.decision]} {headline(report)}"
+    return "\n\n".join(filter(None, [title, "\n".join(lines), after]))
+
+
+def _demands(report: ParityReport) -> str:
+    rows = [
+        (check.decision, [_decision(check.decision), group_name, demanded(check), sentence])
+        for group in demand_groups(report)
+        for check in group.checks
+        for group_name in [_cell(f"{group.kind} ", group.name)]
+        for sentence in [plain(found(check, group, report))]
+    ]
+    # The gravest first, for what has no room is at the end.
+    rows.sort(key=lambda row: _SEVERITY.index(row[0]))
+    if not rows:
+        return ""
+    return "### Demands\n\n" + _table(["", "of", "demand", "found"], [row for _, row in rows])
+
+
+def _decision(decision: Decision) -> str:
+    return f"{_MARKS[decision]} {decision}"
+
+
+def _models(report: ParityReport) -> str:
+    decimals = decimals_for(len(report.reference))
+    confidence = report.contract.confidence
+    headings = [
+        "model",
+        "accuracy % [95 %]",
+        f"change, points [{confidence * 100:g} %]",
+        "same answer %",
+        "lost / won",
+        "bytes",
+        "median µs",
+    ]
+    rows = [_model_row(entry, decimals, confidence) for entry in entries(report)]
+    images = plural(len(report.reference), "test image")
+    return f"### Models\n\n{images}.\n\n" + _table(headings, rows, numbers_from=1)
+
+
+def _model_row(entry: Entry, decimals: int, confidence: float) -> list[str]:
+    size, latency = entry.size_bytes, entry.latency_us("median")
+    change = agreement = flips = ABSENT
+    if entry.comparison is not None:
+        counts = entry.comparison.counts
+        interval = points_interval(counts.difference_interval(confidence), decimals)
+        change = f"{points(counts.accuracy_difference, decimals)} [{interval}]"
+        agreement = percent(counts.agreement.value, decimals)
+        flips = f"{counts.lost:,} / {counts.won:,}"
+    accuracy = percent(entry.accuracy.value, decimals)
+    return [
+        code(entry.model, in_table=True),
+        f"{accuracy} [{percent_interval(entry.accuracy, decimals)}]",
+        change,
+        agreement,
+        flips,
+        ABSENT if size is None else f"{size:,}",
+        ABSENT if latency is None else microseconds(latency),
+    ]
+
+
+def _steps(report: ParityReport) -> str:
+    blamed = {item.blamed_step for item in report.comparisons if item.decision == "broken"}
+    rows = []
+    for index, step in enumerate(report.steps):
+        mark = " ← to blame" if index in blamed else ""
+        counts = step.counts
+        rows.append(
+            [
+                f"{step.name}{mark}",
+                f"{code(step.before_model, in_table=True)} → "
+                f"{code(step.after_model, in_table=True)}",
+                plain(shortened(printable(step.changed), 2 * _LONGEST_NAME)),
+                f"{counts.flips:,}",
+                f"{counts.lost:,} / {counts.won:,}",
+            ]
+        )
+    headings = ["step", "from → to", "what changed", "changed answers", "lost / won"]
+    return "### Steps\n\n" + _table(headings, rows, numbers_from=3)
+
+
+def _model_details(report: ParityReport, item: Comparison) -> str:
+    """Return what became of the answers of one model, folded."""
+    counts = item.counts
+    lost, won, neither = flip_counts(item)
+    changed = (
+        f"{plural(len(item.flips), 'answer')} changed: {lost:,} lost, {won:,} won, {neither:,} "
+        f"neither right. McNemar p = {counts.mcnemar_p_value:.2g}."
+        if item.flips
+        else "No answer changed."
+    )
+    calibration = (
+        f"Calibration error {percent(counts.reference_confidence.ece)} → "
+        f"{percent(counts.candidate_confidence.ece)} %. "
+        f"Mean total variation {counts.total_variation.mean:.4f}, 99 of 100 images below "
+        f"{counts.total_variation.percentile(99):.4f}."
+    )
+    parts = [changed, _classes(report, item), _flips(report, item), calibration]
+    return _folded(f"{called(item.model)}: classes and changed answers", filter(None, parts))
+
+
+def _classes(report: ParityReport, item: Comparison) -> str:
+    moved = [change for change in class_changes(item.counts) if change.lost or change.won]
+    moved.sort(key=lambda change: change.after.value - change.before.value)
+    rows = [
+        [
+            code(report.reference.class_names[change.index], in_table=True),
+            f"{percent(change.before.value)} → {percent(change.after.value)}",
+            f"{points(change.after.value - change.before.value)} "
+            f"[{points_interval(change.interval, 1)}]",
+            f"{change.lost:,} / {change.won:,}",
+            f"beyond chance (p = {change.p_value:.2g})"
+            if change.beyond_chance
+            else "within chance",
+        ]
+        for change in moved
+    ]
+    headings = ["class", "recall %", "change, points [95 %]", "lost / won", ""]
+    return _table(headings, rows, numbers_from=1) if rows else ""
+
+
+def _flips(report: ParityReport, item: Comparison) -> str:
+    def answer(index: int, confidence: float) -> str:
+        name = code(report.reference.class_names[index], in_table=True)
+        return f"{name} {percent(confidence, 0)} %"
+
+    def row(flip: Flip) -> list[str]:
+        return [
+            f"{flip.image}",
+            code(report.reference.class_names[flip.label], in_table=True),
+            answer(flip.reference, flip.reference_confidence),
+            answer(flip.candidate, flip.candidate_confidence),
+            flip.effect,
+            flip.blame,
+        ]
+
+    if not item.flips:
+        return ""
+    headings = ["image", "is", "full model", "converted", "effect", "arose at"]
+    return _table(headings, [row(flip) for flip in item.flips], most=_MOST_FLIPS)
+
+
+def _measured_on(report: ParityReport) -> str:
+    lines = [f"- {name}: {plain(shortened(text, _LONGEST_FACT))}" for name, text in facts(report)]
+    return _folded("Measured on", ["\n".join(lines)]) if lines else ""
+
+
+def _folded(summary: str, parts: Iterable[str]) -> str:
+    # A summary is HTML, in which Markdown says nothing but code spans and escapes still work.
+    body = "\n\n".join(parts)
+    return f"<details><summary>{plain(summary)}</summary>\n\n{body}\n\n</details>"
+
+
+def _table(
+    headings: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    numbers_from: int | None = None,
+    most: int = _MOST_ROWS,
+) -> str:
+    """Return a table; columns from ``numbers_from`` on are aligned to the right."""
+    right = len(headings) if numbers_from is None else numbers_from
+    rule = ["---" if column < right else "---:" for column in range(len(headings))]
+    lines = [f"| {' | '.join(cells)} |" for cells in [headings, rule, *rows[:most]]]
+    if len(rows) > most:
+        lines += ["", f"and {len(rows) - most:,} more in report.json"]
+    return "\n".join(lines)
+
+
+def _cell(prefix: str, name: str) -> str:
+    return f"{prefix}{code(name, in_table=True)}"
+
+
+def code(name: str, *, in_table: bool = False) -> str:
+    """Return a name as a code span, in which Markdown, HTML and mentions mean nothing."""
+    text = shortened(printable(name), _LONGEST_NAME)
+    longest = max((len(run) for run in re.findall("`+", text)), default=0)
+    fence = "`" * (longest + 1)
+    # One space on either side is no part of the span.
+    inner = f" {text} " if longest or text != text.strip() else text or " "
+    # A table looks for its bars before anything else, in code spans too.
+    return f"{fence}{inner.replace('|', chr(92) + '|') if in_table else inner}{fence}"
+
+
+def plain(text: str) -> str:
+    """Return a sentence that Markdown shows as it is: no format, HTML, link, mention or formula."""
+    escaped = re.sub(r"([\\`*_{}\[\]<>|~$])", r"\\\1", printable(text).replace("&", "&amp;"))
+    # Sites look for these in the finished page, where escapes are gone; the space has no width.
+    return re.sub(
+        r"(@|#|://|\bwww\.|\bgh-)", "\\1\N{ZERO WIDTH SPACE}", escaped, flags=re.IGNORECASE
+    )
