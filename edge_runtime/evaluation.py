@@ -14,8 +14,9 @@ from edge_runtime.classifier import Classifier
 from edge_runtime.datasets import Dataset, Split, image_hashes
 from edge_runtime.errors import DatasetError, MissingDependencyError
 from edge_runtime.images import Preprocessing
-from edge_runtime.machine import machine_details, memory_growth
+from edge_runtime.machine import machine_details
 from edge_runtime.manifest import model_stem, read_model
+from edge_runtime.memory import model_memory
 from edge_runtime.native import native_messages_silenced
 from edge_runtime.predictions import Predictions
 
@@ -63,13 +64,10 @@ def predict_file(
         return made
     file = read_model(path)
     chosen = backend if isinstance(backend, Backend) else choose_backend(backend)
-    chosen.import_runtime()  # so that its size does not count as the model's
-    with (
-        memory_growth() as growth,
-        Classifier(file, backend=chosen, threads=threads, kernels=kernels) as classifier,
-    ):
+    with Classifier(file, backend=chosen, threads=threads, kernels=kernels) as classifier:
         predictions = evaluate(classifier, dataset, model=name, progress=progress, split=split)
-    return predictions.with_details(memory_bytes=growth.peak_bytes)
+    memory = model_memory(file.data, backend=chosen.name, threads=threads, kernels=kernels)
+    return predictions.with_details(memory_bytes=memory)
 
 
 def evaluate(

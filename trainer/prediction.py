@@ -14,7 +14,7 @@ from edge_runtime.evaluation import (
     prediction_details,
 )
 from edge_runtime.files import sha256
-from edge_runtime.machine import memory_growth
+from edge_runtime.memory import memory_growth
 from edge_runtime.predictions import Predictions
 from trainer.models import load_classifier
 from trainer.training import probabilities
