@@ -172,7 +172,8 @@ def spec_from_options(options: dict[str, Any], *, seed: int) -> "DatasetSpec":
         source=_absolute_source(options.pop("dataset")),
         seed=seed,
         channels=int(channels) if channels else None,
-        **{key: options.pop(key) for key in ("train_size", "test_size", "image_size", "data_dir")},
+        data_dir=_absolute_folder(options.pop("data_dir")),
+        **{key: options.pop(key) for key in ("train_size", "test_size", "image_size")},
     )
 
 
@@ -180,8 +181,14 @@ def _absolute_source(source: str) -> str:
     """Make the folder of idx:DIR and folder:DIR absolute: later commands may run elsewhere."""
     prefix, colon, argument = source.partition(":")
     if prefix in ("idx", "folder") and argument:
-        return f"{prefix}{colon}{Path(argument).expanduser().resolve()}"
+        return f"{prefix}{colon}{_absolute_folder(argument)}"
     return source
+
+
+def _absolute_folder(folder: str | None) -> str | None:
+    if folder is None or "://" in folder:  # TFDS reads buckets too
+        return folder
+    return str(Path(folder).expanduser().resolve())
 
 
 def _parse_size(

@@ -3,6 +3,7 @@
     EdgeError
     ├── PictureError (ValueError)        a picture cannot be read, or is too large
     ├── ModelError (ValueError)          a model file is damaged, or is not an image classifier
+    │   └── ManifestError                the file beside it is damaged, or describes another model
     ├── InputError (ValueError)          an array has another dtype or shape than the model's input
     ├── DatasetError (ValueError)        a dataset cannot be found, read, or used for this
     ├── PredictionsError (ValueError)    predictions are damaged, or are not of the same images
@@ -30,6 +31,10 @@ class PictureError(EdgeError, ValueError):
 
 class ModelError(EdgeError, ValueError):
     """A model file is damaged, or is not an image classifier."""
+
+
+class ManifestError(ModelError):
+    """What is recorded beside a model is damaged, or describes another file."""
 
 
 class InputError(EdgeError, ValueError):

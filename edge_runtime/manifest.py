@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from edge_runtime.archive import read_members
-from edge_runtime.errors import EdgeError, ModelError
+from edge_runtime.errors import EdgeError, ManifestError, ModelError
 from edge_runtime.files import MEBIBYTE, read_capped, sha256
 from edge_runtime.images import Preprocessing
 
@@ -123,7 +123,8 @@ def read_model(path: Path) -> ModelFile:
     """Read a .tflite file and the manifest beside it, or a bundle that holds both.
 
     Raises:
-        ModelError: it is missing, too large, or the manifest does not belong to it.
+        ModelError: it is missing or too large, or the bundle is damaged.
+        ManifestError: the manifest is damaged, or does not belong to it.
     """
     data = read_model_bytes(path)
     if is_bundle(path):
@@ -151,11 +152,11 @@ def _model_file(
     try:
         manifest = _parse_manifest(document)
     except (EdgeError, ValueError, RecursionError) as error:
-        raise ModelError(
+        raise ManifestError(
             f"{manifest_name}: the manifest cannot be read ({error}); convert the model again."
         ) from error
     if manifest.model_sha256 != sha256(data):
-        raise ModelError(
+        raise ManifestError(
             f"{manifest_name} describes another file than {path.name} (SHA-256 expected: "
             f"{manifest.model_sha256[:12]}…, got: {sha256(data)[:12]}…); copy both again, from "
             "the same conversion."
@@ -167,7 +168,7 @@ def _read_manifest_bytes(path: Path) -> bytes:
     try:
         return read_capped(path, limit_bytes=MANIFEST_LIMIT_BYTES)
     except (OSError, ValueError) as error:
-        raise ModelError(
+        raise ManifestError(
             f"{path}: the manifest cannot be read ({error}); convert the model again."
         ) from error
 

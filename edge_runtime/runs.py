@@ -74,10 +74,15 @@ class Run:
 def find_run(runs_dir: Path, name: str | None = None) -> Run:
     """Return the run of that name (or path), or the latest.
 
+    Where `runs/latest` is missing or points nowhere, the latest is the finished run that was
+    written last.
+
     Raises:
         RunError: there is none, or it is not finished.
     """
     folder = runs_dir / (name or LATEST)
+    if name is None and not folder.exists():
+        folder = _newest(runs_dir) or folder
     if name and not folder.exists() and Path(name).is_dir():
         folder = Path(name)
     if not folder.exists():
@@ -113,6 +118,12 @@ def open_run(folder: Path) -> Run:
 
 def _names(runs_dir: Path) -> list[str]:
     return [entry.name for entry in runs_dir.glob("[!.]*") if entry.is_dir()]
+
+
+def _newest(runs_dir: Path) -> Path | None:
+    configs = [path for path in runs_dir.glob("[!.]*/config.json") if path.is_file()]
+    newest = max(configs, key=lambda path: path.stat().st_mtime_ns, default=None)
+    return newest.parent if newest else None
 
 
 def next_run_name(runs_dir: Path, stem: str) -> str:

@@ -17,7 +17,7 @@ from edge_runtime.classifier import Classification, Classifier
 from edge_runtime.console import Console, json_option, talk_options
 from edge_runtime.errors import ModelError, PictureError
 from edge_runtime.images import PICTURE_SUFFIXES, Invert, read_picture
-from edge_runtime.manifest import manifest_path
+from edge_runtime.manifest import read_model
 
 
 @dataclass(frozen=True)
@@ -89,11 +89,12 @@ def classify(
     if as_csv and as_json:
         raise click.UsageError("Give --csv or --json, not both.")
     console = context.ensure_object(Console)
+    file = read_model(model)
     with Classifier(
-        model, backend=backend, threads=threads, class_names=_read_labels(labels)
+        file, backend=backend, threads=threads, class_names=_read_labels(labels)
     ) as classifier:
         top = min(top, len(classifier.class_names))
-        if labels is None and not manifest_path(model).exists():
+        if labels is None and file.manifest is None:
             console.say(f"{model}: no class names are known, so classes are numbered; see --labels")
         answers = (_answer(classifier, picture, invert) for picture in find_pictures(pictures))
         if as_json:
@@ -109,7 +110,7 @@ def _read_labels(path: Path | None) -> tuple[str, ...] | None:
     if path is None:
         return None
     try:
-        lines = path.read_text("utf-8").splitlines()
+        lines = path.read_text("utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise ModelError(f"{path}: the class names cannot be read ({error}).") from error
     return tuple(line.strip() for line in lines if line.strip())

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from edge_runtime.console import json_option, talk_options
-from edge_runtime.errors import ModelError
+from edge_runtime.errors import ManifestError, ModelError
 from edge_runtime.files import to_json
 from edge_runtime.inspection import (
     ModelSummary,
@@ -14,7 +14,7 @@ from edge_runtime.inspection import (
     inspect_model,
     runtime_support,
 )
-from edge_runtime.manifest import read_model
+from edge_runtime.manifest import ModelFile, is_bundle, read_model, read_model_bytes
 
 
 @click.command()
@@ -26,7 +26,7 @@ def inspect(model: Path, tensors: bool, as_json: bool) -> None:
     """Say what a .tflite file is, without running it: its scheme, operators and their versions,
     tensors, input and output, size, the runtimes that can run it, and whether it is well-formed.
     """  # noqa: D205
-    file = read_model(model)
+    file, note = _read(model)
     try:
         summary = inspect_model(file.data)
     except ModelError as error:
@@ -39,16 +39,29 @@ def inspect(model: Path, tensors: bool, as_json: bool) -> None:
             **summary.to_dict(),
             "runtimes": [support.to_dict() for support in runtimes],
             "manifest": file.manifest.to_dict() if file.manifest else None,
+            "manifest_error": note or None,
         }
         click.echo(to_json(document))
         return
     _print_summary(model, summary, runtimes)
-    if file.manifest is None:
+    if note:
+        click.echo(f"manifest    {note}")
+    elif file.manifest is None:
         click.echo("manifest    none beside it: classes are numbered, pictures are never inverted")
     else:
         click.echo(f"classes     {', '.join(file.manifest.class_names)}")
     if tensors:
         _print_tensors(summary)
+
+
+def _read(model: Path) -> tuple[ModelFile, str]:
+    """Return the model, sound even where its manifest is not, and what is wrong with that."""
+    try:
+        return read_model(model), ""
+    except ManifestError as error:
+        if is_bundle(model):
+            raise
+        return ModelFile(str(model), read_model_bytes(model)), str(error)
 
 
 def _print_summary(
