@@ -19,7 +19,9 @@ STEP_NAMES: dict[StepKind, str] = {
 
 _FULL_SCHEMES = ("keras", None)
 _FLOAT_SCHEMES = ("keras", "float32", None)
-_RUNTIME_KEYS = ("backend", "backend_version", "kernels", "threads", "cpu", "machine")
+_PLACE_KEYS = ("backend", "backend_version", "cpu", "machine")
+# Which kernels run follows from the file, so these say something of the same file only.
+_MODE_KEYS = ("kernels", "threads")
 
 
 @dataclass(frozen=True)
@@ -99,12 +101,11 @@ def step_kinds(before: Predictions, after: Predictions) -> tuple[StepKind, ...]:
     """Return what changed from one model's predictions to another's."""
     kinds: list[StepKind] = []
     if not _same_file(before.details, after.details):
-        kinds = _model_changes(before.details, after.details)
+        kinds += _model_changes(before.details, after.details)
+    if inputs_differ(before, after):
+        kinds.append("preprocessing")
     if not kinds or _moved(before.details, after.details):
         kinds.append("runtime")
-    if inputs_differ(before, after):
-        kinds = [kind for kind in kinds if kind != "runtime" or _moved_at_all(before, after)]
-        kinds.append("preprocessing")
     return tuple(kind for kind in get_args(StepKind) if kind in kinds)
 
 
@@ -125,13 +126,13 @@ def _moved(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
 
     From Keras to LiteRT the runtime always changes: that is the conversion.
     """
-    if before.get("scheme") in _FULL_SCHEMES:
-        return False
-    return _differ(before, after, _RUNTIME_KEYS)
+    return before.get("scheme") not in _FULL_SCHEMES and bool(_moves(before, after))
 
 
-def _moved_at_all(before: Predictions, after: Predictions) -> bool:
-    return _differ(before.details, after.details, _RUNTIME_KEYS)
+def _moves(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+    """Return which recorded facts of machine and runtime differ."""
+    keys = _PLACE_KEYS + (_MODE_KEYS if _same_file(before, after) else ())
+    return [key for key in keys if _differ(before, after, (key,))]
 
 
 def inputs_differ(before: Predictions, after: Predictions) -> bool:
@@ -165,11 +166,15 @@ def changes(before: Predictions, after: Predictions) -> str:
         same = schemes[0] == schemes[1] and schemes[0] is not None
         found.append(f"another {schemes[0]} file" if same else _arrow(*schemes))
     if old.get("scheme") not in _FULL_SCHEMES:
-        for keys in (("backend", "backend_version"), ("kernels",), ("threads",), ("cpu",)):
-            if _differ(old, new, keys):
-                found.append(_arrow(*(_joined(details, keys) for details in (old, new))))
-        if _differ(old, new, ("machine",)):
-            found.append(_arrow(old["machine"], new["machine"]))
+        moves = _moves(old, new)
+        if "backend" in moves or "backend_version" in moves:
+            runtimes = [_joined(details, ("backend", "backend_version")) for details in (old, new)]
+            found.append(_arrow(*runtimes))
+        found += [
+            _arrow(old[key], new[key]) for key in moves if key in ("cpu", "machine", "kernels")
+        ]
+        if "threads" in moves:
+            found.append(f"{_arrow(old['threads'], new['threads'])} threads")
     if inputs_differ(before, after):
         count = int((before.input_sha256 != after.input_sha256).sum())
         found.append(
