@@ -14,13 +14,20 @@ def quantization_table(tensor: TensorInfo) -> NDArray[Any]:
     A real value r becomes round(r / scale) + zero_point, limited to the dtype's range (TFLite
     quantization specification); a float tensor takes the pixel as it is.
     """
-    pixels = np.arange(256)
+    return quantize(np.arange(256), tensor)
+
+
+def quantize(values: NDArray[Any], tensor: TensorInfo) -> NDArray[Any]:
+    """Return real values as the tensor's numbers: round(r / scale) + zero_point, limited to its
+    dtype's range; a float tensor takes them as they are.
+    """  # noqa: D205
     if tensor.dtype == "float32":
-        return pixels.astype(np.float32)
+        return values.astype(np.float32)
     limits = np.iinfo(tensor.dtype)
     scale, zero_point = tensor.scales[0], tensor.zero_points[0]
-    quantized = np.round(pixels / scale).astype(np.int64) + zero_point
-    return np.clip(quantized, limits.min, limits.max).astype(tensor.dtype)
+    # Limited before the cast: a float beyond int64 would wrap around.
+    steps = np.round(values.astype(np.float64) / scale) + zero_point
+    return np.clip(steps, limits.min, limits.max).astype(tensor.dtype)
 
 
 def dequantize(values: NDArray[Any], tensor: TensorInfo) -> NDArray[np.float32]:

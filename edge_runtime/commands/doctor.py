@@ -1,0 +1,182 @@
+"""The command `doctor`."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from edge_runtime.backends import choose_backend
+from edge_runtime.console import (
+    Console,
+    dataset_options,
+    json_option,
+    refuse_options_without_dataset,
+    run_options,
+    spec_from_options,
+    talk_options,
+)
+from edge_runtime.datasets import Dataset, load_dataset
+from edge_runtime.doctor import Attempt, Diagnosis, Options, examine, open_record
+from edge_runtime.doctor.environment import EnvironmentFinding, check_environment
+from edge_runtime.errors import DatasetError, RunError
+from edge_runtime.files import to_json
+from edge_runtime.runs import find_run, open_run
+
+FOUND = 1
+
+
+@click.command()
+@click.argument("model", required=False, type=click.Path(path_type=Path))
+@run_options
+@dataset_options(default=None)
+@click.option(
+    "--images",
+    type=click.IntRange(min=1),
+    default=500,
+    show_default=True,
+    help="How many training images to use at most, the same number of each class.",
+)
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of their draw."
+)
+@click.option("--backend", metavar="NAME", help="The runtime to use, as in `classify`.")
+@json_option
+@talk_options
+@click.pass_context
+def doctor(
+    context: click.Context,
+    /,
+    model: Path | None,
+    run_name: str | None,
+    runs_dir: str,
+    images: int,
+    seed: int,
+    backend: str | None,
+    as_json: bool,
+    **dataset_choice: Any,
+) -> int:
+    """Find the mistake when a converted model answers badly, and show what mends it.
+
+    Many mistakes look like loss by quantization and are none: pixels divided by 255 or not,
+    inverted, transposed or mirrored images, exchanged colour channels, wrong scales and zero
+    points, labels in another order, calibration on noise, softmax applied twice. The doctor tries
+    the correction of each on training images and says which one restores the accuracy, with the
+    figures before and after. Test images are never used.
+
+    Without MODEL only the environment is checked: Python, system, NumPy, runtime.
+
+    MODEL is a .tflite file. The dataset is by default that of the run that the file lies in, or of
+    the latest run. Exits with 1 if a mistake or a problem was found.
+    """
+    console = context.ensure_object(Console)
+    refuse_options_without_dataset(dataset_choice)
+    environment = check_environment()
+    if model is None:
+        _refuse_model_options(run_name, dataset_choice)
+        _print_result(environment, None, as_json)
+        return _code(environment, None)
+    record = open_record(model)
+    if not as_json:
+        _print_environment(environment, brief=True)
+    dataset = _dataset(model, run_name, Path(runs_dir), dataset_choice)
+    console.say(f"trying corrections on training images of {dataset.name} ...")
+    diagnosis = examine(
+        str(model),
+        record,
+        dataset,
+        backend=choose_backend(backend),
+        options=Options(images, seed),
+    )
+    _print_result(environment, diagnosis, as_json)
+    return _code(environment, diagnosis)
+
+
+def _refuse_model_options(run_name: str | None, dataset_choice: dict[str, Any]) -> None:
+    if run_name or dataset_choice["dataset"]:
+        raise click.UsageError("Name the MODEL, a .tflite file, that shall be examined.")
+
+
+def _dataset(model: Path, run_name: str | None, runs_dir: Path, choice: dict[str, Any]) -> Dataset:
+    """Return the dataset that was named, or else that of the run."""
+    if choice["dataset"] is not None:
+        return load_dataset(spec_from_options(choice, seed=0))
+    try:
+        if run_name is None and (model.parent / "config.json").exists():
+            return open_run(model.parent).load_dataset()
+        return find_run(runs_dir, run_name).load_dataset()
+    except RunError as error:
+        if run_name is not None:
+            raise
+        raise DatasetError(
+            f"{model} must be tried on images, and no run says which ({error}) Name them, for "
+            "example: --dataset sample"
+        ) from error
+
+
+def _code(environment: tuple[EnvironmentFinding, ...], diagnosis: Diagnosis | None) -> int:
+    healthy = diagnosis is None or diagnosis.is_healthy
+    return 0 if healthy and all(finding.ok for finding in environment) else FOUND
+
+
+def _print_result(
+    environment: tuple[EnvironmentFinding, ...], diagnosis: Diagnosis | None, as_json: bool
+) -> None:
+    if as_json:
+        document = {
+            "environment": [finding.to_dict() for finding in environment],
+            "diagnosis": diagnosis.to_dict() if diagnosis else None,
+        }
+        click.echo(to_json(document))
+    elif diagnosis is None:
+        _print_environment(environment)
+    else:
+        _print_diagnosis(diagnosis)
+
+
+def _print_environment(environment: tuple[EnvironmentFinding, ...], *, brief: bool = False) -> None:
+    problems = [finding for finding in environment if not finding.ok]
+    if brief and not problems:
+        click.echo("environment ok")
+        return
+    width = max(len(finding.name) for finding in environment)
+    for finding in environment:
+        mark = "ok     " if finding.ok else "PROBLEM"
+        click.echo(f"{mark}  {finding.name:<{width}}  {finding.found}")
+        if not finding.ok:
+            click.echo(f"{'':<{width + 11}}{finding.problem}")
+            click.echo(f"{'':<{width + 11}}mend it with: {finding.mend}")
+    if not brief:
+        click.echo("The environment is fine." if not problems else "Mend the first problem first.")
+
+
+def _print_diagnosis(diagnosis: Diagnosis) -> None:
+    click.echo(f"model   {diagnosis.model}, {diagnosis.scheme}")
+    if diagnosis.baseline is not None:
+        images = diagnosis.baseline.images
+        click.echo(f"images  {images} training images of {diagnosis.dataset}; no test images")
+    for note in diagnosis.notes:
+        click.echo(f"note    {note}")
+    click.echo(f"\n{diagnosis.verdict}\n")
+    if diagnosis.is_healthy:
+        click.echo(f"as it is  {diagnosis.baseline}")
+    for cause in diagnosis.causes:
+        click.echo(f"cause   {cause.kind}")
+        if cause.before is not None:
+            click.echo(f"before  {cause.before}")
+        if cause.after is not None:
+            click.echo(f"after   {cause.after}")
+        if cause.evidence:
+            click.echo(f"        {cause.evidence}")
+        click.echo(f"mend    {cause.mend}\n")
+    _print_attempts(diagnosis.attempts)
+
+
+def _print_attempts(attempts: tuple[Attempt, ...], most: int = 12) -> None:
+    """Print the best attempts; all of them are in --json."""
+    if not attempts:
+        return
+    best = sorted(attempts, key=lambda one: (-one.proved, -one.figures.accuracy))[:most]
+    click.echo(f"tried {len(attempts)} corrections; the best {len(best)}:")
+    for one in best:
+        share = f"{one.figures.right:>4} of {one.figures.images:<4} {one.figures.accuracy:>6.1%}"
+        click.echo(f"  {share}  {'proved' if one.proved else '      '}  {one.tried}")

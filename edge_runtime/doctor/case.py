@@ -1,0 +1,111 @@
+"""The model and the images of one examination, made ready to be tried."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_runtime.backends import Backend
+from edge_runtime.doctor.corrections import Apply
+from edge_runtime.doctor.evidence import Score, score
+from edge_runtime.doctor.subject import Floats, Trial
+from edge_runtime.doctor.surgery import QuantizedFile
+from edge_runtime.errors import ModelError
+from edge_runtime.inspection import ModelSummary
+from edge_runtime.manifest import Output
+
+
+def as_fed(images: Floats) -> Floats:
+    """Return the images as the project feeds them: raw pixels."""
+    return images
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """What is examined.
+
+    Attributes:
+        data: the .tflite bytes.
+        summary: what they are.
+        backend: what runs them.
+        images: (N, H, W, C) float32 pixels 0 to 255, training images, the classes in turn.
+        labels: (N,) int64, in the order of the model's recorded class names.
+        stated: what the outputs are said to be.
+        file: the same bytes, open for surgery; None for a model without integer activations.
+    """
+
+    data: bytes
+    summary: ModelSummary
+    backend: Backend
+    images: Floats
+    labels: NDArray[np.int64]
+    stated: Output
+    file: QuantizedFile | None = field(repr=False, default=None)
+
+    @property
+    def chance(self) -> float:
+        """The accuracy of always giving the commonest class."""
+        return float(np.bincount(self.labels).max() / len(self.labels))
+
+    def trial(self, data: bytes | None = None) -> Trial | None:
+        """Return a copy of the model ready to run, or None if the runtime refuses it."""
+        try:
+            return Trial(self.data if data is None else data, self.backend)
+        except ModelError:
+            return None
+
+    def first(self, count: int) -> "Case":
+        """Return the same case with fewer images; the classes stay balanced."""
+        return Case(
+            self.data,
+            self.summary,
+            self.backend,
+            self.images[:count],
+            self.labels[:count],
+            self.stated,
+            self.file,
+        )
+
+    def score(self, trial: Trial | None, apply: Apply = as_fed) -> Score:
+        """Return how the model answers; one that does not run answers nothing rightly."""
+        if trial is not None:
+            try:
+                return score(trial.answers(apply(self.images)), self.labels)
+            except ModelError:
+                pass
+        count = self.summary.outputs[0].shape[1]
+        return score(np.full((len(self.labels), count), np.nan, np.float32), self.labels)
+
+
+def balanced(labels: NDArray[np.int64], *, size: int, seed: int) -> NDArray[np.int64]:
+    """Return the places of up to ``size`` images, drawn with ``seed``, the classes in turn."""
+    order = np.random.default_rng(seed).permutation(len(labels))
+    turns = np.empty(len(labels), np.int64)
+    for label in np.unique(labels):
+        members = np.flatnonzero(labels[order] == label)
+        turns[members] = np.arange(len(members))
+    chosen: NDArray[np.int64] = order[np.argsort(turns, kind="stable")][:size]
+    return chosen
+
+
+def softmaxes_at_end(case: Case) -> int:
+    """Return how many softmax operators follow each other at the end of the graph."""
+    graph = QuantizedFile(case.data).graph
+    producers = graph.producers()
+    index, count = graph.outputs[0], 0
+    for _ in graph.operators:
+        producer = producers.get(index)
+        if producer is None or not producer.inputs:
+            break
+        name = producer.code.name
+        if name not in ("SOFTMAX", "QUANTIZE", "DEQUANTIZE", "RESHAPE"):
+            break
+        count += name == "SOFTMAX"
+        index = producer.inputs[0]
+    return count
+
+
+def names_of(kinds: Sequence[str]) -> str:
+    """Return kinds as a list for people."""
+    return ", ".join(kinds)

@@ -1,0 +1,103 @@
+"""How well a model answers, and when a correction counts as proved.
+
+A correction is named only if all of this holds, on the same images before and after:
+
+- the answers that it mends outnumber those that it spoils by more than luck explains: exact
+  McNemar test, its p-value multiplied by the number of corrections that were tried;
+- it mends at least `LEAST_GAIN` of all images and `LEAST_ERROR_CUT` of the wrong answers;
+- the accuracy afterwards lies well above guessing: `LEAST_ABOVE_CHANCE` of the way to 100 %.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_runtime.doctor.subject import Floats
+from edge_runtime.quantization import softmax
+from edge_runtime.statistics import mcnemar_p_value
+
+# One false name in a thousand examinations of models that are as they should be, at most.
+SIGNIFICANCE = 1e-3
+# A weak model may gain a little from a change of contrast; a mistake costs more than that.
+LEAST_GAIN = 0.04
+LEAST_ERROR_CUT = 0.3
+# Two corrections of which neither is right may differ by much, and both be near guessing.
+LEAST_ABOVE_CHANCE = 0.25
+# Accuracy that is no more than this much of the way from guessing to 100 % is called guessing.
+NEAR_CHANCE = 0.08
+# Corrections whose accuracies differ by less than this p-value allows count as equally good.
+_WORSE = 0.1
+
+_TINY = 1e-7
+
+
+@dataclass(frozen=True, eq=False)
+class Score:
+    """What a model says about labelled images.
+
+    Attributes:
+        outputs: (N, K) float32, as the model gives them, dequantized.
+        right: (N,) bool; an answer that is not a number is wrong.
+    """
+
+    outputs: Floats
+    right: NDArray[np.bool_]
+
+    @property
+    def count(self) -> int:
+        """How many answers are right."""
+        return int(self.right.sum())
+
+    @property
+    def total(self) -> int:
+        """How many images there are."""
+        return len(self.right)
+
+    @property
+    def accuracy(self) -> float:
+        """The share of right answers, 0 to 1."""
+        return float(self.right.mean())
+
+
+def score(outputs: Floats, labels: NDArray[np.int64]) -> Score:
+    """Return the score of (N, K) outputs; of equal ones the first counts, as in `classify`."""
+    finite = np.isfinite(outputs).all(axis=1)
+    return Score(outputs, finite & (outputs.argmax(axis=1) == labels))
+
+
+def restores(before: Score, after: Score, *, tries: int, chance: float) -> bool:
+    """Return whether a correction is proved; the rule stands at the top of this module."""
+    won = int((after.right & ~before.right).sum())
+    lost = int((before.right & ~after.right).sum())
+    gain = (won - lost) / before.total
+    wrong = 1 - before.accuracy
+    return (
+        gain >= LEAST_GAIN
+        and gain >= LEAST_ERROR_CUT * wrong
+        and after.accuracy >= chance + LEAST_ABOVE_CHANCE * (1 - chance)
+        and mcnemar_p_value(lost, won) * tries < SIGNIFICANCE
+    )
+
+
+def is_worse(one: Score, best: Score) -> bool:
+    """Return whether one correction is clearly less accurate than the best."""
+    won = int((best.right & ~one.right).sum())
+    lost = int((one.right & ~best.right).sum())
+    return won > lost and mcnemar_p_value(lost, won) < _WORSE
+
+
+def is_guessing(accuracy: float, chance: float) -> bool:
+    """Return whether an accuracy is hardly better than guessing, or worse."""
+    return accuracy < chance + NEAR_CHANCE * (1 - chance)
+
+
+def log_loss(probabilities: Floats, labels: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return (N,) negative log-likelihoods in nats; a probability of 0 counts as 1e-7."""
+    own = probabilities[np.arange(len(labels)), labels].astype(np.float64)
+    return -np.log(np.clip(own, _TINY, 1))
+
+
+def as_probabilities(outputs: Floats, kind: str) -> Floats:
+    """Return outputs as `Classifier` would: logits get a softmax."""
+    return outputs if kind == "probabilities" else softmax(outputs)

@@ -1,0 +1,120 @@
+"""What an examination finds, as values."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Figures:
+    """How well a model answers.
+
+    Attributes:
+        right: right answers.
+        images: of so many.
+        confidence: mean probability of the answer given, where that is what is at stake.
+        log_loss: median over the images, in nats, likewise.
+    """
+
+    right: int
+    images: int
+    confidence: float | None = None
+    log_loss: float | None = None
+
+    @property
+    def accuracy(self) -> float:
+        """The share of right answers, 0 to 1."""
+        return self.right / self.images
+
+    def __str__(self) -> str:
+        text = f"{self.right} of {self.images} right, {self.accuracy:.1%}"
+        if self.confidence is not None:
+            text += f"; mean confidence {self.confidence:.1%}, median log loss {self.log_loss:.3f}"
+        return text
+
+
+@dataclass(frozen=True)
+class Cause:
+    """One mistake that was found.
+
+    Attributes:
+        kind: its family, such as "inverted".
+        cause: what is wrong, a sentence.
+        mend: how to mend it.
+        before: as the model is.
+        after: with the correction; None where it could not be tried.
+        evidence: what else speaks for it, or "".
+    """
+
+    kind: str
+    cause: str
+    mend: str
+    before: Figures | None = None
+    after: Figures | None = None
+    evidence: str = ""
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One correction that was tried.
+
+    Attributes:
+        kind: of the cause that it would have shown.
+        tried: what was done.
+        figures: what came of it, often on a part of the images.
+        proved: whether it restores the accuracy by the rule in `evidence`.
+    """
+
+    kind: str
+    tried: str
+    figures: Figures
+    proved: bool
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """The result of an examination.
+
+    Attributes:
+        model: what the model is called.
+        scheme: how it is quantized.
+        dataset: where the images come from; always its training split.
+        baseline: the model as it is; None where it does not run or the images do not fit.
+        causes: what is wrong, the main one first; empty for a model without a finding.
+        attempts: all that was tried.
+        notes: what a reader should know besides.
+    """
+
+    model: str
+    scheme: str
+    dataset: str
+    baseline: Figures | None
+    causes: tuple[Cause, ...]
+    attempts: tuple[Attempt, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def is_healthy(self) -> bool:
+        """Whether nothing was found."""
+        return not self.causes
+
+    @property
+    def verdict(self) -> str:
+        """The finding in a sentence or two."""
+        if self.causes:
+            return " ".join(f"{cause.cause}." for cause in self.causes)
+        return "No mistake found: none of the corrections makes this model answer better."
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it for JSON, with the verdict and the accuracies."""
+        return {
+            "verdict": self.verdict,
+            "healthy": self.is_healthy,
+            **asdict(self),
+            "split": "train",
+        }
+
+
+def kinds(causes: Sequence[Cause]) -> tuple[str, ...]:
+    """Return the families of the causes, those joined by + taken apart."""
+    return tuple(part for cause in causes for part in cause.kind.split("+"))

@@ -1,0 +1,240 @@
+"""Faults of scales and zero points: of one tensor that was changed, or of all, badly calibrated."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from edge_runtime.doctor.calibration import Recalibrated, affine_for, range_of, recalibrate
+from edge_runtime.doctor.case import Case, as_fed
+from edge_runtime.doctor.corrections import Correction
+from edge_runtime.doctor.evidence import Score
+from edge_runtime.doctor.subject import Trial
+from edge_runtime.doctor.surgery import Affine, Group, QuantizedFile
+from edge_runtime.errors import ModelError
+
+Proves = Callable[[Score, Score], bool]
+
+_CALIBRATION_IMAGES = 60
+# The bias is stored in steps of input scale × weight scale, exact but for float32's rounding.
+_SCALE_TOLERANCE = 0.01
+# Two calibrations on different training images differ by less than this share of the range.
+_OFF = 0.5
+_RECONVERT = (
+    "Convert the model again, with training images for calibration: fmnist-edge convert "
+    "--quantize {scheme}"
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Repair:
+    """A changed copy of the file, and what it achieves."""
+
+    correction: Correction
+    trial: Trial
+    score: Score
+    proved: bool
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """The ranges that the file says, held against those that training images need.
+
+    Attributes:
+        fitted: the copy with the needed ranges.
+        off: the groups whose range is another one, in the order of the computation.
+    """
+
+    fitted: Recalibrated
+    off: tuple[Group, ...]
+
+
+def repairs(case: Case, before: Score, proves: Proves) -> Iterator[Repair]:
+    """Yield repairs of quantization, those of one tensor first, that of all tensors last.
+
+    Args:
+        case: the model must have integer activations.
+        before: the model as it is.
+        proves: whether a score proves a correction.
+    """
+    file = case.file
+    if file is None:
+        return
+    tried = False
+    for correction, affines in _stated_wrongly(file):
+        repair = _try(case, before, proves, correction, affines)
+        if repair:
+            tried = tried or repair.proved
+            yield repair
+    fit = fit_ranges(case)
+    if fit is None:
+        return
+    whole = _try(case, before, proves, _calibration(case, file, fit), fit.fitted.affines)
+    if whole is None:
+        return
+    if whole.proved and not tried:
+        yield from _single(case, file, before, proves, fit)
+    yield whole
+
+
+def fit_ranges(case: Case) -> Fitted | None:
+    """Return a copy whose ranges fit the images, or None if the runtime refuses it."""
+    if case.file is None:
+        return None
+    images = case.images[:_CALIBRATION_IMAGES]
+    try:
+        fitted = recalibrate(case.file, case.backend, images)
+    except ModelError:
+        return None
+    off = tuple(group for group in case.file.groups if _is_off(group, fitted))
+    return Fitted(fitted, off)
+
+
+def _is_off(group: Group, fitted: Recalibrated) -> bool:
+    if group.fixed is not None:
+        return not group.consistent
+    low, high = range_of(group.affine, group.dtype)
+    needed_low, needed_high = range_of(fitted.affines[group.tensors[0]], group.dtype)
+    width = max(needed_high - needed_low, 1e-9)
+    return abs(low - needed_low) + abs(high - needed_high) > _OFF * width
+
+
+def _try(
+    case: Case,
+    before: Score,
+    proves: Proves,
+    correction: Correction,
+    affines: Mapping[int, Affine],
+) -> Repair | None:
+    if case.file is None:
+        return None
+    trial = case.trial(case.file.with_affines(affines))
+    if trial is None:
+        return None
+    after = case.score(trial)
+    return Repair(correction, trial, after, proves(before, after))
+
+
+def _stated_wrongly(file: QuantizedFile) -> Iterator[tuple[Correction, dict[int, Affine]]]:
+    """Yield what contradicts itself in the file, with the number that would agree."""
+    for group in file.groups:
+        if group.fixed is not None and not group.consistent:
+            yield (
+                _tensor_fault(file, group, group.fixed),
+                dict.fromkeys(group.tensors, group.fixed),
+            )
+    for _, source, weights, bias in file.bias_operators():
+        implied = float(np.median(np.array(bias.scales) / np.array(weights.scales)))
+        group_or_none = file.group_of(source.index)
+        if group_or_none is None or implied <= 0:
+            continue
+        if abs(source.scales[0] / implied - 1) > _SCALE_TOLERANCE:
+            affine = Affine(implied, group_or_none.affine.zero_point)
+            yield (
+                _tensor_fault(file, group_or_none, affine),
+                dict.fromkeys(group_or_none.tensors, affine),
+            )
+    yield from _input_off_the_pixels(file)
+
+
+def _input_off_the_pixels(
+    file: QuantizedFile,
+) -> Iterator[tuple[Correction, dict[int, Affine]]]:
+    """Yield an input that is as wide as the pixels 0 to 255, and does not lie over them."""
+    group = file.group_of(file.graph.inputs[0]) or next(iter(file.groups), None)
+    if group is None or group.dtype == "int16":
+        return
+    low, high = range_of(group.affine, group.dtype)
+    if abs((high - low) / 255 - 1) < 0.02 and abs(low) > 1.5 * group.affine.scale:
+        affine = Affine(group.affine.scale, int(np.iinfo(group.dtype).min))
+        yield _tensor_fault(file, group, affine), dict.fromkeys(group.tensors, affine)
+
+
+def _single(
+    case: Case, file: QuantizedFile, before: Score, proves: Proves, fit: Fitted
+) -> Iterator[Repair]:
+    """Yield the repairs of a single tensor, if only one has a range that does not fit."""
+    if len(fit.off) != 1:
+        return
+    (group,) = fit.off
+    affine = fit.fitted.affines[group.tensors[0]]
+    correction = _tensor_fault(file, group, affine)
+    repair = _try(case, before, proves, correction, dict.fromkeys(group.tensors, affine))
+    if repair:
+        yield repair
+
+
+def _tensor_fault(file: QuantizedFile, group: Group, right: Affine) -> Correction:
+    where = _where(file, group)
+    same_scale = abs(group.affine.scale / right.scale - 1) < 0.15
+    if same_scale and group.affine.zero_point != right.zero_point:
+        what = "zero-point"
+        detail = f"zero point is {group.affine.zero_point}, and should be {right.zero_point}"
+    else:
+        what = "scale"
+        detail = f"scale is {group.affine.scale:.4g}, and should be about {right.scale:.4g}"
+        if group.affine.zero_point != right.zero_point:
+            detail += f" (zero point {group.affine.zero_point}, should be {right.zero_point})"
+    name = {"input": "The input's", "output": "The output's"}.get(
+        where, f"An inner tensor's ({_name(file, group)})"
+    )
+    return Correction(
+        f"{where}-{what}",
+        f"{name} {detail}",
+        f"{where} {what.replace('-', ' ')} repaired",
+        "Someone changed the file, or a tool wrote it wrongly. Convert the model again: "
+        "fmnist-edge convert",
+        as_fed,
+        tone=False,
+    )
+
+
+def _where(file: QuantizedFile, group: Group) -> str:
+    graph = file.graph
+    producers = graph.producers()
+    inputs, outputs = set(graph.inputs), set(graph.outputs)
+    # A conversion at the border belongs to the input or the output.
+    for index in group.tensors:
+        maker = producers.get(index)
+        if maker and maker.code.name == "QUANTIZE" and maker.inputs[0] in graph.inputs:
+            inputs.add(index)
+    for operator in graph.operators:
+        if operator.code.name in ("QUANTIZE", "DEQUANTIZE") and operator.outputs[0] in outputs:
+            outputs.add(operator.inputs[0])
+    if inputs & set(group.tensors):
+        return "input"
+    return "output" if outputs & set(group.tensors) else "inner"
+
+
+def _name(file: QuantizedFile, group: Group) -> str:
+    name = file.graph.tensors[group.tensors[0]].name
+    return name.partition(";")[0] or f"tensor {group.tensors[0]}"
+
+
+def _calibration(case: Case, file: QuantizedFile, fit: Fitted) -> Correction:
+    group = next((one for one in file.groups if _where(file, one) == "input"), None)
+    guess = "images unlike the training images (noise, for example)"
+    if group is not None:
+        high = max(map(abs, range_of(group.affine, group.dtype)))
+        if high < 4:
+            guess = "images divided by 255, while the model gets pixels 0 to 255"
+        elif high < 192:
+            guess = "images that do not reach the brightness of the training images"
+    mend = _RECONVERT.format(scheme=case.summary.scheme)
+    return Correction(
+        "calibration",
+        f"The model was calibrated on {guess}: {len(fit.off)} of {len(file.groups)} ranges of its "
+        "integers do not fit the training images",
+        "all ranges fitted to training images",
+        mend,
+        as_fed,
+        tone=False,
+    )
+
+
+def with_kind(correction: Correction, kind: str) -> Correction:
+    """Return the correction under another family."""
+    return replace(correction, kind=kind)
+
+
+__all__ = ["Fitted", "Repair", "affine_for", "fit_ranges", "repairs", "with_kind"]

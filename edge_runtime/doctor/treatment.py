@@ -1,0 +1,244 @@
+"""Try the corrections, one, then one with repaired ranges, then two, and choose the best."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from edge_runtime.doctor.calibration import recalibrate
+from edge_runtime.doctor.case import Case, as_fed
+from edge_runtime.doctor.corrections import Apply, Correction, both
+from edge_runtime.doctor.evidence import Score, is_worse, restores
+from edge_runtime.doctor.findings import Attempt, Figures
+from edge_runtime.doctor.labels import Relabelling, relabellings
+from edge_runtime.doctor.ranges import repairs
+from edge_runtime.doctor.subject import Trial
+from edge_runtime.errors import ModelError
+
+# Enough to tell a hopeless correction from one worth all images.
+SCREENING_IMAGES = 120
+_CALIBRATION_IMAGES = 40
+# A screened correction goes on if it is at most so much less accurate than the model as it is.
+_SCREEN_SLACK = 0.03
+# An integer input that cuts off more than this says nothing about the correction.
+_MOST_CLIPPED = 0.05
+
+
+@dataclass(frozen=True, eq=False)
+class Candidate:
+    """A cause with what its correction achieves.
+
+    Attributes:
+        correction: the cause.
+        trial: the copy of the model that it was tried on.
+        score: on all images, or on the first for one that was given up early.
+        relabelled: the permutation of the labels that is part of it.
+    """
+
+    correction: Correction
+    trial: Trial
+    score: Score
+    relabelled: Relabelling | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Treatment:
+    """What the trials led to.
+
+    Attributes:
+        before: the model as it is.
+        best: the proved candidate, or None.
+        attempts: all that was tried.
+    """
+
+    before: Score
+    best: Candidate | None
+    attempts: tuple[Attempt, ...]
+
+
+class _Session:
+    """One examination's trials, with the list of what was tried."""
+
+    def __init__(self, case: Case, before: Score) -> None:
+        self.case = case
+        self.before = before
+        self.screening = case.first(SCREENING_IMAGES)
+        self.attempts: list[Attempt] = []
+        self._recalibrated: dict[str, Trial | None] = {}
+
+    def try_on(
+        self, correction: Correction, trial: Trial, before: Score | None = None
+    ) -> Candidate | None:
+        """Return the candidate if it is proved; a hopeless one is given up early."""
+        before = before or self.before
+        screened = self.screening.score(trial, correction.apply)
+        floor = before.right[: screened.total].mean() - _SCREEN_SLACK
+        worth_it = screened.accuracy > max(floor, self.case.chance)
+        full = self.case.score(trial, correction.apply) if worth_it else screened
+        proved = worth_it and self.proves(before, full)
+        self.note(correction, full, proved)
+        return Candidate(correction, trial, full) if proved else None
+
+    def proves(self, before: Score, after: Score) -> bool:
+        tries = max(100, 2 * len(self.attempts))
+        return restores(before, after, tries=tries, chance=self.case.chance)
+
+    def note(self, correction: Correction, score: Score, proved: bool) -> None:
+        figures = Figures(score.count, score.total)
+        self.attempts.append(Attempt(correction.kind, correction.tried, figures, proved))
+
+    def recalibrated(self, correction: Correction) -> Trial | None:
+        """Return a copy whose ranges were fitted to the corrected images, made once for each."""
+        if correction.tried not in self._recalibrated:
+            trial = None
+            if self.case.file is not None:
+                images = correction.apply(self.case.images[:_CALIBRATION_IMAGES])
+                try:
+                    fitted = recalibrate(self.case.file, self.case.backend, images)
+                    trial = self.case.trial(fitted.data)
+                except ModelError:
+                    trial = None
+            self._recalibrated[correction.tried] = trial
+        return self._recalibrated[correction.tried]
+
+
+def treat(case: Case, corrections: Sequence[Correction]) -> Treatment:
+    """Try everything and return what helps most, the simplest of what helps equally."""
+    trial = case.trial()
+    before = case.score(trial)
+    session = _Session(case, before)
+    found = list(_repaired(session))
+    if trial is not None:
+        found += _fed(session, trial, corrections)
+        found += _relabelled(session, trial, before, before)
+    if not found and case.file is not None:
+        found += _fed_recalibrated(session, [one for one in corrections if one.tone])
+    if not found and trial is not None:
+        found += _pairs(session, trial, corrections)
+    best = _choose(found)
+    if best is not None:
+        best = _improved(session, best, corrections)
+    return Treatment(before, best, tuple(session.attempts))
+
+
+def _choose(found: Sequence[Candidate]) -> Candidate | None:
+    if not found:
+        return None
+    best = max(found, key=lambda one: one.score.count)
+    return next(one for one in found if not is_worse(one.score, best.score))
+
+
+def _repaired(session: _Session) -> Iterator[Candidate]:
+    if session.case.file is None:
+        return
+    for repair in repairs(session.case, session.before, session.proves):
+        session.note(repair.correction, repair.score, repair.proved)
+        if repair.proved:
+            yield Candidate(repair.correction, repair.trial, repair.score)
+
+
+def _fed(session: _Session, trial: Trial, corrections: Sequence[Correction]) -> Iterator[Candidate]:
+    for correction in corrections:
+        inputs = correction.apply(session.screening.images)
+        if trial.clipped_share(inputs) <= _MOST_CLIPPED:
+            candidate = session.try_on(correction, trial)
+            if candidate:
+                yield candidate
+
+
+def _fed_recalibrated(session: _Session, corrections: Sequence[Correction]) -> Iterator[Candidate]:
+    for correction in corrections:
+        fitted = session.recalibrated(correction)
+        if fitted is not None:
+            mended = replace(correction, tried=f"{correction.tried}, ranges fitted")
+            candidate = session.try_on(mended, fitted)
+            if candidate:
+                yield candidate
+
+
+def _relabelled(
+    session: _Session,
+    trial: Trial,
+    before: Score,
+    now: Score,
+    correction: Correction | None = None,
+) -> Iterator[Candidate]:
+    """Yield what permuting the labels of these answers proves, in addition to a correction."""
+    for relabelled in relabellings(now.outputs, session.case.labels):
+        cause = label_correction(relabelled)
+        if correction is not None:
+            cause = both(correction, cause)
+        proved = session.proves(before, relabelled.score)
+        session.note(cause, relabelled.score, proved)
+        if proved:
+            yield Candidate(cause, trial, relabelled.score, relabelled)
+
+
+def _pairs(session: _Session, trial: Trial, corrections: Sequence[Correction]) -> list[Candidate]:
+    tones = [one for one in corrections if one.tone]
+    moves = [one for one in corrections if not one.tone]
+    found: list[Candidate] = []
+    for tone in tones:
+        inputs = tone.apply(session.screening.images)
+        clipped = trial.clipped_share(inputs) > _MOST_CLIPPED
+        used = session.recalibrated(tone) if clipped or session.case.file else trial
+        if used is None:
+            continue
+        for move in moves:
+            candidate = session.try_on(both(move, tone), used)
+            if candidate:
+                found.append(candidate)
+    for one in [*tones, *moves]:
+        used = session.recalibrated(one) if one.tone and session.case.file else trial
+        if used is not None:
+            answers = session.case.score(used, one.apply)
+            found += _relabelled(session, used, session.before, answers, one)
+    return found
+
+
+def _improved(session: _Session, best: Candidate, corrections: Sequence[Correction]) -> Candidate:
+    """Return the best candidate, with a second correction where one improves it as clearly."""
+    found: list[Candidate] = []
+    if best.relabelled is None:
+        now = session.case.score(best.trial, best.correction.apply)
+        found += _relabelled(session, best.trial, best.score, now, best.correction)
+        for correction in corrections:
+            if correction.tone and best.correction.tone and best.correction.apply is not as_fed:
+                continue
+            pair = both(best.correction, correction)
+            if best.trial.clipped_share(pair.apply(session.screening.images)) > _MOST_CLIPPED:
+                continue
+            candidate = session.try_on(pair, best.trial, best.score)
+            if candidate:
+                found.append(candidate)
+    return _choose(found) or best
+
+
+def label_correction(relabelled: Relabelling) -> Correction:
+    """Return a permutation of the labels as a cause."""
+    moved = int((relabelled.class_of_output != np.arange(len(relabelled.class_of_output))).sum())
+    causes = {
+        "labels-off-by-one": "The labels are off by one: each output stands for the next class or "
+        "the one before",
+        "labels-reversed": "The labels are in reversed order",
+        "labels-permuted": f"The labels are permuted: {moved} outputs stand for other classes than "
+        "their names say",
+    }
+    return Correction(
+        relabelled.kind,
+        causes[relabelled.kind],
+        {
+            "labels-off-by-one": "labels moved by one",
+            "labels-reversed": "labels reversed",
+            "labels-permuted": "best permutation of the labels, found on other images",
+        }[relabelled.kind],
+        "Put the class names into the order of the outputs, in the manifest's class_names (or "
+        "--labels of `fmnist-edge classify`).",
+        as_fed,
+        tone=False,
+    )
+
+
+def compose(first: Apply, second: Apply) -> Apply:
+    """Return one after the other."""
+    return lambda images: second(first(images))
