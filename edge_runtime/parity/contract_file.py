@@ -230,7 +230,7 @@ agreement = 0.97     # at least 97 of 100 images get the same answer
 class_recall = 0.10  # each class may lose at most 10 points of its own images
 ece = 0.03           # how sure it is may drift from how often it is right by 3 points more
 
-# What the last model of the chain, the one that you ship, may cost.
+# What the last model of the chain, the one that you ship, may cost; of several, each of them.
 [budgets]
 size_bytes = 40_000          # the .tflite file
 # latency_us = 500           # the median time for one image, in millionths of a second
@@ -239,9 +239,10 @@ size_bytes = 40_000          # the .tflite file
 # One step alone: the model after it against the model before it. A step that is named here must be
 # in the chain, so that nobody forgets to check it. It takes the same keys as [margins], or none.
 
-# From the Keras model to a float .tflite: the arithmetic is nearly the same.
+# From the Keras model to the first .tflite. With a float32.tflite in the chain nearly every answer
+# stays, and 0.99 can be shown; without one this step is the quantization too.
 [steps.conversion]
-agreement = 0.99
+agreement = 0.98
 
 # From float to small integers: where answers get lost, if they do.
 [steps.quantization]

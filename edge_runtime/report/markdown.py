@@ -1,5 +1,6 @@
 """The report for a pull request: Markdown as GitHub and GitLab show it."""
 
+import html
 import re
 from collections.abc import Iterable, Sequence
 
@@ -11,6 +12,7 @@ from edge_runtime.report.entries import Entry, entries, facts, flip_counts
 from edge_runtime.wording import (
     ABSENT,
     microseconds,
+    p_value,
     percent,
     percent_interval,
     plural,
@@ -150,7 +152,7 @@ def _model_details(report: ParityReport, item: Comparison) -> str:
     lost, won, neither = flip_counts(item)
     changed = (
         f"{plural(len(item.flips), 'answer')} changed: {lost:,} lost, {won:,} won, {neither:,} "
-        f"neither right. McNemar p = {counts.mcnemar_p_value:.2g}."
+        f"neither right. McNemar p {_equal(counts.mcnemar_p_value)}."
         if item.flips
         else "No answer changed."
     )
@@ -174,7 +176,7 @@ def _classes(report: ParityReport, item: Comparison) -> str:
             f"{points(change.after.value - change.before.value)} "
             f"[{points_interval(change.interval, 1)}]",
             f"{change.lost:,} / {change.won:,}",
-            f"beyond chance (p = {change.p_value:.2g})"
+            f"beyond chance (p {_equal(change.p_value)})"
             if change.beyond_chance
             else "within chance",
         ]
@@ -182,6 +184,11 @@ def _classes(report: ParityReport, item: Comparison) -> str:
     ]
     headings = ["class", "recall %", "change, points [95 %]", "lost / won", ""]
     return _table(headings, rows, numbers_from=1) if rows else ""
+
+
+def _equal(value: float) -> str:
+    text = p_value(value)
+    return text.replace("<", "&lt; ") if text.startswith("<") else f"= {text}"
 
 
 def _flips(report: ParityReport, item: Comparison) -> str:
@@ -211,9 +218,10 @@ def _measured_on(report: ParityReport) -> str:
 
 
 def _folded(summary: str, parts: Iterable[str]) -> str:
-    # A summary is HTML, in which Markdown says nothing but code spans and escapes still work.
+    # The first line is HTML, in which Markdown's escapes mean nothing.
+    title = html.escape(_without_links(printable(summary)), quote=False)
     body = "\n\n".join(parts)
-    return f"<details><summary>{plain(summary)}</summary>\n\n{body}\n\n</details>"
+    return f"<details><summary>{title}</summary>\n\n{body}\n\n</details>"
 
 
 def _table(
@@ -250,7 +258,9 @@ def code(name: str, *, in_table: bool = False) -> str:
 def plain(text: str) -> str:
     """Return a sentence that Markdown shows as it is: no format, HTML, link, mention or formula."""
     escaped = re.sub(r"([\\`*_{}\[\]<>|~$])", r"\\\1", printable(text).replace("&", "&amp;"))
-    # Sites look for these in the finished page, where escapes are gone; the space has no width.
-    return re.sub(
-        r"(@|#|://|\bwww\.|\bgh-)", "\\1\N{ZERO WIDTH SPACE}", escaped, flags=re.IGNORECASE
-    )
+    return _without_links(escaped)
+
+
+def _without_links(text: str) -> str:
+    """Return text in which sites find no user, issue or address to link to; the space is unseen."""
+    return re.sub(r"(@|#|://|\bwww\.|\bgh-)", "\\1\N{ZERO WIDTH SPACE}", text, flags=re.IGNORECASE)
