@@ -4,6 +4,7 @@ import re
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
+from importlib.resources import files
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
@@ -204,56 +205,4 @@ def _name_of_type(value: object) -> str:
 
 def contract_template() -> str:
     """Return a contract file with comments, which the reference run keeps on 1,000 images."""
-    return _TEMPLATE
-
-
-_TEMPLATE = """\
-# The parity contract: what a converted model must keep of the full one so that it may be shipped.
-# Check it with: fmnist-edge parity --contract parity.toml
-#
-#   exit code 0   every demand is shown to be kept
-#             3   a demand is broken
-#             4   too few test images to tell; the report says how many would do
-#
-# What is not written here is not demanded. Put a # before a line that you do not want.
-# A margin is a fraction: 0.01 is one point, that is 1 image of 100.
-#
-# Test images are a sample, so each figure comes with an interval that holds the true value with
-# this confidence. A demand is kept when the whole interval is on the right side of its limit.
-# A tighter limit needs more test images to show; these suit 1,000.
-confidence = 0.95
-
-# Each converted model against the full one, on the same test images.
-[margins]
-accuracy = 0.01      # at most 1 point of accuracy may be lost
-agreement = 0.97     # at least 97 of 100 images get the same answer
-class_recall = 0.10  # each class may lose at most 10 points of its own images
-ece = 0.03           # how sure it is may drift from how often it is right by 3 points more
-
-# What the last model of the chain, the one that you ship, may cost; of several, each of them.
-[budgets]
-size_bytes = 40_000          # the .tflite file
-# latency_us = 500           # the median time for one image, in millionths of a second
-# memory_bytes = 16_000_000  # how much the process may grow while the model is loaded and runs
-
-# One step alone: the model after it against the model before it. A step that is named here must be
-# in the chain, so that nobody forgets to check it. It takes the same keys as [margins], or none.
-
-# From the Keras model to the first .tflite. With a float32.tflite in the chain nearly every answer
-# stays, and 0.99 can be shown; without one this step is the quantization too.
-[steps.conversion]
-agreement = 0.98
-
-# From float to small integers: where answers get lost, if they do.
-[steps.quantization]
-accuracy = 0.01
-
-# The same .tflite on another computer, as on your board. Predict there, then add that file here:
-#   fmnist-edge parity model.predictions.npz int8.tflite board.predictions.npz
-# [steps.runtime]
-# agreement = 0.99
-
-# Pictures that the board decodes or resizes itself.
-# [steps.preprocessing]
-# agreement = 0.99
-"""
+    return files("edge_runtime.parity").joinpath("parity.toml").read_text("utf-8")

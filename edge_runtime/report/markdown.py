@@ -1,14 +1,11 @@
 """The report for a pull request: Markdown as GitHub and GitLab show it."""
 
-import html
-import re
-from collections.abc import Iterable, Sequence
-
 from edge_runtime.metrics import decimals_for
 from edge_runtime.parity import Comparison, Decision, Flip, ParityReport, class_changes
 from edge_runtime.parity.verdict import called, consequence, findings, headline
 from edge_runtime.report.demands import demand_groups, demanded, found
 from edge_runtime.report.entries import Entry, entries, facts, flip_counts
+from edge_runtime.report.markdown_markup import LONGEST_NAME, code, folded, plain, table
 from edge_runtime.wording import (
     ABSENT,
     microseconds,
@@ -24,10 +21,8 @@ from edge_runtime.wording import (
 
 # GitHub takes 65,536 characters in a comment; some room is left for what a workflow adds.
 LIMIT_CHARACTERS = 60_000
-_MOST_ROWS = 40
 _MOST_FINDINGS = 5
 _MOST_FLIPS = 10
-_LONGEST_NAME = 60
 _LONGEST_FACT = 500
 
 _MARKS: dict[Decision, str] = {"holds": "✅", "inconclusive": "⚠️", "broken": "❌"}
@@ -81,7 +76,7 @@ def _demands(report: ParityReport) -> str:
     rows.sort(key=lambda row: _SEVERITY.index(row[0]))
     if not rows:
         return ""
-    return "### Demands\n\n" + _table(["", "of", "demand", "found"], [row for _, row in rows])
+    return "### Demands\n\n" + table(["", "of", "demand", "found"], [row for _, row in rows])
 
 
 def _decision(decision: Decision) -> str:
@@ -102,7 +97,7 @@ def _models(report: ParityReport) -> str:
     ]
     rows = [_model_row(entry, decimals, confidence) for entry in entries(report)]
     images = plural(len(report.reference), "test image")
-    return f"### Models\n\n{images}.\n\n" + _table(headings, rows, numbers_from=1)
+    return f"### Models\n\n{images}.\n\n" + table(headings, rows, numbers_from=1)
 
 
 def _model_row(entry: Entry, decimals: int, confidence: float) -> list[str]:
@@ -137,13 +132,13 @@ def _steps(report: ParityReport) -> str:
                 f"{step.name}{mark}",
                 f"{code(step.before_model, in_table=True)} → "
                 f"{code(step.after_model, in_table=True)}",
-                plain(shortened(printable(step.changed), 2 * _LONGEST_NAME)),
+                plain(shortened(printable(step.changed), 2 * LONGEST_NAME)),
                 f"{counts.flips:,}",
                 f"{counts.lost:,} / {counts.won:,}",
             ]
         )
     headings = ["step", "from → to", "what changed", "changed answers", "lost / won"]
-    return "### Steps\n\n" + _table(headings, rows, numbers_from=3)
+    return "### Steps\n\n" + table(headings, rows, numbers_from=3)
 
 
 def _model_details(report: ParityReport, item: Comparison) -> str:
@@ -163,7 +158,7 @@ def _model_details(report: ParityReport, item: Comparison) -> str:
         f"{counts.total_variation.percentile(99):.4f}."
     )
     parts = [changed, _classes(report, item), _flips(report, item), calibration]
-    return _folded(f"{called(item.model)}: classes and changed answers", filter(None, parts))
+    return folded(f"{called(item.model)}: classes and changed answers", filter(None, parts))
 
 
 def _classes(report: ParityReport, item: Comparison) -> str:
@@ -183,7 +178,7 @@ def _classes(report: ParityReport, item: Comparison) -> str:
         for change in moved
     ]
     headings = ["class", "recall %", "change, points [95 %]", "lost / won", ""]
-    return _table(headings, rows, numbers_from=1) if rows else ""
+    return table(headings, rows, numbers_from=1) if rows else ""
 
 
 def _equal(value: float) -> str:
@@ -209,58 +204,9 @@ def _flips(report: ParityReport, item: Comparison) -> str:
     if not item.flips:
         return ""
     headings = ["image", "is", "full model", "converted", "effect", "arose at"]
-    return _table(headings, [row(flip) for flip in item.flips], most=_MOST_FLIPS)
+    return table(headings, [row(flip) for flip in item.flips], most=_MOST_FLIPS)
 
 
 def _measured_on(report: ParityReport) -> str:
     lines = [f"- {name}: {plain(shortened(text, _LONGEST_FACT))}" for name, text in facts(report)]
-    return _folded("Measured on", ["\n".join(lines)]) if lines else ""
-
-
-def _folded(summary: str, parts: Iterable[str]) -> str:
-    # The first line is HTML, in which Markdown's escapes mean nothing.
-    title = html.escape(_without_links(printable(summary)), quote=False)
-    body = "\n\n".join(parts)
-    return f"<details><summary>{title}</summary>\n\n{body}\n\n</details>"
-
-
-def _table(
-    headings: Sequence[str],
-    rows: Sequence[Sequence[str]],
-    *,
-    numbers_from: int | None = None,
-    most: int = _MOST_ROWS,
-) -> str:
-    """Return a table; columns from ``numbers_from`` on are aligned to the right."""
-    right = len(headings) if numbers_from is None else numbers_from
-    rule = ["---" if column < right else "---:" for column in range(len(headings))]
-    lines = [f"| {' | '.join(cells)} |" for cells in [headings, rule, *rows[:most]]]
-    if len(rows) > most:
-        lines += ["", f"and {len(rows) - most:,} more in report.json"]
-    return "\n".join(lines)
-
-
-def _cell(prefix: str, name: str) -> str:
-    return f"{prefix}{code(name, in_table=True)}"
-
-
-def code(name: str, *, in_table: bool = False) -> str:
-    """Return a name as a code span, in which Markdown, HTML and mentions mean nothing."""
-    text = shortened(printable(name), _LONGEST_NAME)
-    longest = max((len(run) for run in re.findall("`+", text)), default=0)
-    fence = "`" * (longest + 1)
-    # One space on either side is no part of the span.
-    inner = f" {text} " if longest or text != text.strip() else text or " "
-    # A table looks for its bars before anything else, in code spans too.
-    return f"{fence}{inner.replace('|', chr(92) + '|') if in_table else inner}{fence}"
-
-
-def plain(text: str) -> str:
-    """Return a sentence that Markdown shows as it is: no format, HTML, link, mention or formula."""
-    escaped = re.sub(r"([\\`*_{}\[\]<>|~$])", r"\\\1", printable(text).replace("&", "&amp;"))
-    return _without_links(escaped)
-
-
-def _without_links(text: str) -> str:
-    """Return text in which sites find no user, issue or address to link to; the space is unseen."""
-    return re.sub(r"(@|#|://|\bwww\.|\bgh-)", "\\1\N{ZERO WIDTH SPACE}", text, flags=re.IGNORECASE)
+    return folded("Measured on", ["\n".join(lines)]) if lines else ""
