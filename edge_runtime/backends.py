@@ -96,12 +96,13 @@ class Backend:
         if kernels not in _RESOLVERS:
             words = ", ".join(get_args(Kernels))
             raise EdgeError(f"Expected kernels to be one of {words}, got {kernels!r}.")
+        self.import_runtime()  # a runtime that is missing altogether has its own sentence
         try:
             resolver = getattr(self._import(self.resolver), _RESOLVERS[kernels])
-        except AttributeError as error:
+        except (AttributeError, MissingDependencyError) as error:
             raise MissingDependencyError(
-                f"{self.package} {self.version} cannot choose its kernels ({error}); use the "
-                f"kernels auto, or install a newer one with: pip install {self.requirement}"
+                f"{self.package} {self.version} has no choice of kernels; use the kernels auto, or "
+                f"install another version with: pip install {self.requirement}"
             ) from error
         return {"experimental_op_resolver_type": resolver}
 

@@ -2,6 +2,7 @@ import importlib.metadata
 import json
 import subprocess
 import sys
+import types
 
 import numpy as np
 import pytest
@@ -146,6 +147,43 @@ def test_an_operator_that_the_runtime_does_not_know_is_refused_in_one_sentence(c
 def test_the_runtime_prints_nothing_while_it_loads(tiny_model, capfd):
     Classifier(tiny_model("int8"))
     assert capfd.readouterr() == ("", "")
+
+
+# The kernels.
+
+
+def test_built_in_kernels_leave_xnnpack_out(tiny_model):
+    counts = {
+        kernels: Classifier(tiny_model("int8"), kernels=kernels).delegation().inside_xnnpack
+        for kernels in ("auto", "built-in", "reference")
+    }
+    assert counts == {"auto": 4, "built-in": 0, "reference": 0}
+
+
+@pytest.mark.parametrize("name", TOLERANCE)
+def test_all_kernels_answer_alike(tiny_model, name):
+    path = tiny_model(name)
+    expected = Classifier(path, kernels="reference").predict(IMAGES)
+    for kernels in ("auto", "built-in"):
+        difference = np.abs(Classifier(path, kernels=kernels).predict(IMAGES) - expected).max()
+        assert difference <= TOLERANCE[name], kernels
+
+
+def test_unknown_kernels_are_refused_with_those_that_there_are(tiny_model):
+    with pytest.raises(EdgeError, match="one of auto, built-in, reference, got 'fast'"):
+        Classifier(tiny_model("int8"), kernels="fast")
+
+
+def test_a_runtime_that_cannot_choose_its_kernels_says_so(monkeypatch):
+    runtime = types.ModuleType("old_runtime")
+    runtime.Interpreter = object
+    monkeypatch.setitem(sys.modules, "old_runtime", runtime)
+    backend = Backend("old", "numpy", "old_runtime", "Interpreter", "new-runtime")
+    with pytest.raises(
+        MissingDependencyError,
+        match=r"^numpy \S+ has no choice of kernels; use the kernels auto, or .* new-runtime$",
+    ):
+        backend.load(b"", kernels="built-in")
 
 
 def test_the_versions_are_those_that_are_installed():

@@ -63,6 +63,12 @@ def test_sizes_take_the_first_images(sample):
     assert np.array_equal(limited.test.images, sample.test.images[:10])
 
 
+def test_images_that_are_stored_as_pixels_are_named_by_their_pixels(sample):
+    limited = load("sample", test_size=10)
+    assert sample.test.source_sha256 is None
+    assert limited.test.image_sha256().tolist() == image_hashes(sample.test.images[:10]).tolist()
+
+
 @pytest.mark.parametrize("size", [0, -1, 1001])
 @pytest.mark.parametrize(("option", "what"), [("train_size", "training"), ("test_size", "test")])
 def test_an_impossible_size_is_refused(option, what, size):
@@ -403,6 +409,32 @@ def test_the_first_images_are_of_all_classes(tmp_path):
     write_pictures(tmp_path, dict.fromkeys("abcd", 20))
     limited = load(f"folder:{tmp_path}", train_size=32)
     assert set(limited.train.labels) == {0, 1, 2, 3}
+
+
+def test_pictures_are_named_by_their_files_whatever_size_they_are_read_in(tmp_path):
+    write_pictures(tmp_path, {"cat": 5, "dog": 5})
+    small, large = (load(f"folder:{tmp_path}", image_size=size) for size in ((2, 3), (8, 9)))
+    files = {sha256(path.read_bytes()).encode() for path in tmp_path.glob("*/*.png")}
+    named = [*large.train.image_sha256().tolist(), *large.test.image_sha256().tolist()]
+    assert set(named) == files
+    assert small.test.image_sha256().tolist() == large.test.image_sha256().tolist()
+    assert not np.isin(image_hashes(small.test.images), image_hashes(large.test.images)).any()
+
+
+def test_each_name_stays_with_its_picture_in_a_shuffled_and_limited_split(tmp_path):
+    write_pictures(tmp_path, {"cat": 20, "dog": 20})
+    limited = load(f"folder:{tmp_path}", train_size=7).train
+    expected = {
+        int(np.asarray(Image.open(path))[0, 0]): sha256(path.read_bytes()).encode()
+        for path in tmp_path.glob("*/*.png")
+    }
+    assert limited.image_sha256().tolist() == [expected[each] for each in brightnesses(limited)]
+
+
+def test_a_hash_for_each_file_or_none_at_all():
+    part = Split(split(2).images, split(2).labels, np.array([b"a" * 64]))
+    with pytest.raises(DatasetError, match=r"2 images and \(1,\) hashes of files"):
+        Dataset("x", ("a", "b"), train=part, test=split(1))
 
 
 def test_hidden_files_and_folders_and_other_files_are_ignored(tmp_path):

@@ -1,16 +1,22 @@
 import json
 import shutil
+import zipfile
 
+import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from edge_runtime import manifest
-from edge_runtime.errors import ModelError
+from edge_runtime.classifier import Classifier
+from edge_runtime.errors import ManifestError, ModelError
 from edge_runtime.files import MEBIBYTE, sha256
 from edge_runtime.images import Preprocessing
 from edge_runtime.manifest import (
     MANIFEST_LIMIT_BYTES,
     Manifest,
     manifest_path,
+    model_stem,
     read_model,
 )
 
@@ -142,3 +148,125 @@ def test_a_model_over_the_limit_is_refused(model, monkeypatch):
     model.write_bytes(bytes(MEBIBYTE + 1))
     with pytest.raises(ModelError, match="larger than 1 MiB; this is no model for a small device"):
         read_model(model)
+
+
+# A bundle.
+
+
+def bundle(path, model, *, extra=(), **changes):
+    """A bundle of ``model``; ``changes`` replaces members by name, None leaves one out."""
+    members = {
+        "manifest.json": json.dumps(manifest_of(model)).encode(),
+        "model.tflite": model.read_bytes(),
+        **{name.replace("_", "."): content for name, content in changes.items()},
+    }
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in [*members.items(), *extra]:
+            if content is not None:
+                archive.writestr(name, content)
+    return path
+
+
+def test_a_bundle_is_read_like_a_model_with_a_manifest_beside_it(model, tmp_path):
+    path = bundle(tmp_path / "shoes.edge.zip", model, extra=[("golden.npz", b"later")])
+    file = read_model(path)
+    assert (file.name, file.data) == (str(path), model.read_bytes())
+    assert file.manifest is not None
+    assert file.manifest.to_dict() == manifest_of(model)
+    assert model_stem(path) == "shoes"
+
+
+def test_a_classifier_takes_a_bundle(model, tmp_path):
+    images = np.random.default_rng(0).integers(0, 256, (5, 8, 8, 1)).astype(np.uint8)
+    with Classifier(bundle(tmp_path / "x.edge.zip", model)) as bundled, Classifier(model) as bare:
+        assert bundled.class_names == NAMES
+        assert bundled.preprocessing.background == "dark"
+        assert np.array_equal(bundled.predict(images), bare.predict(images))
+
+
+@pytest.mark.parametrize(
+    ("extra", "sentence"),
+    [
+        ([("../model.tflite", b"x")], "'../model.tflite' has a path that leads elsewhere"),
+        ([("/etc/passwd", b"x")], "'/etc/passwd' has a path that leads elsewhere"),
+        ([("a/../../b", b"x")], "has a path that leads elsewhere"),
+        ([("..\\b", b"x")], "has a path that leads elsewhere"),
+        ([("C:\\b", b"x")], "has a path that leads elsewhere"),
+        ([("zeros.bin", bytes(8 * MEBIBYTE))], "as a zip bomb does"),
+        ([(f"{number}.txt", b"") for number in range(200)], "it has 202 members; 100 is"),
+    ],
+    ids=["up", "absolute", "up inside", "backslash", "drive", "bomb", "many"],
+)
+def test_a_suspicious_member_makes_a_bundle_unusable(model, tmp_path, extra, sentence):
+    path = bundle(tmp_path / "x.edge.zip", model, extra=extra)
+    with pytest.raises(ModelError) as caught:
+        read_model(path)
+    assert str(caught.value).startswith(f"{path}: this bundle cannot be used: ")
+    assert sentence in str(caught.value)
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_a_member_that_is_there_twice_is_refused(model, tmp_path):
+    path = bundle(tmp_path / "x.edge.zip", model, extra=[("model.tflite", b"another")])
+    with pytest.raises(ModelError, match=r"it has 'model\.tflite' twice"):
+        read_model(path)
+
+
+@pytest.mark.parametrize("name", ["model.tflite", "manifest.json"])
+def test_a_missing_member_is_named(model, tmp_path, name):
+    path = bundle(tmp_path / "x.edge.zip", model, **{name: None})
+    with pytest.raises(ModelError, match=f"it has no '{name}'; make it again"):
+        read_model(path)
+
+
+def test_a_bundle_with_another_model_than_its_manifest_says_is_refused(model, tmp_path):
+    path = bundle(tmp_path / "x.edge.zip", model, model_tflite=model.read_bytes()[:-1] + b"?")
+    with pytest.raises(ManifestError, match=r"manifest\.json describes another file than x\.edge"):
+        read_model(path)
+
+
+def test_a_member_over_its_limit_is_refused_before_it_is_read(model, tmp_path):
+    # Letters that pack badly, so that it is the size that is refused, not the ratio.
+    large = np.random.default_rng(0).integers(97, 123, MANIFEST_LIMIT_BYTES + 1).astype(np.uint8)
+    path = bundle(tmp_path / "x.edge.zip", model, manifest_json=large.tobytes())
+    with pytest.raises(ModelError, match=r"'manifest\.json' has 8,388,609 bytes; 8,388,608 is"):
+        read_model(path)
+
+
+def test_an_encrypted_member_is_refused(model, tmp_path):
+    path = bundle(tmp_path / "x.edge.zip", model)
+    data = bytearray(path.read_bytes())
+    for signature, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        data[data.index(signature) + offset] |= 1
+    path.write_bytes(data)
+    with pytest.raises(ModelError, match="is encrypted; make it again without a password"):
+        read_model(path)
+
+
+def test_a_bundle_that_is_no_archive_is_refused(model, tmp_path):
+    path = tmp_path / "x.edge.zip"
+    for data in (b"", b"PK\x03\x04", model.read_bytes()):
+        path.write_bytes(data)
+        with pytest.raises(ModelError, match=r"x\.edge\.zip: this bundle cannot be used: the arch"):
+            read_model(path)
+
+
+@given(st.data())
+@settings(max_examples=200, deadline=None)
+def test_flipped_bytes_give_the_very_model_or_a_model_error(whole_bundle, data):
+    path, whole, model_bytes = whole_bundle
+    damaged = bytearray(whole)
+    for _ in range(data.draw(st.integers(1, 3))):
+        damaged[data.draw(st.integers(0, len(damaged) - 1))] = data.draw(st.integers(0, 255))
+    path.write_bytes(damaged)
+    try:
+        assert read_model(path).data == model_bytes
+    except ModelError as error:
+        assert str(path) in str(error)  # noqa: PT017 - both outcomes are right
+
+
+@pytest.fixture(scope="module")
+def whole_bundle(tmp_path_factory, tiny_model):
+    path = tmp_path_factory.mktemp("bundle") / "x.edge.zip"
+    model = tiny_model("int8")
+    return path, bundle(path, model).read_bytes(), model.read_bytes()

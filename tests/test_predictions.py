@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from edge_runtime import predictions as predictions_module
 from edge_runtime.errors import PredictionsError
-from edge_runtime.predictions import Predictions, machine_details, refuse_different_images
+from edge_runtime.machine import machine_details
+from edge_runtime.predictions import Predictions, aligned
 
 NAMES = ("cat", "dog", "bird")
 
@@ -57,12 +58,13 @@ def saved_bytes(tmp_path):
 
 def test_predictions_survive_their_file(tmp_path):
     path = tmp_path / "int8.predictions.npz"
-    before = predictions()
+    before = predictions(input_sha256=np.array([b"c" * 64, b"d" * 64]))
     before.save(path)
     after = Predictions.load(path)
     assert np.array_equal(after.probabilities, before.probabilities)
     assert np.array_equal(after.labels, before.labels)
     assert np.array_equal(after.image_sha256, before.image_sha256)
+    assert np.array_equal(after.input_sha256, before.input_sha256)
     assert (after.class_names, after.details) == (before.class_names, before.details)
     assert [array.dtype for array in (after.probabilities, after.labels, after.image_sha256)] == [
         "float32",
@@ -82,6 +84,7 @@ def test_the_same_predictions_give_the_same_bytes_at_any_time(tmp_path):
             "probabilities.npy",
             "labels.npy",
             "image_sha256.npy",
+            "input_sha256.npy",
             "header.npy",
         ]
 
@@ -125,7 +128,9 @@ def a_lone_array():
         npz(header=np.array("[]")),
         npz(header=np.array("{")),
         npz(header=np.array(7)),
-        npz(header=header(schema_version=2)),
+        npz(header=header(schema_version=2)),  # without the hashes of the inputs
+        npz(header=header(schema_version=3)),
+        npz(header=header(details=None)),
         npz(header=header(class_names=None)),
         npz(header=header(class_names=7)),
         npz(labels=np.array(["cat", "dog"])),
@@ -215,10 +220,17 @@ def test_int8_probabilities_may_miss_a_sum_of_one_by_their_steps():
         ({"probabilities": np.full((3, 3), 1 / 3, np.float32)}, r"Expected .*\(2, 3\)"),
         ({"probabilities": np.full(6, 1 / 3, np.float32)}, r"Expected .*\(2, 3\)"),
         ({"image_sha256": np.array([b"a" * 64])}, "2 image hashes, got"),
+        ({"input_sha256": np.array([b"a" * 64])}, r"of the inputs \(1,\)"),
         ({"labels": np.array([0, 3])}, "Labels must be 0 to 2"),
         ({"labels": np.array([-1, 0])}, "Labels must be 0 to 2"),
-        ({"probabilities": np.array([[np.nan, 0, 1], [0, 0, 1]])}, "NaN or infinite"),
-        ({"probabilities": np.array([[np.inf, 0, 1], [0, 0, 1]])}, "NaN or infinite"),
+        (
+            {"probabilities": np.array([[np.nan, 0, 1], [0, 0, 1]])},
+            "int8 answers with NaN",
+        ),
+        (
+            {"probabilities": np.array([[np.inf, 0, 1], [0, 0, 1]])},
+            "int8 answers with NaN",
+        ),
         ({"probabilities": np.array([[4.0, 2, 1], [0, 0, 1]])}, "not scores or logits"),
         ({"probabilities": np.array([[0.9, 0.9, 0.1], [0, 0, 1]])}, "not scores or logits"),
         ({"probabilities": np.array([[1.5, -0.5, 0], [0, 0, 1]])}, "the lowest is -0.500"),
@@ -237,44 +249,138 @@ def test_predictions_about_no_images_are_refused():
         )
 
 
+def test_without_hashes_of_the_inputs_the_images_are_the_inputs(tmp_path):
+    assert np.array_equal(predictions().input_sha256, predictions().image_sha256)
+    path = tmp_path / "version-1.predictions.npz"
+    path.write_bytes(npz())
+    assert np.array_equal(Predictions.load(path).input_sha256, predictions().image_sha256)
+
+
+def test_details_are_changed_in_a_copy():
+    before = predictions()
+    after = before.with_details(threads=4, memory_bytes=None)
+    assert after.details == {**before.details, "threads": 4, "memory_bytes": None}
+    assert before.details["threads"] == 1
+
+
 # The same images.
 
 
-def test_predictions_about_the_same_images_may_be_compared():
-    refuse_different_images(predictions(), predictions(details={"model": "float32"}))
+def of_images(hashes, labels, *, model, names=NAMES):
+    """Predictions in which row i says 1/2 + i/100 for class 0, so that rows can be told apart."""
+    share = 0.5 + np.arange(len(hashes)) / 100
+    rest = (1 - share) / (len(names) - 1)
+    return Predictions(
+        np.column_stack([share, *[rest] * (len(names) - 1)]).astype(np.float32),
+        np.array(labels),
+        np.array([name.encode() * 64 for name in hashes]),
+        names,
+        {"model": model},
+        np.array([name.upper().encode() * 64 for name in hashes]),
+    )
+
+
+def test_predictions_of_the_same_images_in_the_same_order_stay_as_they_are():
+    candidate = predictions(details={"model": "float32"})
+    result = aligned(predictions(), candidate)
+    assert np.array_equal(result.probabilities, candidate.probabilities)
+    assert result.details == candidate.details
+
+
+def test_images_in_another_order_are_put_into_the_order_of_the_reference():
+    reference = of_images("abc", [0, 1, 2], model="full")
+    result = aligned(reference, of_images("cab", [2, 0, 1], model="int8"))
+    assert result.image_sha256.tolist() == reference.image_sha256.tolist()
+    assert result.input_sha256.tolist() == reference.input_sha256.tolist()
+    assert result.labels.tolist() == [0, 1, 2]
+    assert result.probabilities[:, 0].tolist() == pytest.approx([0.51, 0.52, 0.50])
+
+
+def test_an_image_that_occurs_twice_pairs_up_in_the_order_of_occurrence():
+    reference = of_images("aba", [0, 1, 0], model="full")
+    result = aligned(reference, of_images("aab", [0, 0, 1], model="int8"))
+    assert result.probabilities[:, 0].tolist() == pytest.approx([0.50, 0.52, 0.51])
+
+
+def test_an_image_under_two_labels_pairs_up_by_its_label():
+    reference = of_images("aa", [0, 1], model="full")
+    result = aligned(reference, of_images("aa", [1, 0], model="int8"))
+    assert result.labels.tolist() == [0, 1]
+    assert result.probabilities[:, 0].tolist() == pytest.approx([0.51, 0.50])
+
+
+@given(st.data())
+@settings(max_examples=100, deadline=None)
+def test_whatever_the_order_each_row_finds_its_image(data):
+    items = data.draw(
+        st.lists(st.tuples(st.sampled_from("abcdef"), st.integers(0, 2)), min_size=1, max_size=30)
+    )
+    order = data.draw(st.permutations(range(len(items))))
+    reference = of_images(*zip(*items, strict=True), model="full")
+    shuffled = of_images(*zip(*(items[index] for index in order), strict=True), model="int8")
+    result = aligned(reference, shuffled)
+    for name in ("image_sha256", "input_sha256", "labels"):
+        assert np.array_equal(getattr(result, name), getattr(reference, name))
+    assert sorted(result.probabilities[:, 0]) == sorted(shuffled.probabilities[:, 0])
 
 
 @pytest.mark.parametrize(
-    ("changes", "sentence"),
+    ("candidate", "sentence"),
     [
-        ({"class_names": ("cat", "dog", "cow")}, "different class names: cat, dog, bird… and cat"),
-        ({"class_names": ("dog", "cat", "bird")}, "different class names"),
         (
-            {"image_sha256": np.array([b"a" * 64, b"c" * 64])},
-            "different images: 1 of 2 differ, the first is number 1",
+            of_images("ab", [0, 1], model="int8", names=("cat", "dog", "cow")),
+            "full and int8 have different class names: class 2 is bird in the one and cow in the "
+            "other; compare models of the same classes.",
         ),
         (
-            {"image_sha256": np.array([b"b" * 64, b"a" * 64])},
-            "different images: 2 of 2 differ, the first is number 0",
+            of_images("ab", [0, 1], model="int8", names=("cat", "bird", "dog")),
+            "full and int8 have the same classes in another order: class 1 is dog in the one and "
+            "bird in the other; make one of them again, with the classes in the order of the "
+            "other.",
         ),
-        ({"labels": np.array([0, 2])}, "different true labels"),
+        (
+            of_images("ab", [0, 1], model="int8", names=("cat", "dog")),
+            "full and int8 have 3 and 2 classes; compare models of the same classes.",
+        ),
+        (
+            of_images("ac", [0, 1], model="int8"),
+            "full and int8 are about different images: 1 of 2 are only in full (the first is "
+            "number 1, bbbbbbbbbbbb…), 1 of 2 are only in int8 (the first is number 1, "
+            "cccccccccccc…); use the same dataset, split and sizes for both.",
+        ),
+        (
+            of_images("bad", [1, 0, 2], model="int8"),
+            "full and int8 are about different images: 1 of 3 are only in int8 (the first is "
+            "number 2, dddddddddddd…); use the same dataset, split and sizes for both.",
+        ),
+        (
+            of_images("aba", [0, 1, 0], model="int8"),
+            "full and int8 are about different images: 1 of 3 are only in int8 (the first is "
+            "number 2, aaaaaaaaaaaa…); use the same dataset, split and sizes for both.",
+        ),
+        (
+            of_images("ba", [2, 0], model="int8"),
+            "full and int8 have different true labels for 1 of 2 images: number 1 is dog in the "
+            "one and bird in the other; use the same dataset for both.",
+        ),
     ],
+    ids=["names", "order", "count", "other", "more", "twice", "labels"],
 )
-def test_predictions_about_something_else_are_refused(changes, sentence):
-    with pytest.raises(PredictionsError, match=f"full and int8 (have|are about) {sentence}"):
-        refuse_different_images(predictions(details={"model": "full"}), predictions(**changes))
+def test_what_differs_is_said_exactly(candidate, sentence):
+    with pytest.raises(PredictionsError) as caught:
+        aligned(of_images("ab", [0, 1], model="full"), candidate)
+    assert str(caught.value) == sentence
 
 
-def test_predictions_about_another_number_of_images_are_refused():
-    one = Predictions(
-        np.array([[0.5, 0.25, 0.25]]), np.array([0]), np.array([b"a" * 64]), NAMES, {}
-    )
-    with pytest.raises(PredictionsError, match="int8 and model are about 2 and 1 images"):
-        refuse_different_images(predictions(), one)
+def test_the_same_pixels_under_another_name_are_an_older_file():
+    pixels = np.array([b"p" * 64, b"q" * 64])
+    old = predictions(image_sha256=pixels, input_sha256=pixels)
+    with pytest.raises(PredictionsError, match="did not name picture files: make it again"):
+        aligned(predictions(input_sha256=pixels), old)
 
 
 def test_the_machine_is_named_in_words_that_json_can_hold():
     details = machine_details()
-    assert set(details) == {"cpu", "machine", "system", "python", "numpy"}
+    assert set(details) == {"cpu", "machine", "system", "python", "numpy", "pillow"}
     assert all(isinstance(value, str) and value for value in details.values())
     assert details["numpy"] == np.__version__

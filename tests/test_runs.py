@@ -1,4 +1,6 @@
 import json
+import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -59,10 +61,22 @@ def test_without_any_run_the_command_that_makes_one_is_named(runs_dir):
         runs_dir.mkdir(exist_ok=True)
 
 
-def test_a_latest_that_was_deleted_counts_as_none(runs_dir):
+def test_a_latest_that_was_deleted_hides_no_other_run(runs_dir):
+    runs = [make_run(runs_dir, name) for name in ("first", "second", "third")]
+    for age, run in enumerate(reversed(runs)):
+        os.utime(run.folder / "config.json", (1e9 - age, 1e9 - age))
+    mark_latest(runs[2])
+    (runs_dir / ".fourth.partial").mkdir()
+    shutil.rmtree(runs[2].folder)
+    assert find_run(runs_dir).name == "second"
+    (runs_dir / "latest").unlink()
+    assert find_run(runs_dir).name == "second"
+
+
+def test_a_latest_that_was_deleted_counts_as_none_where_there_is_no_other_run(runs_dir):
     run = make_run(runs_dir, "post-cnn-1")
     mark_latest(run)
-    run.folder.rename(runs_dir / "moved")
+    shutil.rmtree(run.folder)
     with pytest.raises(RunError, match="There is no finished run in"):
         find_run(runs_dir)
 
