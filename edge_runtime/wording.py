@@ -123,6 +123,13 @@ def p_value(value: float) -> str:
     return "1" if value > 0.995 else f"{value:.{3 if value < 0.1 else 2}f}"
 
 
+def p_equals(value: float) -> str:
+    """Return "p = 0.02" or "p < 0.001", which does not break at its blanks."""
+    text = p_value(value)
+    text = f"p < {text[1:]}" if text.startswith("<") else f"p = {text}"
+    return text.replace(" ", "\N{NO-BREAK SPACE}")
+
+
 def size(size_bytes: int) -> str:
     """Return a file's size in KiB, or in MiB from one on."""
     if size_bytes < _MEBIBYTE:

@@ -7,21 +7,19 @@ its letters keep their size.
 import math
 from dataclasses import dataclass
 
-from edge_runtime.metrics import Rate, decimals_for
-from edge_runtime.parity import ParityReport
-from edge_runtime.report.entries import Entry, entries
+from edge_runtime.metrics import decimals_for
+from edge_runtime.parity import Comparison, ParityReport
 from edge_runtime.report.markup import escaped
-from edge_runtime.wording import percent, percent_interval, points, shortened
+from edge_runtime.wording import fitted, points, points_allowed, points_interval, printable
 
-_HEAD = 30
-_ROW = 54
-_FOOT = 30
-_LONGEST_NAME = 24
+_HEAD = 40
+_ROW = 56
+_FOOT = 46
+_LONGEST_NAME = 18
 
 _SHAPES = {
-    "full": '<path class="dot full" d="M0-8L8 0L0 8L-8 0z"/>',
     "holds": '<circle class="dot holds" r="7"/>',
-    "inconclusive": '<path class="dot inconclusive" d="M0-8L8 7H-8z"/>',
+    "inconclusive": '<path class="dot inconclusive" d="M0-9L9 7H-9z"/>',
     "broken": '<path class="dot broken" d="M-7-7L7 7M7-7L-7 7"/>',
 }
 
@@ -35,14 +33,18 @@ class Axis:
 
     def at(self, value: float) -> str:
         """Return the position of a value, as in "12.34%"."""
-        return f"{(value - self.low) / (self.high - self.low) * 100:.2f}%"
+        return f"{self.share(value) * 100:.2f}%"
+
+    def share(self, value: float) -> float:
+        """Return the position of a value, 0 to 1 within the range."""
+        return (value - self.low) / (self.high - self.low)
 
     @property
     def tick_step(self) -> float:
-        """The round distance of up to eight ticks: 1, 2 or 5 times a power of ten."""
-        rough = (self.high - self.low) / 7
+        """The round distance of up to seven ticks: 1, 2 or 5 times a power of ten."""
+        rough = (self.high - self.low) / 6
         power: float = 10 ** math.floor(math.log10(rough))
-        return next(power * factor for factor in (1, 2, 5, 10) if power * factor >= rough)
+        return next(power * factor for factor in (1, 2, 5, 10) if power * factor >= rough * 0.999)
 
     def ticks(self) -> list[float]:
         """Return round values inside the range."""
@@ -51,47 +53,66 @@ class Axis:
         return [n * step for n in range(first, math.floor(self.high / step + 1e-9) + 1)]
 
 
-def accuracy_chart(report: ParityReport) -> str:
-    """Draw each model's accuracy with its 95 % interval, the full one's and the allowed drop."""
-    models = entries(report)
-    full = models[0].accuracy.value
-    axis = _accuracy_axis(
-        [entry.accuracy for entry in models], full - (report.contract.margins.accuracy or 0)
-    )
-    bottom = _HEAD + _ROW * len(models)
+def axis_around(values: list[float]) -> Axis:
+    """Return an axis that holds zero and all values, with a little air."""
+    low, high = min(0.0, *values), max(0.0, *values)
+    air = 0.06 * (high - low) or 0.01
+    return Axis(max(-1.05, low - air), min(1.05, high + air))
+
+
+def difference_chart(report: ParityReport) -> str:
+    """Draw how each model's accuracy differs from the full one's, with its interval and the limit.
+
+    What is right of the limit is allowed: a model holds when its whole interval lies there.
+    """
+    confidence, margin = report.contract.confidence, report.contract.margins.accuracy
+    intervals = [item.counts.difference_interval(confidence) for item in report.comparisons]
+    values = [bound for interval in intervals for bound in interval]
+    axis = axis_around([*values, *([] if margin is None else [-margin])])
+    bottom = _HEAD + _ROW * len(intervals)
     decimals = decimals_for(len(report.reference))
     rows = "".join(
-        _accuracy_row(entry, axis, _HEAD + _ROW * index, decimals)
-        for index, entry in enumerate(models)
+        _row(item, interval, axis, _HEAD + _ROW * index, decimals)
+        for index, (item, interval) in enumerate(zip(report.comparisons, intervals, strict=True))
     )
     return (
         f'<svg class="chart" role="img" width="100%" height="{bottom + _FOOT}" '
-        f'aria-label="{escaped(_spoken(models, decimals))}">'
-        f"{_band(axis, full, report.contract.margins.accuracy or 0, bottom)}{_ticks(axis, bottom)}"
-        f'<line class="reference" x1="{axis.at(full)}" x2="{axis.at(full)}" y1="{_HEAD - 6}" '
-        f'y2="{bottom}"/>{_reference_label(axis, full, decimals)}{rows}</svg>'
+        f'aria-label="{escaped(_spoken(report, decimals))}">'
+        f"{_limit(axis, margin, bottom)}{_ticks(axis, bottom)}{_zero(axis, bottom)}{rows}"
+        f'<text class="tick end" x="100%" y="{bottom + 38}">points of accuracy, '
+        "against the full model</text></svg>"
     )
 
 
-def _accuracy_axis(rates: list[Rate], lowest_allowed: float) -> Axis:
-    low = min(lowest_allowed, *(rate.interval[0] for rate in rates))
-    high = max(rate.interval[1] for rate in rates)
-    margin = 0.04 * (high - low)
-    return Axis(low - margin, high + margin)
-
-
-def _spoken(models: list[Entry], decimals: int) -> str:
+def _spoken(report: ParityReport, decimals: int) -> str:
     said = ", ".join(
-        f"{entry.model} {percent(entry.accuracy.value, decimals)} %" for entry in models
+        f"{printable(item.model)} {points(item.counts.accuracy_difference, decimals)}"
+        for item in report.comparisons
     )
-    return f"Accuracy on the test images: {said}"
+    return f"Change of accuracy in points: {said}"
 
 
-def _band(axis: Axis, full: float, max_drop: float, bottom: int) -> str:
-    width = max_drop / (axis.high - axis.low) * 100
+def _limit(axis: Axis, margin: float | None, bottom: int) -> str:
+    """Shade what is allowed, and label the limit on its left."""
+    if margin is None:
+        return ""
+    x = axis.at(-margin)
+    anchor = "end" if axis.share(-margin) > 0.3 else "start"
     return (
-        f'<rect class="band" x="{axis.at(full - max_drop)}" y="{_HEAD - 6}" width="{width:.2f}%" '
-        f'height="{bottom - _HEAD + 6}"/>'
+        f'<rect class="band" x="{x}" y="{_HEAD - 8}" '
+        f'width="{(1 - axis.share(-margin)) * 100:.2f}%" height="{bottom - _HEAD + 8}"/>'
+        f'<line class="limit" x1="{x}" x2="{x}" y1="{_HEAD - 8}" y2="{bottom}"/>'
+        f'<text class="tick {anchor}" x="{x}" y="{_HEAD - 27}">limit: {points_allowed(margin)} '
+        "lost</text>"
+    )
+
+
+def _zero(axis: Axis, bottom: int) -> str:
+    anchor = "end" if axis.share(0) > 0.7 else "start" if axis.share(0) < 0.3 else "middle"
+    x = axis.at(0)
+    return (
+        f'<line class="reference" x1="{x}" x2="{x}" y1="{_HEAD - 8}" y2="{bottom}"/>'
+        f'<text class="tick strong {anchor}" x="{x}" y="{_HEAD - 13}">full model</text>'
     )
 
 
@@ -99,67 +120,34 @@ def _ticks(axis: Axis, bottom: int) -> str:
     decimals = max(0, -math.floor(math.log10(axis.tick_step * 100) + 1e-9))
     return "".join(
         f'<line class="grid" x1="{axis.at(tick)}" x2="{axis.at(tick)}" y1="{_HEAD}" y2="{bottom}"/>'
-        f'<text class="tick" x="{axis.at(tick)}" y="{bottom + 19}">'
-        f"{percent(tick, decimals)} %</text>"
+        f'<text class="tick middle" x="{axis.at(tick)}" y="{bottom + 19}">'
+        f"{points(tick, decimals)}</text>"
         for tick in axis.ticks()
-        if 0 <= tick <= 1
     )
 
 
-def _reference_label(axis: Axis, full: float, decimals: int) -> str:
-    share = (full - axis.low) / (axis.high - axis.low)
-    anchor = "start" if share < 0.3 else "end" if share > 0.7 else "middle"
-    return (
-        f'<text class="tick reference-label" x="{axis.at(full)}" y="{_HEAD - 13}" '
-        f'text-anchor="{anchor}">full model {percent(full, decimals)} %</text>'
-    )
-
-
-def _accuracy_row(entry: Entry, axis: Axis, top: int, decimals: int) -> str:
-    low, high = (axis.at(bound) for bound in entry.accuracy.interval)
+def _row(
+    item: Comparison, interval: tuple[float, float], axis: Axis, top: int, decimals: int
+) -> str:
+    kind = item.decision
+    value = points(item.counts.accuracy_difference, decimals)
     y = top + 36
-    kind = "full" if entry.comparison is None else entry.comparison.decision
+    return (
+        f'<text class="name" x="0" y="{top + 17}">'
+        f"{escaped(fitted(printable(item.model), _LONGEST_NAME))}</text>"
+        f'<text class="value" x="100%" y="{top + 17}">{value} <tspan class="quiet">'
+        f"({points_interval(interval, decimals)})</tspan></text>"
+        f"{whisker(axis, interval, y, kind)}"
+        f'<svg x="{axis.at(item.counts.accuracy_difference)}" y="{y}" overflow="visible">'
+        f"{_SHAPES[kind]}</svg>"
+    )
+
+
+def whisker(axis: Axis, interval: tuple[float, float], y: int, kind: str) -> str:
+    """Draw an interval as a line with caps."""
+    low, high = (axis.at(max(axis.low, min(axis.high, bound))) for bound in interval)
     caps = "".join(
         f'<line class="whisker {kind}" x1="{x}" x2="{x}" y1="{y - 4}" y2="{y + 4}"/>'
         for x in (low, high)
     )
-    return (
-        f'<text class="name" x="0" y="{top + 17}">'
-        f"{escaped(shortened(entry.model, _LONGEST_NAME))}</text>"
-        f'<text class="value" x="100%" y="{top + 17}">{_value(entry, decimals)}</text>'
-        f'<line class="whisker {kind}" x1="{low}" x2="{high}" y1="{y}" y2="{y}"/>{caps}'
-        f'<svg x="{axis.at(entry.accuracy.value)}" y="{y}" overflow="visible">{_SHAPES[kind]}</svg>'
-    )
-
-
-def _value(entry: Entry, decimals: int) -> str:
-    value = percent(entry.accuracy.value, decimals)
-    if entry.comparison is None:
-        return f"{value} %"
-    change = points(entry.comparison.counts.accuracy_difference, decimals)
-    return f'{value} % <tspan class="quiet">({change})</tspan>'
-
-
-def recall_axis(rates: list[Rate]) -> Axis:
-    """Return a range of full tens of percent that holds all rates."""
-    lowest = min((rate.value for rate in rates if rate.total), default=0.0)
-    return Axis(min(0.9, math.floor(lowest * 10) / 10), 1.0)
-
-
-def recall_chart(full: Rate, converted: Rate, axis: Axis) -> str:
-    """Draw one class: a ring for the full model, a dot for the converted one, what lies between."""
-    if not full.total:
-        return ""
-    before, after = axis.at(full.value), axis.at(converted.value)
-    gained = converted.successes - full.successes
-    kind = "worse" if gained < 0 else "better" if gained else ""
-    spoken = (
-        f"{percent_interval(full)} and {percent_interval(converted)}: 95 % intervals, in percent"
-    )
-    return (
-        f'<svg class="dumbbell" role="img" width="100%" height="20" aria-label="{spoken}">'
-        '<line class="track" x1="0" x2="100%" y1="10" y2="10"/>'
-        f'<line class="change {kind}" x1="{before}" x2="{after}" y1="10" y2="10"/>'
-        f'<circle class="before" cx="{before}" cy="10" r="5"/>'
-        f'<circle class="after {kind}" cx="{after}" cy="10" r="5"/></svg>'
-    )
+    return f'<line class="whisker {kind}" x1="{low}" x2="{high}" y1="{y}" y2="{y}"/>{caps}'

@@ -1,47 +1,73 @@
-"""Confusion matrices as tables whose cells are shaded."""
+"""Confusion of both models and the difference: tables whose cells are shaded, or pictures.
+
+From 26 classes on the numbers can no longer be read, so that each cell becomes a pixel and what
+moved is told in words.
+"""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.parity import Comparison
-from edge_runtime.report.markup import escaped, folded, scroller
-from edge_runtime.wording import signed
+from edge_runtime.parity import CellChange, Comparison, cell_changes
+from edge_runtime.report.markup import escaped, folded, named, row, scroller, table
+from edge_runtime.report.pictures import png_link
+from edge_runtime.wording import p_value, plural, signed
 
 # style.css defines so many shades of each colour.
 _SHADES = 9
-
 _LARGE = 16
-_FOLDED_FROM = 25
+_MOST_CLASSES = 25
+_MOST_PIXELS = 400
+_MOST_CELLS = 10
+
+# The page's blue and orange, of which the opacity tells how much: right in light and in dark.
+_BLUE, _ORANGE = (40, 130, 210), (230, 110, 30)
 
 Cell = Callable[[int, int], str]
 
 
 def confusion_section(comparison: Comparison, model: str, class_names: tuple[str, ...]) -> str:
-    """Return both matrices and their difference side by side; only one if none of it changed."""
-    counts = comparison.counts
-    if not counts.confusion_difference.any():
-        return "<p>Both models confuse the same classes equally often.</p>" + shared_matrix(
-            comparison, class_names
+    """Return which confusions changed, then both matrices and their difference."""
+    changes = cell_changes(comparison.counts)
+    draw = _tables if len(class_names) <= _MOST_CLASSES else _pictures
+    return _summary(changes, class_names) + draw(comparison, model, class_names, changes)
+
+
+def _summary(changes: Sequence[CellChange], class_names: tuple[str, ...]) -> str:
+    beyond = [change for change in changes if change.beyond_chance]
+    if not changes:
+        return "<p>Both models confuse the same images with the same classes.</p>"
+    if not beyond:
+        return (
+            f"<p><b>No cell changed beyond chance</b>, of {plural(len(changes), 'cell')} that "
+            "images left or entered.</p>"
         )
-    matrices = (
-        f'<div class="matrices{" large" if len(class_names) > _LARGE else ""}">'
-        f"{_matrix(counts.reference_confusion, 'Full model', class_names)}"
-        f"{_matrix(counts.candidate_confusion, model, class_names)}"
-        f"{_difference(counts.confusion_difference, model, class_names)}</div>"
+    rows = [_cell_row(change, class_names) for change in beyond[:_MOST_CELLS]]
+    more = len(beyond) - _MOST_CELLS
+    note = f'<p class="quiet">and {more:,} more in report.json</p>' if more > 0 else ""
+    return (
+        f"<p><b>{plural(len(beyond), 'cell')} changed beyond chance</b> (marked ◆); the others "
+        "are within chance.</p>"
+        f"{scroller(table('plain', _HEADS, rows), 'Cells beyond chance')}{note}"
     )
-    if len(class_names) < _FOLDED_FROM:
-        return _KEY + matrices
-    return _KEY + folded(f"The three matrices of {len(class_names)} classes", matrices)
 
 
-def shared_matrix(comparison: Comparison, class_names: tuple[str, ...]) -> str:
-    """Return the one matrix of two models that count the same, folded."""
-    matrix = _matrix(comparison.counts.reference_confusion, "Both models", class_names)
-    large = " large" if len(class_names) > _LARGE else ""
-    return folded("Confusion of both models", f'<div class="matrices{large}">{matrix}</div>')
+_HEADS = (("True class", ""), ("Answer", ""), ("Left", ""), ("Entered", ""), ("p", "Holm"))
+
+
+def _cell_row(change: CellChange, class_names: tuple[str, ...]) -> str:
+    answer = named(class_names[change.answer])
+    return row(
+        f'<b class="beyond">◆</b> {named(class_names[change.true])}',
+        (
+            "right answers" if change.true == change.answer else f"taken for {answer}",
+            f"{change.left:,}",
+            f"{change.entered:,}",
+            p_value(change.p_value),
+        ),
+    )
 
 
 _KEY = (
@@ -53,27 +79,56 @@ _KEY = (
 )
 
 
+def _tables(
+    comparison: Comparison,
+    model: str,
+    class_names: tuple[str, ...],
+    changes: Sequence[CellChange],
+) -> str:
+    counts = comparison.counts
+    large = " large" if len(class_names) > _LARGE else ""
+    before = _matrix(counts.reference_confusion, "Full model", class_names)
+    if not counts.confusion_difference.any():
+        same = _matrix(counts.reference_confusion, "Both models", class_names)
+        return folded("Confusion of both models", f'<div class="matrices{large}">{same}</div>')
+    marked = {(change.true, change.answer) for change in changes if change.beyond_chance}
+    matrices = (
+        before
+        + _matrix(counts.candidate_confusion, model, class_names)
+        + _difference(counts.confusion_difference, model, class_names, marked)
+    )
+    return f'{_KEY}<div class="matrices{large}">{matrices}</div>'
+
+
 def _matrix(confusion: NDArray[np.int64], title: str, class_names: tuple[str, ...]) -> str:
     totals = confusion.sum(axis=1)
 
-    def cell(row: int, column: int) -> str:
-        count = int(confusion[row, column])
+    def cell(true: int, answer: int) -> str:
+        count = int(confusion[true, answer])
         # The root lets a few mistakes be seen beside hundreds of right answers.
-        shade = f"h{_shade(math.sqrt(count / totals[row]))}" if count else ""
-        return _cell(f"{count:,}" if count else "", shade, row == column)
+        shade = f"h{_shade(math.sqrt(count / totals[true]))}" if count else ""
+        return _cell(f"{count:,}" if count else "", shade, true == answer)
 
     return _table(title, class_names, cell)
 
 
-def _difference(difference: NDArray[np.int64], model: str, class_names: tuple[str, ...]) -> str:
+def _difference(
+    difference: NDArray[np.int64],
+    model: str,
+    class_names: tuple[str, ...],
+    marked: set[tuple[int, int]],
+) -> str:
     largest = int(np.abs(difference).max())
 
-    def cell(row: int, column: int) -> str:
-        change = int(difference[row, column])
+    def cell(true: int, answer: int) -> str:
+        change = int(difference[true, answer])
         if not change:
-            return _cell("", "", row == column)
-        colour = "b" if (change > 0) == (row == column) else "w"
-        return _cell(signed(change), f"{colour}{_shade(abs(change) / largest)}", row == column)
+            return _cell("", "", true == answer)
+        colour = "b" if (change > 0) == (true == answer) else "w"
+        beyond = (true, answer) in marked
+        text = signed(change) + ("<b>◆</b>" if beyond else "")
+        shade = f"{colour}{_shade(abs(change) / largest)}" + (" beyond-cell" if beyond else "")
+        return _cell(text, shade, true == answer)
 
     return _table(f"Difference: {model} minus full model", class_names, cell)
 
@@ -88,18 +143,62 @@ def _cell(text: str, shade: str, diagonal: bool) -> str:
 
 
 def _table(title: str, class_names: tuple[str, ...], cell: Cell) -> str:
-    names = [escaped(name) for name in class_names]
-    head = "".join(f'<th scope="col" title="{name}"><span>{name}</span></th>' for name in names)
+    names = [named(name) for name in class_names]
+    head = "".join(f'<th scope="col"><span>{name}</span></th>' for name in names)
     rows = "".join(
-        f'<tr><th scope="row" title="{name}"><span>{name}</span></th>'
-        f"{''.join(cell(row, column) for column in range(len(names)))}</tr>"
-        for row, name in enumerate(names)
+        f'<tr><th scope="row"><span>{name}</span></th>'
+        f"{''.join(cell(true, answer) for answer in range(len(names)))}</tr>"
+        for true, name in enumerate(names)
     )
-    table = (
+    content = (
         f'<table class="confusion"><thead><tr><td class="corner">true ↓<br>answer →</td>{head}</tr>'
         f"</thead><tbody>{rows}</tbody></table>"
     )
     return (
         f'<figure class="matrix"><figcaption>{escaped(title)}</figcaption>'
-        f"{scroller(table, title, css_class='cells')}</figure>"
+        f"{scroller(content, title, css_class='cells')}</figure>"
     )
+
+
+def _pictures(
+    comparison: Comparison,
+    model: str,
+    class_names: tuple[str, ...],
+    changes: Sequence[CellChange],
+) -> str:
+    if len(class_names) > _MOST_PIXELS:
+        return '<p class="quiet">The matrices of so many classes are in report.json.</p>'
+    counts = comparison.counts
+    pictures = (
+        (_heat(counts.reference_confusion), "Full model"),
+        (_heat(counts.candidate_confusion), model),
+        (_heat_difference(counts.confusion_difference), f"Difference: {model} minus full model"),
+    )
+    figures = "".join(
+        f'<figure class="matrix"><figcaption>{escaped(title)}</figcaption>'
+        f'<img class="heat" src="{png_link(pixels)}" alt="{escaped(title)}"></figure>'
+        for pixels, title in pictures
+    )
+    return (
+        "<p>Each pixel is a cell: its row is the true class, its column the answer, both in the "
+        "order of the classes. The stronger, the larger its share of the row; in the difference "
+        "blue is better and orange worse.</p>"
+        f'<div class="matrices">{figures}</div>'
+    )
+
+
+def _heat(confusion: NDArray[np.int64]) -> NDArray[np.uint8]:
+    """Return a confusion matrix as (K, K, 4) pixels."""
+    shares = np.sqrt(confusion / np.maximum(1, confusion.sum(axis=1, keepdims=True)))
+    return _pixels(np.broadcast_to(_BLUE, (*shares.shape, 3)), shares)
+
+
+def _heat_difference(difference: NDArray[np.int64]) -> NDArray[np.uint8]:
+    better = (difference > 0) == np.eye(len(difference), dtype=bool)
+    shares = np.abs(difference) / max(1, int(np.abs(difference).max()))
+    return _pixels(np.where(better[..., np.newaxis], _BLUE, _ORANGE), np.sqrt(shares))
+
+
+def _pixels(colours: NDArray[np.int64], opacity: NDArray[np.float64]) -> NDArray[np.uint8]:
+    alpha = np.rint(opacity * 255)[..., np.newaxis]
+    return np.concatenate([colours, alpha], axis=2).astype(np.uint8)

@@ -1,10 +1,10 @@
-"""What table and page have in common: a row for each model, and the facts of the measurement."""
+"""What table and page have in common: a row for each model, and which of them matters most."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from edge_runtime.metrics import Rate, recalls
+from edge_runtime.metrics import PairedCounts, Rate
 from edge_runtime.parity import Comparison, ParityReport
 from edge_runtime.wording import printable
 
@@ -48,6 +48,11 @@ class Entry:
         latency = self.details.get("latency_us")
         return _number(latency.get(key)) if isinstance(latency, Mapping) else None
 
+    def detail(self, *keys: str) -> str:
+        """Return what is recorded under the keys, joined by blanks, printable."""
+        values = (self.details.get(key) for key in keys)
+        return " ".join(printable(value) for value in values if value is not None)
+
 
 def entries(report: ParityReport) -> list[Entry]:
     """Return the full model, then the converted ones."""
@@ -60,6 +65,16 @@ def entries(report: ParityReport) -> list[Entry]:
         Entry(printable(item.model), item.details, item.counts.candidate_accuracy, item)
         for item in report.comparisons
     ]
+
+
+def leading(report: ParityReport) -> int:
+    """Return the index of the comparison that the verdict is about: the worst of the worst."""
+    confidence = report.contract.confidence
+    deciding = [item.decision == report.decision for item in report.comparisons]
+    chosen = [index for index, decides in enumerate(deciding) if decides or not any(deciding)]
+    return min(
+        chosen, key=lambda index: report.comparisons[index].counts.difference_interval(confidence)
+    )
 
 
 def float32_size_bytes(report: ParityReport) -> int | None:
@@ -91,49 +106,26 @@ def _shared_fact(models: list[Entry], keys: tuple[str, ...]) -> str:
     )
 
 
-@dataclass(frozen=True)
-class ClassRecall:
-    """How often both models found the images of one class."""
-
-    name: str
-    full: Rate
-    converted: Rate
-
-    @property
-    def found_more(self) -> int:
-        """How many images more the converted model found; negative for fewer."""
-        return self.converted.successes - self.full.successes
-
-    @property
-    def difference(self) -> float:
-        """The converted model's recall minus the full model's."""
-        return self.found_more / self.full.total
-
-
-def class_recalls(
-    comparison: Comparison, class_names: tuple[str, ...]
-) -> tuple[list[ClassRecall], list[ClassRecall]]:
-    """Return the classes whose recall changed, the largest loss first, and the others."""
-    counts = comparison.counts
-    rows = [
-        ClassRecall(printable(name), full, converted)
-        for name, full, converted in zip(
-            class_names,
-            recalls(counts.reference_confusion),
-            recalls(counts.candidate_confusion),
-            strict=True,
-        )
-    ]
-    changed = [row for row in rows if row.found_more]
-    return sorted(changed, key=lambda row: row.difference), [
-        row for row in rows if not row.found_more
-    ]
-
-
 def flip_counts(comparison: Comparison) -> tuple[int, int, int]:
     """Return how many changed answers lost a right one, won one, or neither."""
-    effects = [flip.effect for flip in comparison.flips]
-    return effects.count("lost"), effects.count("won"), effects.count("neither right")
+    counts = comparison.counts
+    return counts.lost, counts.won, neither(counts)
+
+
+def neither(counts: PairedCounts) -> int:
+    """Return how many changed answers were wrong before and after."""
+    return counts.flips - counts.lost - counts.won
+
+
+def blamed_steps(report: ParityReport) -> frozenset[int]:
+    """Return the steps that a broken demand is put down to."""
+    of_models = {item.blamed_step for item in report.comparisons if item.decision == "broken"}
+    alone = {
+        index
+        for index, checks in enumerate(report.step_checks)
+        if any(check.decision == "broken" for check in checks)
+    }
+    return frozenset(step for step in of_models | alone if step is not None)
 
 
 def _number(value: object) -> float | None:

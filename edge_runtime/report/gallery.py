@@ -1,24 +1,45 @@
 """The pictures whose answer changed."""
 
-import base64
-import io
-
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from edge_runtime.errors import PredictionsError
 from edge_runtime.parity import Comparison, Flip
-from edge_runtime.report.entries import flip_counts
-from edge_runtime.report.markup import escaped
+from edge_runtime.report.entries import neither
+from edge_runtime.report.markup import escaped, folded, named
+from edge_runtime.report.pictures import picture_link
 from edge_runtime.wording import percent, plural
 
 GALLERY_LIMIT = 48
-
-# Larger pictures are scaled down to this many pixels, so that the page stays small.
-_LARGEST_SIDE = 160
+# So many are seen at once; the others are folded.
+_SHOWN = 12
+# All pictures of the page together may take so many bytes of it.
+PICTURE_BYTES = 1_300_000
 
 _SIGNS = {"lost": "✕", "won": "✓", "neither right": "○"}
+
+
+class Pictures:
+    """The test images as links, encoded once each, as long as there is room for them.
+
+    Args:
+        images: (N, H, W, 1 or 3) uint8; None for no pictures at all.
+        room: how many bytes the links may take together.
+    """
+
+    def __init__(self, images: NDArray[np.uint8] | None, room: int) -> None:
+        self._images = images
+        self._room = room
+
+    def link(self, index: int) -> str:
+        """Return a link to an image, "" when there is none or no room."""
+        if self._images is None:
+            return ""
+        link = picture_link(self._images[index])
+        if len(link) > self._room:
+            return ""
+        self._room -= len(link)
+        return link
 
 
 def refuse_other_images(images: NDArray[np.uint8], image_count: int) -> None:
@@ -36,46 +57,44 @@ def refuse_other_images(images: NDArray[np.uint8], image_count: int) -> None:
 
 
 def gallery(
-    comparison: Comparison,
-    model: str,
-    class_names: tuple[str, ...],
-    images: NDArray[np.uint8] | None,
+    comparison: Comparison, model: str, class_names: tuple[str, ...], pictures: Pictures
 ) -> str:
     """Return the changed answers, with pictures where there are any; the most confident first."""
     count = len(comparison.flips)
     if not count:
         return "<p>No answer changed.</p>"
-    lost, won, neither = flip_counts(comparison)
-    cards = "".join(
-        _card(flip, model, class_names, images) for flip in comparison.flips[:GALLERY_LIMIT]
-    )
+    cards = [_card(flip, model, class_names, pictures) for flip in comparison.flips[:GALLERY_LIMIT]]
+    shown = f'<div class="gallery">{"".join(cards[:_SHOWN])}</div>'
+    if len(cards) > _SHOWN:
+        rest = f'<div class="gallery">{"".join(cards[_SHOWN:])}</div>'
+        shown += folded(f"{len(cards) - _SHOWN} more changed answers", rest)
     more = count - GALLERY_LIMIT
-    rest = f'<p class="quiet">and {more:,} more in report.json</p>' if more > 0 else ""
-    order = " The most confident changes come first." if count > 1 else ""
+    note = f'<p class="quiet">and {more:,} more in report.json</p>' if more > 0 else ""
+    return f"<p>{_summary(comparison)}</p>{shown}{note}"
+
+
+def _summary(comparison: Comparison) -> str:
+    counts = comparison.counts
+    order = " Those come first of which both models were surest." if counts.flips > 1 else ""
     return (
-        f"<p>{plural(count, 'answer')} changed: {lost:,} lost (from right to wrong), {won:,} won "
-        f"(from wrong to right), {neither:,} with neither right.{order}</p>"
-        f'<div class="gallery">{cards}</div>{rest}'
+        f"{plural(counts.flips, 'answer')} changed: {counts.lost:,} lost (from right to wrong), "
+        f"{counts.won:,} won (from wrong to right), {neither(counts):,} with neither right.{order}"
     )
 
 
-def _card(
-    flip: Flip, model: str, class_names: tuple[str, ...], images: NDArray[np.uint8] | None
-) -> str:
+def _card(flip: Flip, model: str, class_names: tuple[str, ...], pictures: Pictures) -> str:
     label, before, after = (
-        escaped(class_names[index]) for index in (flip.label, flip.reference, flip.candidate)
+        named(class_names[index]) for index in (flip.label, flip.reference, flip.candidate)
     )
-    picture = (
-        ""
-        if images is None
-        else f'<img src="{_data_uri(images[flip.image])}" alt="Test image {flip.image}: {label}">'
-    )
+    link = pictures.link(flip.image)
+    picture = f'<img src="{link}" alt="Test image {flip.image}" loading="lazy">' if link else ""
     return (
         f'<figure class="flip {flip.effect.split()[0]}">{picture}<figcaption>'
         f'<span class="tag">{_SIGNS[flip.effect]} {flip.effect}</span>'
         f'<span class="true"><small>Image {flip.image} is</small> {label}</span>'
         f"{_answer('full', before, flip.reference_confidence, flip.reference == flip.label)}"
         f"{_answer('→ ' + model, after, flip.candidate_confidence, flip.candidate == flip.label)}"
+        f'<span class="blame"><small>changed at</small> {escaped(flip.blame)}</span>'
         "</figcaption></figure>"
     )
 
@@ -85,12 +104,3 @@ def _answer(who: str, answer: str, confidence: float, right: bool) -> str:
         f'<span class="answer{" right" if right else ""}"><small>{escaped(who)}</small> '
         f"{answer} <b>{percent(confidence)} %</b></span>"
     )
-
-
-def _data_uri(image: NDArray[np.uint8]) -> str:
-    """Return an (H, W, C) image as a PNG inside a link."""
-    picture = Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
-    picture.thumbnail((_LARGEST_SIDE, _LARGEST_SIDE))
-    buffer = io.BytesIO()
-    picture.save(buffer, "PNG", optimize=True)
-    return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"

@@ -1,27 +1,21 @@
-"""The section of the page about one converted model."""
-
-import numpy as np
-from numpy.typing import NDArray
+"""The section of the page about one converted model, folded unless the verdict is about it."""
 
 from edge_runtime.metrics import PairedCounts, decimals_for
-from edge_runtime.parity import Comparison, ParityReport
-from edge_runtime.report.confusion import confusion_section, shared_matrix
-from edge_runtime.report.entries import Entry, flip_counts, float32_size_bytes
-from edge_runtime.report.gallery import gallery
-from edge_runtime.report.markup import (
-    definitions,
-    escaped,
-    flattened,
-    folded,
-    verdict_tag,
-)
-from edge_runtime.report.recall import RecallTables
+from edge_runtime.parity import TIE_RULE, Comparison, ParityReport
+from edge_runtime.report.calibration import calibration_section
+from edge_runtime.report.confusion import confusion_section
+from edge_runtime.report.entries import Entry, float32_size_bytes, neither
+from edge_runtime.report.gallery import Pictures, gallery
+from edge_runtime.report.markup import escaped, named, row, scroller, table, tile, verdict_tag
+from edge_runtime.report.recall import recall_section
 from edge_runtime.wording import (
     TIMES,
     microseconds,
+    p_equals,
     percent,
     plural,
     points,
+    points_interval,
     probability,
     size,
     span,
@@ -29,47 +23,78 @@ from edge_runtime.wording import (
 
 
 def model_section(
-    report: ParityReport,
-    entry: Entry,
-    comparison: Comparison,
-    images: NDArray[np.uint8] | None,
-    *,
-    anchor: str,
+    report: ParityReport, entry: Entry, pictures: Pictures, *, anchor: str, is_open: bool
 ) -> str:
     """Return everything about one converted model."""
-    names = report.reference.class_names
+    comparison = entry.comparison
+    if comparison is None:
+        return ""
+    opening = " open" if is_open else ""
     return (
-        f'<section class="model" id="{anchor}">'
-        f"<h2>{escaped(entry.model)} {verdict_tag(comparison.decision)}</h2>"
-        f'<div class="tiles">{_answer_tiles(comparison)}{_cost_tiles(report, entry)}</div>'
-        f"<p>{_probability_sentence(comparison.counts)}</p>"
-        f"{_answers(comparison, entry.model, names, images)}{measured_on(entry)}</section>"
+        f'<details class="model"{opening}><summary><h2>{named(entry.model)} '
+        f"{verdict_tag(comparison.decision)}</h2></summary>"
+        f'<div class="tiles" id="{anchor}">'
+        f"{answer_tiles(comparison, report.contract.confidence)}{_cost_tiles(report, entry)}</div>"
+        f"{_answers(report, comparison, entry.model, pictures)}</details>"
     )
 
 
-def _answers(
-    comparison: Comparison,
-    model: str,
-    class_names: tuple[str, ...],
-    images: NDArray[np.uint8] | None,
-) -> str:
-    recall = RecallTables(comparison, model, class_names)
-    if not comparison.flips:
-        return (
-            "<p>No answer changed.</p>"
-            f"{recall.unchanged_classes()}{shared_matrix(comparison, class_names)}"
+def _answers(report: ParityReport, comparison: Comparison, model: str, pictures: Pictures) -> str:
+    names, contract = report.reference.class_names, report.contract
+    counts = comparison.counts
+    return (
+        f"<h3>Changed answers</h3>{gallery(comparison, model, names, pictures)}"
+        "<h3>Recall by class</h3>"
+        f"{recall_section(comparison, names, contract.margins.class_recall)}"
+        f"<h3>Confusion</h3>{confusion_section(comparison, model, names)}"
+        f"<h3>Confidence</h3>{calibration_section(counts, model, contract.confidence)}"
+        f"<h3>Distance of the probabilities</h3>{_distances(counts)}"
+    )
+
+
+def answer_tiles(comparison: Comparison, confidence: float) -> str:
+    """Return the three figures about a model's answers that matter most."""
+    counts = comparison.counts
+    decimals = decimals_for(counts.image_count)
+    interval = points_interval(counts.difference_interval(confidence), decimals)
+    low, high = counts.agreement.exact_interval(confidence)
+    sure = f"{confidence * 100:g} %"
+    return (
+        tile(
+            "Accuracy",
+            f"{percent(counts.reference_accuracy.value, decimals)} → "
+            f"{percent(counts.candidate_accuracy.value, decimals)} %",
+            f"{points(counts.accuracy_difference, decimals)} points ({sure}: {interval})",
         )
-    return (
-        f"<h3>Recall by class</h3>{recall.section()}"
-        f"<h3>Confusion</h3>{confusion_section(comparison, model, class_names)}"
-        f"<h3>Changed answers</h3>{gallery(comparison, model, class_names, images)}"
+        + tile(
+            "Same answer",
+            f"{percent(counts.agreement.value, decimals)} %",
+            f"of {plural(counts.image_count, 'image')} ({sure}: "
+            f"{span(percent(low, decimals), percent(high, decimals))} %)",
+        )
+        + tile(
+            "Changed answers",
+            f"{counts.flips:,}",
+            f"{counts.lost:,} lost, {counts.won:,} won, {neither(counts):,} neither right; "
+            f"{escaped(p_equals(counts.mcnemar_p_value))}",
+        )
     )
 
 
-def measured_on(entry: Entry) -> str:
-    """Return all that is known about a model and the machine that ran it, folded."""
-    known = definitions(flattened(entry.details), css_class="details")
-    return folded(f"{entry.model}: file, machine and versions", known)
+def _cost_tiles(report: ParityReport, entry: Entry) -> str:
+    tiles = ""
+    if entry.size_bytes is not None:
+        note = size_note(entry.size_bytes, float32_size_bytes(report))
+        tiles += tile("Size", size(entry.size_bytes), note)
+    median, low, high = (entry.latency_us(key) for key in ("median", "p10", "p90"))
+    if median is not None:
+        spread = (
+            ""
+            if low is None or high is None
+            else f"median; 80 % within {span(microseconds(low), microseconds(high))}"
+        )
+        tiles += tile("Time per image", f"{microseconds(median)} µs", spread)
+    return tiles
 
 
 def size_note(size_bytes: int | None, float32_bytes: int | None) -> str:
@@ -81,68 +106,56 @@ def size_note(size_bytes: int | None, float32_bytes: int | None) -> str:
     return f"{size_bytes / float32_bytes:.1f}{TIMES} as large as float32"
 
 
-def _answer_tiles(comparison: Comparison) -> str:
-    counts = comparison.counts
-    decimals = decimals_for(counts.image_count)
-    lost, won, neither = flip_counts(comparison)
+def _distances(counts: PairedCounts) -> str:
+    rows = [
+        row(
+            name,
+            [
+                escaped(probability(value))
+                for value in (distances.mean, distances.percentile(99), distances.largest)
+            ],
+        )
+        for name, distances in (
+            ("Total variation <small>0 to 1</small>", counts.total_variation),
+            ("KL divergence <small>nats</small>", counts.kl),
+        )
+    ]
+    heads = (
+        ("", ""),
+        ("Mean", ""),
+        ("99th percentile", "at most 2.2 % too large"),
+        ("Largest", ""),
+    )
     return (
-        _tile(
-            "Accuracy",
-            f"{percent(counts.candidate_accuracy.value, decimals)} %",
-            f"{points(counts.accuracy_difference, decimals)} points from "
-            f"{percent(counts.reference_accuracy.value, decimals)} %"
-            if counts.accuracy_difference
-            else "as the full model",
-        )
-        + _tile(
-            "Same answer",
-            f"{percent(counts.agreement.value, decimals)} %",
-            f"{counts.agreements:,} of {plural(counts.image_count, 'image')}",
-        )
-        + _tile(
-            "Changed answers",
-            f"{len(comparison.flips):,}",
-            f"{lost:,} lost, {won:,} won, {neither:,} neither right"
-            if comparison.flips
-            else "none",
-        )
+        f"{scroller(table('plain', heads, rows), 'Distances')}"
+        f"<p>{escaped(_moved(counts))} {escaped(_ties(counts))}</p>"
     )
 
 
-def _cost_tiles(report: ParityReport, entry: Entry) -> str:
-    tiles = ""
-    if entry.size_bytes is not None:
-        note = size_note(entry.size_bytes, float32_size_bytes(report))
-        tiles += _tile("Size", size(entry.size_bytes), note)
-    median, low, high = (entry.latency_us(key) for key in ("median", "p10", "p90"))
-    if median is not None:
-        spread = (
-            ""
-            if low is None or high is None
-            else f"median; 80 % within {span(microseconds(low), microseconds(high))}"
-        )
-        tiles += _tile("Time per image", f"{microseconds(median)} µs", spread)
-    return tiles
-
-
-def _tile(term: str, value: str, note: str) -> str:
-    return (
-        f'<div class="tile"><span class="term">{escaped(term)}</span>'
-        f"<strong>{escaped(value)}</strong><small>{escaped(note)}</small></div>"
-    )
-
-
-def _probability_sentence(counts: PairedCounts) -> str:
+def _moved(counts: PairedCounts) -> str:
     if not counts.largest_difference:
-        moved = "Every probability is exactly the full model's."
-    else:
-        moved = (
-            f"On a scale from 0 to 1, a probability moved by {probability(counts.mean_difference)} "
-            f"on average and by {probability(counts.largest_difference)} at most."
-        )
-    if counts.candidate_ties:
-        moved += (
-            f" In {plural(counts.candidate_ties, 'image')} several classes shared the largest "
-            "probability; the first of them counts as the answer."
-        )
-    return escaped(moved)
+        return "Every probability is exactly the full model's."
+    return (
+        f"On a scale from 0 to 1, a class's probability moved by "
+        f"{probability(counts.mean_difference)} on average and by "
+        f"{probability(counts.largest_difference)} at most."
+    )
+
+
+def _ties(counts: PairedCounts) -> str:
+    if not counts.reference_ties and not counts.candidate_ties:
+        return "No image had several classes with the same, largest probability."
+    return (
+        f"Several classes shared the largest probability in {counts.reference_ties:,} of the full "
+        f"model's answers and in {counts.candidate_ties:,} of the converted model's. {TIE_RULE} "
+        f"{_tied_flips(counts.tied_flips)}"
+    )
+
+
+def _tied_flips(count: int) -> str:
+    if not count:
+        return "No answer changed only because of that."
+    return (
+        f"{plural(count, 'answer')} changed although the converted model gave the full model's "
+        "answer the same probability as its own."
+    )

@@ -1,68 +1,121 @@
-"""Recall by class, of the full model and of a converted one, as tables with a chart in each row."""
+"""Recall by class: what changed, with its interval, and what of it is beyond chance."""
 
 from collections.abc import Sequence
 
-from edge_runtime.parity import Comparison
-from edge_runtime.report.charts import recall_axis, recall_chart
-from edge_runtime.report.entries import ClassRecall, class_recalls
-from edge_runtime.report.markup import escaped, folded, scroller
-from edge_runtime.wording import ABSENT, percent, plural, points
+from edge_runtime.parity import ClassChange, Comparison, class_changes
+from edge_runtime.report.charts import Axis, axis_around, whisker
+from edge_runtime.report.markup import folded, named, row, scroller, table
+from edge_runtime.wording import ABSENT, p_value, percent, plural, points, points_interval
+
+_MOST_ROWS = 15
+_MOST_ROWS_FOLDED = 85
 
 
-class RecallTables:
-    """The recalls of one converted model beside those of the full one, on a common axis."""
-
-    def __init__(self, comparison: Comparison, model: str, class_names: tuple[str, ...]) -> None:
-        self._model = model
-        self._changed, self._unchanged = class_recalls(comparison, class_names)
-        rows = [*self._changed, *self._unchanged]
-        self._axis = recall_axis([rate for row in rows for rate in (row.full, row.converted)])
-
-    def section(self) -> str:
-        """Return the classes that changed, the largest loss first, and the others folded."""
-        if not self._changed:
-            return f"<p>Every class is found as often as before.</p>{self.unchanged_classes()}"
-        return (
-            "<p>The share of a class's images that is found. The largest loss comes first.</p>"
-            '<p class="keys quiet"><span><i class="key ring"></i>full model</span> '
-            f'<span><i class="key disc worse"></i>{escaped(self._model)}, worse</span> '
-            f'<span><i class="key disc better"></i>{escaped(self._model)}, better</span></p>'
-            f"{self._table(self._changed)}{self.unchanged_classes()}"
-        )
-
-    def unchanged_classes(self) -> str:
-        """Return the classes that are found as often as before, folded."""
-        if not self._unchanged:
-            return ""
-        count = plural(len(self._unchanged), "class", "classes")
-        return folded(f"Recall of {count} found as often as before", self._table(self._unchanged))
-
-    def _table(self, rows: Sequence[ClassRecall]) -> str:
-        head = (
-            '<tr><th scope="col">Class</th><th scope="col">Full <small>%</small></th>'
-            f'<th scope="col">{escaped(self._model)} <small>%</small></th>'
-            '<th scope="col">Change <small>points</small></th>'
-            '<th scope="col">Found <small>images</small></th>'
-            f'<th scope="col"><span class="scale"><span>{percent(self._axis.low, 0)} %</span>'
-            "<span>100 %</span></span></th></tr>"
-        )
-        body = "".join(self._row(row) for row in rows)
-        table = f'<table class="recalls"><thead>{head}</thead><tbody>{body}</tbody></table>'
-        return scroller(table, f"Recall by class, full model and {self._model}")
-
-    def _row(self, row: ClassRecall) -> str:
-        kind = "worse" if row.found_more < 0 else "better" if row.found_more else ""
-        return (
-            f'<tr><th scope="row">{escaped(row.name)}</th><td>{percent(row.full.value)}</td>'
-            f"<td>{percent(row.converted.value)}</td>"
-            f'<td class="{kind}">{points(row.difference) if row.full.total else ABSENT}</td>'
-            f"<td>{_found(row)}</td>"
-            f'<td class="plot">{recall_chart(row.full, row.converted, self._axis)}</td></tr>'
-        )
+def recall_section(
+    comparison: Comparison, class_names: tuple[str, ...], margin: float | None
+) -> str:
+    """Return the classes, those beyond chance first, then by their change; many are folded."""
+    changes = ordered(class_changes(comparison.counts))
+    if not changes:
+        return ""
+    present = {change.index for change in changes}
+    absent = [named(name) for index, name in enumerate(class_names) if index not in present]
+    axis = axis_around([bound for change in changes for bound in change.interval])
+    moved = [change for change in changes if change.lost or change.won]
+    return (
+        f"<p>{_summary(changes, moved)} The interval is of the change, at 95 %; p is the exact "
+        "McNemar test's, adjusted for the number of classes (Holm).</p>"
+        f"{_tables(changes, class_names, axis, margin)}{_without_images(absent)}"
+    )
 
 
-def _found(row: ClassRecall) -> str:
-    if not row.full.total:
-        return "no test images"
-    change = f"{row.full.successes:,} → " if row.found_more else ""
-    return f"{change}{row.converted.successes:,} of {row.full.total:,}"
+def ordered(changes: Sequence[ClassChange]) -> list[ClassChange]:
+    """Return the classes by p-value, of equal ones the largest loss first."""
+    return sorted(
+        changes, key=lambda change: (change.p_value, change.after.value - change.before.value)
+    )
+
+
+def _summary(changes: Sequence[ClassChange], moved: Sequence[ClassChange]) -> str:
+    beyond = [change for change in changes if change.beyond_chance]
+    if not moved:
+        return "In every class the same images are found."
+    if not beyond:
+        return "<b>No class changed beyond chance</b>: luck explains what differs here."
+    worse = sum(change.lost > change.won for change in beyond)
+    return (
+        f"<b>{plural(len(beyond), 'class', 'classes')} changed beyond chance</b> (marked ◆): "
+        f"{worse:,} got worse, {len(beyond) - worse:,} better. The others are within chance."
+    )
+
+
+def _tables(
+    changes: Sequence[ClassChange],
+    class_names: tuple[str, ...],
+    axis: Axis,
+    margin: float | None,
+) -> str:
+    def of(some: Sequence[ClassChange]) -> str:
+        rows = [_row(change, class_names[change.index], axis, margin) for change in some]
+        return scroller(table("recalls", _HEADS, rows), "Recall by class")
+
+    rest = changes[_MOST_ROWS : _MOST_ROWS + _MOST_ROWS_FOLDED]
+    more = len(changes) - _MOST_ROWS - len(rest)
+    note = f'<p class="quiet">and {more:,} more classes in report.json</p>' if more > 0 else ""
+    others = folded(f"{plural(len(rest), 'more class', 'more classes')}", of(rest)) if rest else ""
+    return of(changes[:_MOST_ROWS]) + others + note
+
+
+_HEADS = (
+    ("Class", ""),
+    ("Full", "% found"),
+    ("Converted", "% found"),
+    ("Change", "points"),
+    ("Interval", "95 %"),
+    ("Images", "lost / won of"),
+    ("p", "Holm"),
+    ("", "worse ← 0 → better"),
+)
+
+
+def _row(change: ClassChange, name: str, axis: Axis, margin: float | None) -> str:
+    difference = change.after.value - change.before.value
+    kind = "worse" if difference < 0 else "better" if difference > 0 else ""
+    tag = '<b class="beyond">◆</b> ' if change.beyond_chance else ""
+    return row(
+        f"{tag}{named(name)}",
+        (
+            percent(change.before.value),
+            percent(change.after.value),
+            f'<span class="{kind}">{points(difference)}</span>',
+            points_interval(change.interval),
+            f"{change.lost:,} / {change.won:,} <small>of {change.before.total:,}</small>",
+            p_value(change.p_value),
+            _chart(difference, change.interval, axis, margin, kind),
+        ),
+        css_class="moved" if change.beyond_chance else "",
+    )
+
+
+def _chart(
+    difference: float, interval: tuple[float, float], axis: Axis, margin: float | None, kind: str
+) -> str:
+    limit = ""
+    if margin is not None and -margin > axis.low:
+        x = axis.at(-margin)
+        limit = f'<line class="limit" x1="{x}" x2="{x}" y1="0" y2="20"/>'
+    zero = axis.at(0)
+    return (
+        '<svg class="dumbbell" width="100%" height="20" aria-hidden="true">'
+        f'<line class="grid" x1="{zero}" x2="{zero}" y1="0" y2="20"/>{limit}'
+        f"{whisker(axis, interval, 10, kind or 'same')}"
+        f'<circle class="after {kind}" cx="{axis.at(difference)}" cy="10" r="4.5"/></svg>'
+    )
+
+
+def _without_images(names: Sequence[str]) -> str:
+    if not names:
+        return ""
+    shown = ", ".join(names[:_MOST_ROWS])
+    more = f" and {len(names) - _MOST_ROWS:,} more" if len(names) > _MOST_ROWS else ""
+    return f'<p class="quiet">{ABSENT} without test images, so not judged: {shown}{more}</p>'

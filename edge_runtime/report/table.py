@@ -1,66 +1,60 @@
 """The report for a terminal: plain text, at most 100 columns."""
 
 import textwrap
-import unicodedata
 
-from edge_runtime.metrics import decimals_for
-from edge_runtime.parity import Comparison, ParityReport
-from edge_runtime.report.entries import ClassRecall, Entry, class_recalls, entries, flip_counts
+from edge_runtime.metrics import PairedCounts, decimals_for
+from edge_runtime.parity import CellChange, Comparison, ParityReport, cell_changes, class_changes
+from edge_runtime.report.calibration import threshold_sentence
+from edge_runtime.report.entries import Entry, blamed_steps, entries
+from edge_runtime.report.grid import WIDTH, aligned
+from edge_runtime.report.judged import judged_demands
+from edge_runtime.report.recall import ordered
 from edge_runtime.wording import (
     ABSENT,
+    columns,
+    fitted,
     microseconds,
+    p_equals,
+    p_value,
     percent,
     percent_interval,
     plural,
     points,
+    points_interval,
     printable,
     probability,
-    shortened,
+    span,
 )
 
-_WIDTH = 100
-_LEAST_MODEL_WIDTH = 10
-_CLASS_WIDTH = 32
-_MOST_CLASSES = 20
-
-_HEADINGS = (
-    ("", "model"),
-    ("size", "bytes"),
-    ("accuracy", "% [95 % interval]"),
-    ("change", "points"),
-    ("same", "answer %"),
-    ("mean", "|Δp|"),
-    ("max", "|Δp|"),
-    ("flips", "(lost/won)"),
-    ("median", "µs"),
-)
+_NAME_WIDTH = 30
+_MOST_CLASSES = 3
+_MOST_BEYOND = 8
+_MOST_DEMANDS = 12
+_THRESHOLD = 0.80
 
 _LEGEND = (
-    "flips: images whose answer changed; lost: from right to wrong; won: from wrong to right.",
-    "|Δp|: how far a probability (0 to 1) moved; mean and max over all images and classes.",
+    "Flips: images whose answer changed; lost: from right to wrong; won: from wrong to right.",
+    "The interval of the change is the contract's, all others are at 95 %.",
 )
 
 
 def report_table(report: ParityReport) -> str:
     """Return the report as plain text of at most 100 columns, without a newline at the end."""
-    recalls = [line for item in report.comparisons for line in [*_recall_lines(report, item), ""]]
-    return "\n".join(
-        [
-            *_wrapped(_subject(report)),
-            "",
-            *_model_lines(report),
-            "",
-            *_LEGEND,
-            "",
-            *recalls,
-            *_wrapped(printable(report.verdict)),
-        ]
-    )
+    blocks = [
+        _wrapped(_subject(report)),
+        _models(report),
+        _steps(report),
+        list(_LEGEND),
+        _contract(report),
+        *(_classes(report, item) for item in report.comparisons),
+        _wrapped(printable(report.verdict)),
+    ]
+    return "\n\n".join("\n".join(block) for block in blocks if block)
 
 
 def _wrapped(sentence: str) -> list[str]:
-    wide = _columns(sentence) > len(sentence)
-    return textwrap.wrap(sentence, _WIDTH // 2 if wide else _WIDTH)
+    wide = columns(sentence) > len(sentence)
+    return textwrap.wrap(sentence, WIDTH // 2 if wide else WIDTH)
 
 
 def _subject(report: ParityReport) -> str:
@@ -68,107 +62,141 @@ def _subject(report: ParityReport) -> str:
     origin = f" of {printable(dataset)}" if dataset else ""
     return (
         f"{plural(len(report.reference), 'test image')}{origin}, "
-        f"{plural(len(report.reference.class_names), 'class', 'classes')}. "
-        f"{_allowance(report)}"
+        f"{plural(len(report.reference.class_names), 'class', 'classes')}"
     )
 
 
-def _allowance(report: ParityReport) -> str:
-    margin = report.contract.margins.accuracy
-    return "" if margin is None else f"A loss of up to {margin * 100:g} points is allowed."
+def _models(report: ParityReport) -> list[str]:
+    heads = [
+        ["", "model"],
+        ["size", "bytes"],
+        ["median", "µs"],
+        ["accuracy", "% [interval]"],
+        ["change in points", f"({report.contract.confidence * 100:g} % interval)"],
+        ["same", "%"],
+        ["flips", "(lost/won)"],
+        ["", "decision"],
+    ]
+    rows = [_model_row(entry, report.contract.confidence) for entry in entries(report)]
+    # What nobody measured gets no column, and what a name needs more is left out first.
+    return aligned([list(pair) for pair in zip(*heads, strict=True)], rows, optional=(2, 1))
 
 
-def _model_lines(report: ParityReport) -> list[str]:
-    decimals = decimals_for(len(report.reference))
-    rows = [[heading[line] for heading in _HEADINGS] for line in (0, 1)]
-    rows += [_cells(entry, decimals) for entry in entries(report)]
-    # Figures that nobody measured get no column.
-    kept = [c for c in range(len(_HEADINGS)) if c == 0 or {row[c] for row in rows[2:]} != {ABSENT}]
-    return _aligned([[row[column] for column in kept] for row in rows])
-
-
-def _cells(entry: Entry, decimals: int) -> list[str]:
-    size, latency = entry.size_bytes, entry.latency_us("median")
-    accuracy = (
-        f"{percent(entry.accuracy.value, decimals)} [{percent_interval(entry.accuracy, decimals)}]"
-    )
-    own = [entry.model, ABSENT if size is None else f"{size:,}", accuracy]
-    time = ABSENT if latency is None else microseconds(latency)
+def _model_row(entry: Entry, confidence: float) -> list[str]:
+    decimals = decimals_for(entry.accuracy.total)
+    latency = entry.latency_us("median")
+    own = [
+        entry.model,
+        ABSENT if entry.size_bytes is None else f"{entry.size_bytes:,}",
+        ABSENT if latency is None else microseconds(latency),
+        f"{percent(entry.accuracy.value, decimals)} [{percent_interval(entry.accuracy, decimals)}]",
+    ]
     if entry.comparison is None:
-        return [*own, *[ABSENT] * 5, time]
+        return [*own, ABSENT, ABSENT, ABSENT, "reference"]
     counts = entry.comparison.counts
-    lost, won, _ = flip_counts(entry.comparison)
+    interval = points_interval(counts.difference_interval(confidence), decimals)
     return [
         *own,
-        points(counts.accuracy_difference, decimals),
+        f"{points(counts.accuracy_difference, decimals)} ({interval})",
         percent(counts.agreement.value, decimals),
-        probability(counts.mean_difference),
-        probability(counts.largest_difference),
-        f"{len(entry.comparison.flips):,} ({lost}/{won})",
-        time,
+        _flips(counts),
+        entry.comparison.decision,
     ]
 
 
-def _aligned(rows: list[list[str]]) -> list[str]:
-    """Return rows with the first column on the left, the others on the right."""
-    widths = [max(len(cell) for cell in column) for column in list(zip(*rows, strict=True))[1:]]
-    gap = "  "
-    if sum(widths) + len(gap) * len(widths) > _WIDTH - _LEAST_MODEL_WIDTH:
-        gap = " "
-    room = max(1, _WIDTH - sum(widths) - len(gap) * len(widths))
-    models = [_cut(row[0], room) for row in rows]
-    width = max(_columns(model) for model in models)
-    lines = [
-        gap.join([_padded(model, width), *map(str.rjust, row[1:], widths)])
-        for model, row in zip(models, rows, strict=True)
+def _flips(counts: PairedCounts) -> str:
+    return f"{counts.flips:,} ({counts.lost:,}/{counts.won:,})"
+
+
+def _steps(report: ParityReport) -> list[str]:
+    blamed = blamed_steps(report)
+    rows = [
+        [
+            fitted(step.name, 27) + (" ◄ to blame" if index in blamed else ""),
+            f"{fitted(printable(step.before_model), 15)} → "
+            f"{fitted(printable(step.after_model), 15)}",
+            fitted(printable(step.changed), 24),
+            _flips(step.counts),
+        ]
+        for index, step in enumerate(report.steps)
     ]
-    rule = "─" * max(map(_columns, lines))
-    return [*lines[:2], rule, *lines[2:]]
+    head = ["step", "models", "what changed", "flips (lost/won)"]
+    return aligned([head], rows, left=3)
 
 
-def _recall_lines(report: ParityReport, comparison: Comparison) -> list[str]:
-    changed, unchanged = class_recalls(comparison, report.reference.class_names)
-    model = _cut(printable(comparison.model), 40)
-    if not comparison.flips:
-        return [f"{model}: no answer changed."]
-    if not changed:
-        return [f"{model}: every class is found as often as before."]
-    shown = changed[:_MOST_CLASSES]
-    width = max(_columns(_cut(row.name, _CLASS_WIDTH)) for row in shown)
-    rest = [f"  and {len(changed) - len(shown)} more"] if len(changed) > len(shown) else []
-    same = [f"  {plural(len(unchanged), 'class', 'classes')} as before"] if unchanged else []
+def _contract(report: ParityReport) -> list[str]:
+    """Return the demands, unless they are only the one that the table above decides."""
+    found = judged_demands(report)
+    if all(item.check.demand == "accuracy" and item.group.kind == "model" for item in found):
+        return []
+    rows = [
+        [
+            fitted(item.group.name, 32),
+            fitted(f"{item.what}: {item.asked}", 46),
+            item.measured,
+            item.check.decision,
+        ]
+        for item in found[:_MOST_DEMANDS]
+    ]
+    lines = aligned([["asked of", "what", "measured", "decision"]], rows, left=2)
+    more = len(found) - _MOST_DEMANDS
+    return lines + ([f"and {more:,} more in the reports"] if more > 0 else [])
+
+
+def _classes(report: ParityReport, item: Comparison) -> list[str]:
+    """Return what became of one model's classes, cells and confidences."""
+    class_names = report.reference.class_names
+    last = report.path(item)[-1]
+    if last.before and not last.counts.largest_difference:
+        before = fitted(printable(last.before_model), _NAME_WIDTH)
+        return [f"{fitted(printable(item.model), _NAME_WIDTH)}: exactly as {before}"]
+    model, counts = fitted(printable(item.model), _NAME_WIDTH), item.counts
+    if not counts.flips:
+        return [f"{model}: no answer changed"]
+    low, high = counts.agreement.exact_interval()
+    decimals = decimals_for(counts.image_count)
+    same = span(percent(low, decimals), percent(high, decimals))
+    ece = counts.joint_calibration.ece_difference_interval()
     return [
-        f"{model}: recall by class, % of its images found, full → converted",
-        *(_recall_line(row, width) for row in shown),
-        *rest,
-        *same,
+        f"{model}: {percent(counts.agreement.value, decimals)} % [{same}] the same; equally "
+        f"accurate: {p_equals(counts.mcnemar_p_value)} (McNemar)",
+        *_class_lines(counts, class_names),
+        *_cell_lines(cell_changes(counts), class_names),
+        f"  calibration error {percent(counts.reference_confidence.ece)} → "
+        f"{percent(counts.candidate_confidence.ece)} % ({points_interval(ece)}); a probability "
+        f"moved by {probability(counts.largest_difference)} at most",
+        f"  {threshold_sentence(counts.at_threshold(_THRESHOLD), counts.image_count)}",
     ]
 
 
-def _recall_line(row: ClassRecall, width: int) -> str:
-    return (
-        f"  {_padded(_cut(row.name, _CLASS_WIDTH), width)}"
-        f"  {percent(row.full.value):>5} → {percent(row.converted.value):>5}"
-        f"  {points(row.difference):>6} points"
-        f"  ({row.full.successes:,} → {row.converted.successes:,} of {row.full.total:,})"
-    )
+def _class_lines(counts: PairedCounts, class_names: tuple[str, ...]) -> list[str]:
+    """Return the classes beyond chance, or else the few that lost most."""
+    changes = ordered(class_changes(counts))
+    beyond = [change for change in changes if change.beyond_chance]
+    losing = [change for change in changes if change.after.value < change.before.value]
+    shown = beyond[:_MOST_BEYOND] or losing[:_MOST_CLASSES]
+    names = [fitted(printable(class_names[change.index]), _NAME_WIDTH) for change in shown]
+    width = max(map(columns, names), default=0)
+    lines = [
+        f"  {name}{' ' * (width - columns(name))}"
+        f"  {percent(change.before.value):>5} → {percent(change.after.value):>5} %"
+        f"  {points(change.after.value - change.before.value):>6} points"
+        f" ({points_interval(change.interval)}), p {p_value(change.p_value)}"
+        for name, change in zip(names, shown, strict=True)
+    ]
+    if not beyond:
+        return [*lines, "  no class changed beyond chance (Holm)"]
+    more = len(beyond) - len(shown)
+    rest = f", {more:,} more" if more else ""
+    return [*lines, f"  {plural(len(beyond), 'class', 'classes')} changed beyond chance{rest}"]
 
 
-def _cut(text: str, columns: int) -> str:
-    """Return ``text`` cut so that it fits into so many columns of a terminal."""
-    limit = len(text)
-    while _columns(shortened(text, limit)) > columns:
-        limit -= 1
-    return shortened(text, limit)
-
-
-def _columns(text: str) -> int:
-    """Return how many columns a terminal gives to ``text``: Chinese letters take two."""
-    return sum(
-        0 if unicodedata.combining(letter) else 1 + (unicodedata.east_asian_width(letter) in "WF")
-        for letter in text
-    )
-
-
-def _padded(text: str, columns: int) -> str:
-    return text + " " * (columns - _columns(text))
+def _cell_lines(changes: tuple[CellChange, ...], class_names: tuple[str, ...]) -> list[str]:
+    """Return the confusions that moved beyond chance."""
+    beyond = [change for change in changes if change.beyond_chance and change.true != change.answer]
+    return [
+        f"  {fitted(printable(class_names[change.true]), 24)} taken for "
+        f"{fitted(printable(class_names[change.answer]), 24)}: {change.entered:,} more, "
+        f"{change.left:,} fewer, p {p_value(change.p_value)}"
+        for change in beyond[:_MOST_CLASSES]
+    ]

@@ -1,0 +1,167 @@
+"""The chain as a picture, in SVG: which model was made from which, and where answers changed.
+
+Drawn twice: from left to right for wide pages and paper, downwards for phones. The style sheet
+shows one of them.
+"""
+
+from collections.abc import Sequence
+
+from edge_runtime.parity import ParityReport
+from edge_runtime.report.layout import Arrow, Box, arrows, boxes
+from edge_runtime.report.markup import escaped, mark
+from edge_runtime.wording import fitted
+
+_WIDE, _NARROW = 1080, 340
+_BOX_HEIGHT, _GAP = 92, 26
+_MOST_DEPTH = 3
+_LABEL_HEIGHT = 44
+# How many pixels a letter takes at most on average, in the two sizes of the picture.
+_LETTER, _SMALL_LETTER = 8.2, 6.7
+
+
+def chain_picture(report: ParityReport) -> str:
+    """Return the picture, for wide and for narrow pages."""
+    placed, steps = boxes(report), arrows(report)
+    spoken = escaped(_spoken(placed, steps))
+    pictures = [("tall", *_tall(placed, steps))]
+    if max(box.depth for box in placed) <= _MOST_DEPTH:
+        pictures.append(("wide", *_wide(placed, steps)))
+    only = " only" if len(pictures) == 1 else ""
+    return "".join(
+        f'<svg class="chain {kind}{only}" role="img" aria-label="{spoken}" '
+        f'viewBox="0 0 {width} {height:.0f}">{content}</svg>'
+        for kind, width, height, content in pictures
+    )
+
+
+def _spoken(placed: Sequence[Box], steps: dict[int, Arrow]) -> str:
+    said = [f"{box.name}, {box.figure} right" for box in placed if box.parent is None]
+    for box in placed:
+        if box.parent is not None:
+            step = steps[box.node]
+            said.append(f"{step.name} to {box.name}: {step.flips}, {box.figure} right")
+    return "; ".join(said)
+
+
+def _wide(placed: Sequence[Box], steps: dict[int, Arrow]) -> tuple[int, float, str]:
+    """Return width, height and content of the picture from left to right."""
+    columns = max(box.depth for box in placed) + 1
+    gap = 176 if columns <= 3 else 150
+    width = min(240, (_WIDE - gap * (columns - 1)) // columns)
+    pitch = _BOX_HEIGHT + _GAP
+    at = {box.node: (box.depth * (width + gap), 4 + box.row * pitch) for box in placed}
+    content = ""
+    for box in placed:
+        x, y = at[box.node]
+        if box.parent is not None:
+            start = at[box.parent][0] + width, at[box.parent][1] + _BOX_HEIGHT / 2
+            content += _wide_arrow(steps[box.node], start, (x, y + _BOX_HEIGHT / 2))
+    content += "".join(_box(box, *at[box.node], width) for box in placed)
+    used = columns * width + (columns - 1) * gap
+    return used + 2, 8 + (max(box.row for box in placed) + 1) * pitch - _GAP, content
+
+
+def _wide_arrow(step: Arrow, start: tuple[float, float], end: tuple[float, float]) -> str:
+    bend = start[0] + 14
+    room = int((end[0] - bend - 26) / _SMALL_LETTER)
+    above = (
+        [("step", step.name)]
+        if len(step.name) <= room
+        else [("step", part) for part in _halves(step.name)]
+    )
+    x, y = bend + 12, end[1]
+    lines = [
+        *((kind, text, y - 9 - 15 * (len(above) - 1 - n)) for n, (kind, text) in enumerate(above)),
+        ("", step.changed, y + 19),
+        ("flips", _flips(step, room), y + 35),
+    ]
+    if step.blamed:
+        lines.append(("to-blame", "◄ to blame", y + 51))
+    path = f"M{start[0]:.0f} {start[1]:.0f}H{bend:.0f}V{y:.0f}H{end[0] - 9:.0f}"
+    return _line(step, path, f"M{end[0] - 1:.0f} {y:.0f}l-10 -6v12z") + _text(lines, x, room)
+
+
+def _halves(name: str) -> list[str]:
+    """Return a name in two lines, broken at the blank nearest to its middle."""
+    blanks = [index for index, letter in enumerate(name) if letter == " "]
+    if not blanks:
+        return [name]
+    middle = min(blanks, key=lambda index: abs(index - len(name) / 2))
+    return [name[:middle], name[middle + 1 :]]
+
+
+def _flips(step: Arrow, room: int) -> str:
+    text = f"{step.flips}: {step.effects}" if step.effects else step.flips
+    return text if len(text) <= room else step.effects
+
+
+def _tall(placed: Sequence[Box], steps: dict[int, Arrow]) -> tuple[int, float, str]:
+    """Return width, height and content of the picture that runs downwards."""
+    deepest = max(box.depth for box in placed)
+    indent = min(24, 120 // max(1, deepest))
+    at: dict[int, tuple[float, float]] = {}
+    y = 4.0
+    for box in placed:
+        y += _label_height(steps[box.node]) if box.parent is not None else 0
+        at[box.node] = (box.depth * indent + 1, y)
+        y += _BOX_HEIGHT + 12
+    content = ""
+    for box in placed:
+        if box.parent is not None:
+            content += _tall_arrow(steps[box.node], at[box.parent], at[box.node], indent)
+    content += "".join(_box(box, *at[box.node], _NARROW - at[box.node][0] - 2) for box in placed)
+    return _NARROW, y - 4, content
+
+
+def _label_height(step: Arrow) -> int:
+    return _LABEL_HEIGHT + (16 if step.changed else 0)
+
+
+def _tall_arrow(
+    step: Arrow, parent: tuple[float, float], box: tuple[float, float], indent: int
+) -> str:
+    x, y = parent[0] + min(11, indent / 2), box[1] + _BOX_HEIGHT / 2
+    top = box[1] - _label_height(step)
+    room = int((_NARROW - box[0] - 8) / _SMALL_LETTER)
+    blame = "  ◄ to blame" if step.blamed else ""
+    lines = [("step", step.name + blame, top + 17), ("", step.changed, top + 33)]
+    lines.append(("flips", _flips(step, room), top + (49 if step.changed else 33)))
+    path = f"M{x:.0f} {parent[1] + _BOX_HEIGHT:.0f}V{y:.0f}H{box[0] - 6:.0f}"
+    return _line(step, path, f"M{box[0]:.0f} {y:.0f}l-8 -5v10z") + _text(lines, box[0] + 6, room)
+
+
+def _line(step: Arrow, path: str, head: str) -> str:
+    """Return an arrow, the thicker the more answers changed: 2 to 6 pixels, from 10 % on."""
+    width = 2 + 4 * min(1.0, step.share * 10)
+    kind = " blamed" if step.blamed else ""
+    return (
+        f'<path class="arrow{kind}" d="{path}" style="stroke-width:{width:.1f}px"/>'
+        f'<path class="arrow-head{kind}" d="{head}"/>'
+    )
+
+
+def _text(lines: Sequence[tuple[str, str, float]], x: float, room: int) -> str:
+    return "".join(
+        f'<text class="{kind}" x="{x:.0f}" y="{y:.0f}">{escaped(fitted(text, room))}</text>'
+        for kind, text, y in lines
+        if text
+    )
+
+
+def _box(box: Box, x: float, y: float, width: float) -> str:
+    kind = box.decision or "full"
+    room = int((width - 24) / _SMALL_LETTER)
+    sign = ""
+    if box.decision:
+        place = f'x="{x + width - 31:.0f}" y="{y + 10:.0f}" width="20" height="20"'
+        sign = mark(box.decision, place=place)
+    name = fitted(box.name, int((width - 24 - (24 if sign else 0)) / _LETTER))
+    lines = [("", text, y + 42 + 16 * n) for n, text in enumerate(filter(None, box.lines))]
+    return (
+        f'<rect class="box {kind}" x="{x:.0f}" y="{y:.0f}" width="{width:.0f}" '
+        f'height="{_BOX_HEIGHT}" rx="8"/>'
+        f'<text class="model-name" x="{x + 12:.0f}" y="{y + 24:.0f}">{escaped(name)}</text>'
+        f"{_text(lines, x + 12, room)}{sign}"
+        f'<text class="figure" x="{x + 12:.0f}" y="{y + 81:.0f}">{box.figure} right '
+        f'<tspan class="quiet">[{box.interval}]</tspan></text>'
+    )
