@@ -1,10 +1,10 @@
 """The report for a pull request: Markdown as GitHub and GitLab show it."""
 
 from edge_runtime.metrics import decimals_for
-from edge_runtime.parity import Comparison, Decision, Flip, ParityReport, class_changes
+from edge_runtime.parity import Check, Comparison, Decision, Flip, ParityReport, class_changes
 from edge_runtime.parity.verdict import called, consequence, findings, headline
-from edge_runtime.report.demands import demand_groups, demanded, found
-from edge_runtime.report.entries import Entry, entries, facts, flip_counts
+from edge_runtime.report.demands import DemandGroup, demand_groups, demanded, found
+from edge_runtime.report.entries import Entry, blamed_steps, entries
 from edge_runtime.report.markdown_markup import LONGEST_NAME, code, folded, plain, table
 from edge_runtime.wording import (
     ABSENT,
@@ -23,10 +23,17 @@ from edge_runtime.wording import (
 LIMIT_CHARACTERS = 60_000
 _MOST_FINDINGS = 5
 _MOST_FLIPS = 10
-_LONGEST_FACT = 500
 
 _MARKS: dict[Decision, str] = {"holds": "✅", "inconclusive": "⚠️", "broken": "❌"}
 _SEVERITY: tuple[Decision, ...] = ("broken", "inconclusive", "holds")
+# What a figure must name, and the details that say it.
+_MEASURED = {
+    "dataset": ("dataset",),
+    "runtime": ("backend", "backend_version"),
+    "CPU": ("cpu",),
+    "threads": ("threads",),
+    "file, SHA-256": ("model_sha256",),
+}
 _LEFT_OUT = "_More is in report.json; a comment has no room for it._"
 
 
@@ -66,11 +73,9 @@ def _verdict(report: ParityReport) -> str:
 
 def _demands(report: ParityReport) -> str:
     rows = [
-        (check.decision, [_decision(check.decision), group_name, demanded(check), sentence])
+        (check.decision, _demand_row(group, check, report))
         for group in demand_groups(report)
         for check in group.checks
-        for group_name in [_cell(f"{group.kind} ", group.name)]
-        for sentence in [plain(found(check, group, report))]
     ]
     # The gravest first, for what has no room is at the end.
     rows.sort(key=lambda row: _SEVERITY.index(row[0]))
@@ -79,8 +84,13 @@ def _demands(report: ParityReport) -> str:
     return "### Demands\n\n" + table(["", "of", "demand", "found"], [row for _, row in rows])
 
 
-def _decision(decision: Decision) -> str:
-    return f"{_MARKS[decision]} {decision}"
+def _demand_row(group: DemandGroup, check: Check, report: ParityReport) -> list[str]:
+    return [
+        f"{_MARKS[check.decision]} {check.decision}",
+        f"{group.kind} {code(group.name, in_table=True)}",
+        demanded(check),
+        plain(found(check, group, report)),
+    ]
 
 
 def _models(report: ParityReport) -> str:
@@ -122,7 +132,7 @@ def _model_row(entry: Entry, decimals: int, confidence: float) -> list[str]:
 
 
 def _steps(report: ParityReport) -> str:
-    blamed = {item.blamed_step for item in report.comparisons if item.decision == "broken"}
+    blamed = blamed_steps(report)
     rows = []
     for index, step in enumerate(report.steps):
         mark = " ← to blame" if index in blamed else ""
@@ -144,10 +154,10 @@ def _steps(report: ParityReport) -> str:
 def _model_details(report: ParityReport, item: Comparison) -> str:
     """Return what became of the answers of one model, folded."""
     counts = item.counts
-    lost, won, neither = flip_counts(item)
+    neither = counts.flips - counts.lost - counts.won
     changed = (
-        f"{plural(len(item.flips), 'answer')} changed: {lost:,} lost, {won:,} won, {neither:,} "
-        f"neither right. McNemar p {_equal(counts.mcnemar_p_value)}."
+        f"{plural(counts.flips, 'answer')} changed: {counts.lost:,} lost, {counts.won:,} won, "
+        f"{neither:,} neither right. McNemar p {_equal(counts.mcnemar_p_value)}."
         if item.flips
         else "No answer changed."
     )
@@ -208,5 +218,13 @@ def _flips(report: ParityReport, item: Comparison) -> str:
 
 
 def _measured_on(report: ParityReport) -> str:
-    lines = [f"- {name}: {plain(shortened(text, _LONGEST_FACT))}" for name, text in facts(report)]
-    return folded("Measured on", ["\n".join(lines)]) if lines else ""
+    """Return which file ran where, folded."""
+    rows = [
+        [code(entry.model, in_table=True)]
+        + [
+            plain(shortened(entry.detail(*keys), LONGEST_NAME)) or ABSENT
+            for keys in _MEASURED.values()
+        ]
+        for entry in entries(report)
+    ]
+    return folded("Measured on", [table(["model", *_MEASURED], rows)])

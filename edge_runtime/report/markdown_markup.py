@@ -34,10 +34,6 @@ def table(
     return "\n".join(lines)
 
 
-def _cell(prefix: str, name: str) -> str:
-    return f"{prefix}{code(name, in_table=True)}"
-
-
 def code(name: str, *, in_table: bool = False) -> str:
     """Return a name as a code span, in which Markdown, HTML and mentions mean nothing."""
     text = shortened(printable(name), LONGEST_NAME)
