@@ -137,8 +137,9 @@ def _refuse_impossible(target: Path, *, force: bool) -> None:
         raise PredictionsError(f"There is no folder {target.parent}; make it, or choose another.")
     try:
         # As long a name as the temporary file that it will be written to has.
-        with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}."):
-            pass
+        tempfile.NamedTemporaryFile(
+            dir=target.parent, prefix=f".{target.name}.", suffix=".tmp"
+        ).close()
     except OSError as error:
         raise PredictionsError(
             f"{target} cannot be written ({error.strerror}); choose another --out."
@@ -180,7 +181,8 @@ def _print(predictions: Predictions, target: Path, as_json: bool) -> None:
     click.echo(
         f"model     {details['model']}: {details['scheme']}, {details['size_bytes']:,} bytes"
     )
-    click.echo(f"images    {len(predictions):,} {details['split']} images of {details['dataset']}")
+    kind = "training" if details["split"] == "train" else "test"
+    click.echo(f"images    {len(predictions):,} {kind} images of {details['dataset']}")
     if absent:
         click.echo(f"          none of them is: {', '.join(absent)}")
     click.echo(f"right     {right:,}, {accuracy.value:.1%} (95 % interval {low:.1%} to {high:.1%})")
