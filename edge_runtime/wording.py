@@ -124,10 +124,9 @@ def p_value(value: float) -> str:
 
 
 def p_equals(value: float) -> str:
-    """Return "p = 0.02" or "p < 0.001", which does not break at its blanks."""
+    """Return "p = 0.02" or "p < 0.001"."""
     text = p_value(value)
-    text = f"p < {text[1:]}" if text.startswith("<") else f"p = {text}"
-    return text.replace(" ", "\N{NO-BREAK SPACE}")
+    return f"p < {text[1:]}" if text.startswith("<") else f"p = {text}"
 
 
 def size(size_bytes: int) -> str:

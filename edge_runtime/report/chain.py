@@ -11,12 +11,12 @@ from edge_runtime.report.layout import Arrow, Box, arrows, boxes
 from edge_runtime.report.markup import escaped, mark
 from edge_runtime.wording import fitted
 
-_WIDE, _NARROW = 1080, 340
-_BOX_HEIGHT, _GAP = 92, 26
+_WIDE, _NARROW = 1110, 340
+_BOX_HEIGHT, _GAP = 106, 30
 _MOST_DEPTH = 3
 _LABEL_HEIGHT = 44
 # How many pixels a letter takes at most on average, in the two sizes of the picture.
-_LETTER, _SMALL_LETTER = 8.2, 6.7
+_LETTER, _SMALL_LETTER = 8.2, 6.6
 
 
 def chain_picture(report: ParityReport) -> str:
@@ -46,7 +46,7 @@ def _spoken(placed: Sequence[Box], steps: dict[int, Arrow]) -> str:
 def _wide(placed: Sequence[Box], steps: dict[int, Arrow]) -> tuple[int, float, str]:
     """Return width, height and content of the picture from left to right."""
     columns = max(box.depth for box in placed) + 1
-    gap = 176 if columns <= 3 else 150
+    gap = 180 if columns <= 3 else 146
     width = min(240, (_WIDE - gap * (columns - 1)) // columns)
     pitch = _BOX_HEIGHT + _GAP
     at = {box.node: (box.depth * (width + gap), 4 + box.row * pitch) for box in placed}
@@ -63,28 +63,24 @@ def _wide(placed: Sequence[Box], steps: dict[int, Arrow]) -> tuple[int, float, s
 
 def _wide_arrow(step: Arrow, start: tuple[float, float], end: tuple[float, float]) -> str:
     bend = start[0] + 14
-    room = int((end[0] - bend - 26) / _SMALL_LETTER)
-    above = (
-        [("step", step.name)]
-        if len(step.name) <= room
-        else [("step", part) for part in _halves(step.name)]
-    )
-    x, y = bend + 12, end[1]
+    room = int((end[0] - bend - 12) / _SMALL_LETTER)
+    x, y = bend + 6, end[1]
+    above = [("step", part) for part in _parts(step.name, room)]
+    if step.blamed:
+        above.insert(0, ("to-blame", "to blame:"))
+    below = [("", step.changed), ("flips", step.flips), ("flips", step.effects)]
     lines = [
         *((kind, text, y - 9 - 15 * (len(above) - 1 - n)) for n, (kind, text) in enumerate(above)),
-        ("", step.changed, y + 19),
-        ("flips", _flips(step, room), y + 35),
+        *((kind, text, y + 18 + 15 * n) for n, (kind, text) in enumerate(below)),
     ]
-    if step.blamed:
-        lines.append(("to-blame", "◄ to blame", y + 51))
     path = f"M{start[0]:.0f} {start[1]:.0f}H{bend:.0f}V{y:.0f}H{end[0] - 9:.0f}"
     return _line(step, path, f"M{end[0] - 1:.0f} {y:.0f}l-10 -6v12z") + _text(lines, x, room)
 
 
-def _halves(name: str) -> list[str]:
-    """Return a name in two lines, broken at the blank nearest to its middle."""
+def _parts(name: str, room: int) -> list[str]:
+    """Return a name in one line, or two of which it is broken at the blank nearest the middle."""
     blanks = [index for index, letter in enumerate(name) if letter == " "]
-    if not blanks:
+    if len(name) <= room or not blanks:
         return [name]
     middle = min(blanks, key=lambda index: abs(index - len(name) / 2))
     return [name[:middle], name[middle + 1 :]]
@@ -124,7 +120,10 @@ def _tall_arrow(
     top = box[1] - _label_height(step)
     room = int((_NARROW - box[0] - 8) / _SMALL_LETTER)
     blame = "  ◄ to blame" if step.blamed else ""
-    lines = [("step", step.name + blame, top + 17), ("", step.changed, top + 33)]
+    lines: list[tuple[str, str, float]] = [
+        ("step", step.name + blame, top + 17),
+        ("", step.changed, top + 33),
+    ]
     lines.append(("flips", _flips(step, room), top + (49 if step.changed else 33)))
     path = f"M{x:.0f} {parent[1] + _BOX_HEIGHT:.0f}V{y:.0f}H{box[0] - 6:.0f}"
     return _line(step, path, f"M{box[0]:.0f} {y:.0f}l-8 -5v10z") + _text(lines, box[0] + 6, room)
@@ -162,6 +161,6 @@ def _box(box: Box, x: float, y: float, width: float) -> str:
         f'height="{_BOX_HEIGHT}" rx="8"/>'
         f'<text class="model-name" x="{x + 12:.0f}" y="{y + 24:.0f}">{escaped(name)}</text>'
         f"{_text(lines, x + 12, room)}{sign}"
-        f'<text class="figure" x="{x + 12:.0f}" y="{y + 81:.0f}">{box.figure} right '
+        f'<text class="figure" x="{x + 12:.0f}" y="{y + 95:.0f}">{box.figure} '
         f'<tspan class="quiet">[{box.interval}]</tspan></text>'
     )

@@ -134,9 +134,9 @@ def _row(
     y = top + 36
     return (
         f'<text class="name" x="0" y="{top + 17}">'
-        f"{escaped(fitted(printable(item.model), _LONGEST_NAME))}</text>"
-        f'<text class="value" x="100%" y="{top + 17}">{value} <tspan class="quiet">'
-        f"({points_interval(interval, decimals)})</tspan></text>"
+        f"{escaped(fitted(printable(item.model), _LONGEST_NAME))}"
+        f'<tspan class="value" dx="10">{value} <tspan class="quiet">'
+        f"({points_interval(interval, decimals)})</tspan></tspan></text>"
         f"{whisker(axis, interval, y, kind)}"
         f'<svg x="{axis.at(item.counts.accuracy_difference)}" y="{y}" overflow="visible">'
         f"{_SHAPES[kind]}</svg>"

@@ -33,7 +33,7 @@ def contract_section(report: ParityReport) -> str:
 def _table(report: ParityReport, some: list[Judged]) -> str:
     heads = (
         ("Model or step", ""),
-        ("Of", ""),
+        ("Demand", ""),
         ("Asked", ""),
         ("Measured", ""),
         (f"{report.contract.confidence * 100:g} % interval", ""),

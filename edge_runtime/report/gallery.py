@@ -12,7 +12,7 @@ from edge_runtime.wording import percent, plural
 
 GALLERY_LIMIT = 48
 # So many are seen at once; the others are folded.
-_SHOWN = 12
+_SHOWN = 14
 # All pictures of the page together may take so many bytes of it.
 PICTURE_BYTES = 1_300_000
 

@@ -73,11 +73,16 @@ def _header(report: ParityReport, models: list[Entry], title: str) -> str:
         f'<header class="{report.decision}"><p class="title">{escaped(title)}, '
         f"{_measured_in_short(report)}</p>"
         f'<div class="verdict">{mark(report.decision)}<h1>{escaped(headline(report))}</h1></div>'
-        f'<p class="finding">{escaped(found[0])}.{rest}</p>'
+        f'<p class="finding">{escaped(_capitalized(found[0]))}.{rest}</p>'
         + (f'<p class="finding"><b>{escaped(follows)}</b></p>' if follows else "")
         + (f'<p class="about">{about}</p>' if about else "")
         + f'<div class="tiles">{_first_tiles(report)}</div></header>\n'
     )
+
+
+def _capitalized(finding: str) -> str:
+    """Return a finding as the beginning of a paragraph; the name of a model stays as it is."""
+    return "N" + finding[1:] if finding.startswith("no model") else finding
 
 
 def _measured_in_short(report: ParityReport) -> str:

@@ -34,7 +34,7 @@ class Box:
     row: float
     decision: Decision | None
     name: str
-    lines: tuple[str, str]
+    lines: tuple[str, str, str]
     figure: str
     interval: str
 
@@ -112,7 +112,6 @@ def _rows(parents: list[int | None], order: list[int]) -> list[float]:
 def _box(entry: Entry, node: int, parent: int | None, depth: int, row: float) -> Box:
     decimals = decimals_for(entry.accuracy.total)
     kind = [entry.detail("scheme"), size(entry.size_bytes) if entry.size_bytes else ""]
-    runtime = [entry.detail("backend", "backend_version"), short_cpu(entry.detail("cpu"))]
     return Box(
         node,
         parent,
@@ -120,7 +119,11 @@ def _box(entry: Entry, node: int, parent: int | None, depth: int, row: float) ->
         row,
         entry.comparison.decision if entry.comparison else None,
         entry.model,
-        (" · ".join(filter(None, kind)), " · ".join(filter(None, runtime))),
+        (
+            " · ".join(filter(None, kind)),
+            entry.detail("backend", "backend_version"),
+            short_cpu(entry.detail("cpu")),
+        ),
         f"{percent(entry.accuracy.value, decimals)} %",
         percent_interval(entry.accuracy, decimals),
     )
@@ -128,21 +131,15 @@ def _box(entry: Entry, node: int, parent: int | None, depth: int, row: float) ->
 
 def _arrow(step: Step, blamed: bool) -> Arrow:
     counts = step.counts
-    effects = [
-        f"{count:,} {effect}"
-        for count, effect in (
-            (counts.lost, "lost"),
-            (counts.won, "won"),
-            (neither(counts), "neither"),
-        )
-        if count
-    ]
+    effects = [("lost", counts.lost), ("won", counts.won), ("neither", neither(counts))]
+    # The third follows from the other two where there is little room.
+    told = [f"{count:,} {effect}" for effect, count in effects if count]
     return Arrow(
         step.after,
         step.name,
         step.changed,
         plural(counts.flips, "flip") if counts.flips else "no flips",
-        ", ".join(effects),
+        ", ".join(told[:2]),
         counts.flips / counts.image_count,
         blamed,
     )
