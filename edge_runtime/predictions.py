@@ -34,6 +34,7 @@ _DAMAGE = (
     AttributeError,
     EOFError,
     LookupError,
+    MemoryError,
     OSError,
     RuntimeError,
     TypeError,
@@ -138,6 +139,7 @@ class Predictions:
         """
         try:
             data = read_capped(path, limit_bytes=LIMIT_BYTES)
+            _refuse_bomb(data)
             with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
                 header = json.loads(str(arrays["header"]))
                 version = header["schema_version"]
@@ -160,6 +162,14 @@ class Predictions:
             raise PredictionsError(
                 f"{path}: expected a .predictions.npz of this toolkit ({error}); make it again."
             ) from error
+
+
+def _refuse_bomb(data: bytes) -> None:
+    """Raise unless the unpacked members keep the limit too: a few MiB may hold 4 GiB of zeros."""
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        unpacked = sum(member.file_size for member in archive.infolist())
+    if unpacked > LIMIT_BYTES:
+        raise ValueError(f"unpacked it is larger than {LIMIT_BYTES // MEBIBYTE} MiB")
 
 
 def aligned(reference: Predictions, candidate: Predictions) -> Predictions:

@@ -166,7 +166,8 @@ def test_a_model_alone_numbers_its_classes_and_takes_labels(
     assert alone.code == 0
     assert alone.out.split()[-1] == "9"
     assert "see --labels" in alone.err
-    (tmp_path / "labels.txt").write_text("\n".join(sample.class_names))
+    # As Windows' Notepad writes it, with a byte order mark.
+    (tmp_path / "labels.txt").write_text("\n".join(sample.class_names), "utf-8-sig")
     labelled = cli("classify", tmp_path / "alone.tflite", boot, "--labels", tmp_path / "labels.txt")
     assert labelled.out.strip().endswith("Ankle boot")
     (tmp_path / "labels.txt").write_text("one\ntwo\n")

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from edge_runtime.console import spec_from_options
 from edge_runtime.datasets import Dataset, DatasetSpec, Split, idx, image_hashes, load_dataset
 from edge_runtime.errors import DatasetError, PictureError
 from edge_runtime.files import sha256
@@ -33,6 +34,24 @@ DEBIAN = Path("/usr/share/datasets/fashion-mnist")
 
 def load(source, **options):
     return load_dataset(DatasetSpec(str(source), **options))
+
+
+# The choice on the command line.
+
+
+def test_folders_are_recorded_so_that_later_commands_find_them_from_anywhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", "/home/someone")
+    rest = dict.fromkeys(("train_size", "test_size", "image_size", "channels"))
+
+    def recorded(dataset, data_dir):
+        spec = spec_from_options({"dataset": dataset, "data_dir": data_dir, **rest}, seed=0)
+        return spec.source, spec.data_dir
+
+    assert recorded("folder:cats", None) == (f"folder:{tmp_path}/cats", None)
+    assert recorded("tfds:cats", "kept") == ("tfds:cats", f"{tmp_path}/kept")
+    assert recorded("tfds:cats", "~/kept") == ("tfds:cats", "/home/someone/kept")
+    assert recorded("tfds:cats", "gs://bucket/kept") == ("tfds:cats", "gs://bucket/kept")
 
 
 # The sample.

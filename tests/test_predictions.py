@@ -161,6 +161,15 @@ def test_a_file_over_the_limit_is_refused(tmp_path, monkeypatch):
         Predictions.load(path)
 
 
+def test_a_file_that_would_grow_over_the_limit_is_refused(tmp_path, monkeypatch):
+    path = tmp_path / "x.npz"
+    path.write_bytes(npz(more=np.zeros(2**20, np.uint8)))
+    assert path.stat().st_size < 10_000
+    monkeypatch.setattr(predictions_module, "LIMIT_BYTES", 2**20)
+    with pytest.raises(PredictionsError, match="unpacked it is larger than 1 MiB"):
+        Predictions.load(path)
+
+
 def test_impossible_values_in_a_file_are_refused_with_its_name(tmp_path):
     path = tmp_path / "x.predictions.npz"
     path.write_bytes(npz(labels=np.array([0, 3])))
