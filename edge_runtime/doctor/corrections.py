@@ -35,6 +35,7 @@ class Correction:
         mend: how to mend it for good.
         apply: from images to the model's input.
         tone: whether it changes brightness, and not where pixels are.
+        likely: whether people make this mistake; the others are tried when no likely one helps.
     """
 
     kind: str
@@ -43,6 +44,7 @@ class Correction:
     mend: str
     apply: Apply
     tone: bool = True
+    likely: bool = True
 
 
 def both(first: Correction, second: Correction) -> Correction:
@@ -92,6 +94,7 @@ def _ranges() -> Iterator[Correction]:
             f"pixels × {_number(gain)}",
             _RETRAIN.replace("FACTOR", repr(gain)),
             _linear(gain, 0),
+            likely=gain == 1 / 255,
         )
     for divisor in (255.0, 128.0, 2.0):
         yield Correction(
@@ -100,6 +103,7 @@ def _ranges() -> Iterator[Correction]:
             f"pixels × {divisor:g}",
             _LAYER,
             _linear(divisor, 0),
+            likely=divisor == 255,
         )
     yield Correction(
         "inputs-minus-one-to-one",

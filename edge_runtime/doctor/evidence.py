@@ -1,11 +1,15 @@
 """How well a model answers, and when a correction counts as proved.
 
-A correction is named only if all of this holds, on the same images before and after:
+A correction is named only if all of this holds (`restores`), on the same images before and after:
 
 - the answers that it mends outnumber those that it spoils by more than luck explains: exact
   McNemar test, its p-value multiplied by the number of corrections that were tried;
 - it mends at least `LEAST_GAIN` of all images and `LEAST_ERROR_CUT` of the wrong answers;
 - the accuracy afterwards lies well above guessing: `LEAST_ABOVE_CHANCE` of the way to 100 %.
+
+Scaling the pixels of a network with few biases leaves its answers alone and ruins its confidences:
+it is sure even of what it gets wrong. Such a correction is named if it holds the accuracy, halves
+the log loss and makes the confidences honest (`calms`).
 """
 
 from dataclasses import dataclass
@@ -26,6 +30,12 @@ LEAST_ERROR_CUT = 0.3
 LEAST_ABOVE_CHANCE = 0.25
 # Accuracy that is no more than this much of the way from guessing to 100 % is called guessing.
 NEAR_CHANCE = 0.08
+# A model is absurdly sure if this share of its wrong answers has a confidence of 99 % or more.
+ABSURDLY_SURE = 0.6
+_SURE = 0.99
+_FEWEST_WRONG = 8
+# Mean confidence and accuracy of an honest model differ by no more, on images that it learnt from.
+_HONEST = 0.08
 # Corrections whose accuracies differ by less than this p-value allows count as equally good.
 _WORSE = 0.1
 
@@ -39,10 +49,14 @@ class Score:
     Attributes:
         outputs: (N, K) float32, as the model gives them, dequantized.
         right: (N,) bool; an answer that is not a number is wrong.
+        sure: (N,) the confidence of each answer.
+        loss: (N,) the log loss of each answer, in nats.
     """
 
     outputs: Floats
     right: NDArray[np.bool_]
+    sure: NDArray[np.float64]
+    loss: NDArray[np.float64]
 
     @property
     def count(self) -> int:
@@ -63,7 +77,15 @@ class Score:
 def score(outputs: Floats, labels: NDArray[np.int64]) -> Score:
     """Return the score of (N, K) outputs; of equal ones the first counts, as in `classify`."""
     finite = np.isfinite(outputs).all(axis=1)
-    return Score(outputs, finite & (outputs.argmax(axis=1) == labels))
+    filled = np.where(finite[:, np.newaxis], outputs, 0).astype(np.float32)
+    looks_like_probabilities = filled.min() >= -0.01 and filled.max() <= 1.01
+    probabilities = filled if looks_like_probabilities else softmax(filled)
+    return Score(
+        outputs,
+        finite & (filled.argmax(axis=1) == labels),
+        probabilities.max(axis=1).astype(np.float64),
+        log_loss(probabilities, labels),
+    )
 
 
 def restores(before: Score, after: Score, *, tries: int, chance: float) -> bool:
@@ -80,11 +102,37 @@ def restores(before: Score, after: Score, *, tries: int, chance: float) -> bool:
     )
 
 
+def calms(before: Score, after: Score, *, tries: int, chance: float) -> bool:
+    """Return whether a correction that keeps the accuracy makes absurd confidences honest."""
+    wrong = ~before.right
+    if wrong.sum() < _FEWEST_WRONG or (before.sure[wrong] >= _SURE).mean() < ABSURDLY_SURE:
+        return False
+    better, worse = after.loss[wrong] < before.loss[wrong], after.loss[wrong] > before.loss[wrong]
+    return (
+        not is_worse(after, before)
+        and after.accuracy >= chance + LEAST_ABOVE_CHANCE * (1 - chance)
+        and after.loss.mean() <= before.loss.mean() / 2
+        and abs(after.sure.mean() - after.accuracy) <= _HONEST
+        and mcnemar_p_value(int(worse.sum()), int(better.sum())) * tries < 10 * SIGNIFICANCE
+    )
+
+
 def is_worse(one: Score, best: Score) -> bool:
     """Return whether one correction is clearly less accurate than the best."""
     won = int((best.right & ~one.right).sum())
     lost = int((one.right & ~best.right).sum())
     return won > lost and mcnemar_p_value(lost, won) < _WORSE
+
+
+def loses_more(one: Score, best: Score) -> bool:
+    """Return whether one correction's log loss is clearly larger than the best's.
+
+    A network has learnt how large its inputs are: on the images that it learnt from, its log loss
+    is smallest with the right scale, even where the answers are the same with another.
+    """
+    difference = one.loss - best.loss
+    error = float(difference.std()) / np.sqrt(len(difference))
+    return float(difference.mean()) > 2 * error + 0.01
 
 
 def is_guessing(accuracy: float, chance: float) -> bool:

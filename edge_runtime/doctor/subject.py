@@ -14,6 +14,9 @@ from edge_runtime.quantization import dequantize, quantize
 
 Floats = NDArray[np.float32]
 
+_MOST_CLIPPED = 0.05
+_FEWEST_STEPS = 60
+
 
 class Trial:
     """A .tflite classifier that takes real-valued inputs, through its own input's quantization.
@@ -55,13 +58,17 @@ class Trial:
         raw = np.concatenate(parts)[: len(inputs)]
         return dequantize(raw, self.output)
 
-    def clipped_share(self, inputs: Floats) -> float:
-        """Return which share of the inputs lies outside what an integer input tensor can hold."""
+    def can_hold(self, inputs: Floats) -> bool:
+        """Return whether an integer input tensor can say these numbers well enough.
+
+        Cut off or squeezed into a few steps, they would say nothing about a correction.
+        """
         if self.input.dtype == "float32":
-            return 0.0
+            return True
         limits = np.iinfo(self.input.dtype)
         steps = inputs / self.input.scales[0] + self.input.zero_points[0]
-        return float(np.mean((steps > limits.max + 1) | (steps < limits.min - 1)))
+        outside = np.mean((steps > limits.max + 1) | (steps < limits.min - 1))
+        return bool(outside <= _MOST_CLIPPED and np.ptp(steps) >= _FEWEST_STEPS)
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ import numpy as np
 
 from edge_runtime.doctor.calibration import recalibrate
 from edge_runtime.doctor.case import Case, as_fed
-from edge_runtime.doctor.corrections import Apply, Correction, both
-from edge_runtime.doctor.evidence import Score, is_worse, restores
+from edge_runtime.doctor.corrections import Correction, both
+from edge_runtime.doctor.evidence import Score, calms, is_worse, loses_more, restores
 from edge_runtime.doctor.findings import Attempt, Figures
 from edge_runtime.doctor.labels import Relabelling, relabellings
 from edge_runtime.doctor.ranges import repairs
@@ -20,8 +20,6 @@ SCREENING_IMAGES = 120
 _CALIBRATION_IMAGES = 40
 # A screened correction goes on if it is at most so much less accurate than the model as it is.
 _SCREEN_SLACK = 0.03
-# An integer input that cuts off more than this says nothing about the correction.
-_MOST_CLIPPED = 0.05
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,8 +78,12 @@ class _Session:
         return Candidate(correction, trial, full) if proved else None
 
     def proves(self, before: Score, after: Score) -> bool:
+        """Return whether a correction is proved; the rules are those of `evidence`."""
         tries = max(100, 2 * len(self.attempts))
-        return restores(before, after, tries=tries, chance=self.case.chance)
+        chance = self.case.chance
+        return restores(before, after, tries=tries, chance=chance) or calms(
+            before, after, tries=tries, chance=chance
+        )
 
     def note(self, correction: Correction, score: Score, proved: bool) -> None:
         figures = Figures(score.count, score.total)
@@ -107,25 +109,49 @@ def treat(case: Case, corrections: Sequence[Correction]) -> Treatment:
     trial = case.trial()
     before = case.score(trial)
     session = _Session(case, before)
-    found = list(_repaired(session))
-    if trial is not None:
-        found += _fed(session, trial, corrections)
-        found += _relabelled(session, trial, before, before)
-    if not found and case.file is not None:
-        found += _fed_recalibrated(session, [one for one in corrections if one.tone])
+    likely = [one for one in corrections if one.likely]
+    found = _singles(session, trial, likely)
+    if not found and len(likely) < len(corrections):
+        found = _singles(session, trial, [one for one in corrections if not one.likely], also=False)
     if not found and trial is not None:
-        found += _pairs(session, trial, corrections)
+        found = _pairs(session, trial, likely)
     best = _choose(found)
     if best is not None:
-        best = _improved(session, best, corrections)
+        best = _improved(session, best, likely)
     return Treatment(before, best, tuple(session.attempts))
 
 
+def _singles(
+    session: _Session,
+    trial: Trial | None,
+    corrections: Sequence[Correction],
+    *,
+    also: bool = True,
+) -> list[Candidate]:
+    """Return what one correction alone proves; ``also`` tries labels and ranges, too."""
+    found: list[Candidate] = []
+    if trial is not None:
+        found += _fed(session, trial, corrections)
+        if also:
+            found += _relabelled(session, trial, session.before, session.before)
+    if also:
+        found += _repaired(session)
+    best = _choose(found)
+    if session.case.file is not None and (best is None or best.correction.tone):
+        found += _fed_recalibrated(session, [one for one in corrections if one.tone])
+    return found
+
+
 def _choose(found: Sequence[Candidate]) -> Candidate | None:
+    """Return the most accurate; of equally accurate ones that with the least log loss, or else
+    the first.
+    """  # noqa: D205
     if not found:
         return None
     best = max(found, key=lambda one: one.score.count)
-    return next(one for one in found if not is_worse(one.score, best.score))
+    good = [one for one in found if not is_worse(one.score, best.score)]
+    calmest = min(good, key=lambda one: float(one.score.loss.mean()))
+    return next(one for one in good if not loses_more(one.score, calmest.score))
 
 
 def _repaired(session: _Session) -> Iterator[Candidate]:
@@ -140,7 +166,7 @@ def _repaired(session: _Session) -> Iterator[Candidate]:
 def _fed(session: _Session, trial: Trial, corrections: Sequence[Correction]) -> Iterator[Candidate]:
     for correction in corrections:
         inputs = correction.apply(session.screening.images)
-        if trial.clipped_share(inputs) <= _MOST_CLIPPED:
+        if trial.can_hold(inputs):
             candidate = session.try_on(correction, trial)
             if candidate:
                 yield candidate
@@ -180,8 +206,7 @@ def _pairs(session: _Session, trial: Trial, corrections: Sequence[Correction]) -
     found: list[Candidate] = []
     for tone in tones:
         inputs = tone.apply(session.screening.images)
-        clipped = trial.clipped_share(inputs) > _MOST_CLIPPED
-        used = session.recalibrated(tone) if clipped or session.case.file else trial
+        used = trial if trial.can_hold(inputs) else session.recalibrated(tone)
         if used is None:
             continue
         for move in moves:
@@ -206,7 +231,7 @@ def _improved(session: _Session, best: Candidate, corrections: Sequence[Correcti
             if correction.tone and best.correction.tone and best.correction.apply is not as_fed:
                 continue
             pair = both(best.correction, correction)
-            if best.trial.clipped_share(pair.apply(session.screening.images)) > _MOST_CLIPPED:
+            if not best.trial.can_hold(pair.apply(session.screening.images)):
                 continue
             candidate = session.try_on(pair, best.trial, best.score)
             if candidate:
@@ -237,8 +262,3 @@ def label_correction(relabelled: Relabelling) -> Correction:
         as_fed,
         tone=False,
     )
-
-
-def compose(first: Apply, second: Apply) -> Apply:
-    """Return one after the other."""
-    return lambda images: second(first(images))
