@@ -103,6 +103,15 @@ def decimals_beside(limit: float, *fractions: float, decimals: int) -> int:
     return _MOST_DECIMALS
 
 
+def distance(value: float) -> str:
+    """Return a distance of probabilities with as many decimals as say something."""
+    if value == 0:
+        return "0"
+    if value < 0.00005:
+        return "<0.0001"
+    return f"{value:.4f}" if value < 0.1 else f"{value:.3f}" if value < 1 else f"{value:.2f}"
+
+
 def points_allowed(fraction: float) -> str:
     """Return a limit in points as it was given: "1 point", "0.5 points"."""
     value = round(fraction * 100, 6)

@@ -43,13 +43,19 @@ def headline(report: "ParityReport") -> str:
 
 
 def findings(report: "ParityReport") -> list[str]:
-    """Return what decided, each without a full stop: the demands with the worst decision."""
+    """Return what decided, each without a full stop: the worst of the demands, by model.
+
+    The model whose accuracy fell furthest, or may have, comes first.
+    """
     if report.decision == "holds":
         return [_holding(report)]
-    wanted = report.decision
+    wanted, confidence = report.decision, report.contract.confidence
+    worst_first = sorted(
+        report.comparisons, key=lambda item: item.counts.difference_interval(confidence)
+    )
     found = [
         describe(check, item.model, report)
-        for item in report.comparisons
+        for item in worst_first
         for check in item.checks
         if check.decision == wanted
     ]

@@ -12,7 +12,7 @@ from edge_runtime.report.markup import escaped, mark
 from edge_runtime.wording import fitted
 
 _WIDE, _NARROW = 1110, 340
-_BOX_HEIGHT, _GAP = 106, 30
+_GAP = 30
 _MOST_DEPTH = 3
 _LABEL_HEIGHT = 44
 # How many pixels a letter takes at most on average, in the two sizes of the picture.
@@ -48,15 +48,16 @@ def _wide(placed: Sequence[Box], steps: dict[int, Arrow]) -> tuple[int, float, s
     columns = max(box.depth for box in placed) + 1
     gap = 180 if columns <= 3 else 146
     width = min(240, (_WIDE - gap * (columns - 1)) // columns)
-    pitch = _BOX_HEIGHT + _GAP
+    tall = _box_height(placed)
+    pitch = tall + _GAP
     at = {box.node: (box.depth * (width + gap), 4 + box.row * pitch) for box in placed}
     content = ""
     for box in placed:
         x, y = at[box.node]
         if box.parent is not None:
-            start = at[box.parent][0] + width, at[box.parent][1] + _BOX_HEIGHT / 2
-            content += _wide_arrow(steps[box.node], start, (x, y + _BOX_HEIGHT / 2))
-    content += "".join(_box(box, *at[box.node], width) for box in placed)
+            start = at[box.parent][0] + width, at[box.parent][1] + tall / 2
+            content += _wide_arrow(steps[box.node], start, (x, y + tall / 2))
+    content += "".join(_box(box, *at[box.node], width, tall) for box in placed)
     used = columns * width + (columns - 1) * gap
     return used + 2, 8 + (max(box.row for box in placed) + 1) * pitch - _GAP, content
 
@@ -86,26 +87,24 @@ def _parts(name: str, room: int) -> list[str]:
     return [name[:middle], name[middle + 1 :]]
 
 
-def _flips(step: Arrow, room: int) -> str:
-    text = f"{step.flips}: {step.effects}" if step.effects else step.flips
-    return text if len(text) <= room else step.effects
-
-
 def _tall(placed: Sequence[Box], steps: dict[int, Arrow]) -> tuple[int, float, str]:
     """Return width, height and content of the picture that runs downwards."""
     deepest = max(box.depth for box in placed)
     indent = min(24, 120 // max(1, deepest))
+    tall = _box_height(placed)
     at: dict[int, tuple[float, float]] = {}
     y = 4.0
     for box in placed:
         y += _label_height(steps[box.node]) if box.parent is not None else 0
         at[box.node] = (box.depth * indent + 1, y)
-        y += _BOX_HEIGHT + 12
+        y += tall + 12
     content = ""
     for box in placed:
         if box.parent is not None:
-            content += _tall_arrow(steps[box.node], at[box.parent], at[box.node], indent)
-    content += "".join(_box(box, *at[box.node], _NARROW - at[box.node][0] - 2) for box in placed)
+            content += _tall_arrow(steps[box.node], at[box.parent], at[box.node], (indent, tall))
+    content += "".join(
+        _box(box, *at[box.node], _NARROW - at[box.node][0] - 2, tall) for box in placed
+    )
     return _NARROW, y - 4, content
 
 
@@ -114,18 +113,20 @@ def _label_height(step: Arrow) -> int:
 
 
 def _tall_arrow(
-    step: Arrow, parent: tuple[float, float], box: tuple[float, float], indent: int
+    step: Arrow, parent: tuple[float, float], box: tuple[float, float], sizes: tuple[int, int]
 ) -> str:
-    x, y = parent[0] + min(11, indent / 2), box[1] + _BOX_HEIGHT / 2
+    """Draw a step; ``sizes`` are how far a box is indented and how high it is."""
+    x, y = parent[0] + min(11, sizes[0] / 2), box[1] + sizes[1] / 2
     top = box[1] - _label_height(step)
     room = int((_NARROW - box[0] - 8) / _SMALL_LETTER)
     blame = "  ◄ to blame" if step.blamed else ""
-    lines: list[tuple[str, str, float]] = [
-        ("step", step.name + blame, top + 17),
-        ("", step.changed, top + 33),
+    flips = f"{step.flips}: {step.effects}" if step.effects else step.flips
+    lines = [
+        ("step", step.name + blame, top + 17.0),
+        ("", step.changed, top + 33.0),
+        ("flips", flips, top + (49.0 if step.changed else 33.0)),
     ]
-    lines.append(("flips", _flips(step, room), top + (49 if step.changed else 33)))
-    path = f"M{x:.0f} {parent[1] + _BOX_HEIGHT:.0f}V{y:.0f}H{box[0] - 6:.0f}"
+    path = f"M{x:.0f} {parent[1] + sizes[1]:.0f}V{y:.0f}H{box[0] - 6:.0f}"
     return _line(step, path, f"M{box[0]:.0f} {y:.0f}l-8 -5v10z") + _text(lines, box[0] + 6, room)
 
 
@@ -147,7 +148,11 @@ def _text(lines: Sequence[tuple[str, str, float]], x: float, room: int) -> str:
     )
 
 
-def _box(box: Box, x: float, y: float, width: float) -> str:
+def _box_height(placed: Sequence[Box]) -> int:
+    return 58 + 16 * max(sum(map(bool, box.lines)) for box in placed)
+
+
+def _box(box: Box, x: float, y: float, width: float, height: int) -> str:
     kind = box.decision or "full"
     room = int((width - 24) / _SMALL_LETTER)
     sign = ""
@@ -158,9 +163,9 @@ def _box(box: Box, x: float, y: float, width: float) -> str:
     lines = [("", text, y + 42 + 16 * n) for n, text in enumerate(filter(None, box.lines))]
     return (
         f'<rect class="box {kind}" x="{x:.0f}" y="{y:.0f}" width="{width:.0f}" '
-        f'height="{_BOX_HEIGHT}" rx="8"/>'
+        f'height="{height}" rx="8"/>'
         f'<text class="model-name" x="{x + 12:.0f}" y="{y + 24:.0f}">{escaped(name)}</text>'
         f"{_text(lines, x + 12, room)}{sign}"
-        f'<text class="figure" x="{x + 12:.0f}" y="{y + 95:.0f}">{box.figure} '
+        f'<text class="figure" x="{x + 12:.0f}" y="{y + height - 12:.0f}">{box.figure} '
         f'<tspan class="quiet">[{box.interval}]</tspan></text>'
     )

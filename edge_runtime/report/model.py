@@ -10,6 +10,7 @@ from edge_runtime.report.markup import escaped, named, row, scroller, table, til
 from edge_runtime.report.recall import recall_section
 from edge_runtime.wording import (
     TIMES,
+    distance,
     microseconds,
     p_equals,
     percent,
@@ -111,7 +112,7 @@ def _distances(counts: PairedCounts) -> str:
         row(
             name,
             [
-                escaped(probability(value))
+                escaped(distance(value))
                 for value in (distances.mean, distances.percentile(99), distances.largest)
             ],
         )
