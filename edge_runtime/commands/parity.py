@@ -1,7 +1,7 @@
 """The command `parity`."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,7 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_runtime.commands.chain import SUFFIX, Link, build_chain, complete, needs_run, open_link
 from edge_runtime.console import (
     Console,
     dataset_options,
@@ -37,7 +38,6 @@ from edge_runtime.runs import Run, find_run
 
 EXIT_CODES = {"holds": 0, "broken": 3, "inconclusive": 4}
 CONTRACT_FILE = Path("parity.toml")
-_SUFFIX = ".predictions.npz"
 _FORMATS: dict[str, tuple[str, Callable[[ParityReport], str]]] = {
     "json": ("report.json", report_json),
     "junit": ("report.xml", report_junit),
@@ -105,10 +105,11 @@ def parity(
 ) -> int:
     """Prove that converted models answer like the full one, or say which step is to blame.
 
-    MODEL is a .keras, a .tflite, a bundle, or predictions that `fmnist-edge predict` made
-    elsewhere. Several are a chain: the full model, the float .tflite, the quantized one, and what
-    the device said. A single one is compared with the run's full model, and without any the run's
-    converted models are. TensorFlow is not needed unless a .keras must be run.
+    MODEL is a .keras, a .tflite, a bundle, or what `fmnist-edge predict` stored, here or on a
+    device. Several that begin with the full model are a chain: Keras, the float .tflite, the
+    quantized one, and what the device said. Otherwise the run's full model and what lies between
+    come before them; without any MODEL all that was converted in the run is compared. TensorFlow
+    is not needed unless a .keras must be run.
 
     \b
     Exits with 0 when the contract holds,
@@ -120,20 +121,22 @@ def parity(
         return _write_contract(console, force)
     contract = _contract(contract_path, max_drop)
     refuse_options_without_dataset(dataset_choice)
-    run = _run(models, reference, dataset_choice["dataset"], runs_dir, run_name)
-    chain = _chain(models, reference, run)
+    given = [open_link(path) for path in dict.fromkeys(models)]
+    full = open_link(reference) if reference else None
+    run = _run(given, full, dataset_choice["dataset"], runs_dir, run_name)
+    links = build_chain(given, full, run)
     folder = out or (run.parity_folder if run else Path("parity"))
     refuse_unwritable_folder(folder)
-    dataset = _dataset(dataset_choice, run, chain, console)
-    predictions = [_predictions(path, chain, dataset, backend, console) for path in chain]
-    predictions = _distinctly_named(chain, predictions)
-    report = compare(predictions[0], predictions[1:], contract=contract)
+    dataset = _dataset(dataset_choice, run, links, console)
+    done = complete(links, partial(_predict, dataset, backend, console))
+    chain = [link.predictions for link in done if link.predictions]
+    report = compare(chain[0], chain[1:], contract=contract)
     pictures = _pictures(report.reference, dataset)
     documents = _render(report, pictures, formats or ("html", "json"))
     folder.mkdir(parents=True, exist_ok=True)
-    for path, made in zip(chain, predictions, strict=True):
-        if not _is_predictions(path):
-            made.save(folder / _file_name(made.model))
+    for link, predictions in zip(links, chain, strict=True):
+        if link.predictions is None:
+            predictions.save(folder / _file_name(predictions.model))
     for name, text in documents.items():
         write_atomically(folder / name, text)
     _print(report, [folder / name for name in documents], as_json)
@@ -157,55 +160,32 @@ def _contract(path: Path | None, max_drop: float | None) -> Contract:
 
 
 def _run(
-    models: tuple[Path, ...],
-    reference: Path | None,
+    given: Sequence[Link],
+    full: Link | None,
     dataset: str | None,
     runs_dir: str,
     run_name: str | None,
 ) -> Run | None:
     """Return the run, if anything is wanted of it: the full model, the models, or the images."""
-    given = [reference, *models] if reference else list(models)
-    has_chain = len(given) > 1
-    has_images = dataset is not None or all(_is_predictions(path) for path in given)
-    if has_chain and has_images and run_name is None:
+    has_images = dataset is not None or all(link.predictions for link in given)
+    if run_name is None and not needs_run(given, full) and has_images:
         return None
-    return find_run(Path(runs_dir), run_name)
-
-
-def _chain(models: tuple[Path, ...], reference: Path | None, run: Run | None) -> list[Path]:
-    """Return the full model and the converted ones, each file once."""
-    if reference is None and len(models) < 2:
-        reference = _of(run).predictions_path
-    converted = models or _converted_models(_of(run))
-    return list(dict.fromkeys([*([reference] if reference else []), *converted]))
-
-
-def _of(run: Run | None) -> Run:
-    if run is None:
-        raise RunError("There is no run to take the full model from; give --reference.")
-    return run
-
-
-def _converted_models(run: Run) -> tuple[Path, ...]:
-    models = tuple(run.converted_models())
-    if not models:
-        raise RunError(
-            f"{run.name} has no converted models yet; make one first with: fmnist-edge convert"
-        )
-    return models
-
-
-def _is_predictions(path: Path) -> bool:
-    return path.name.endswith(_SUFFIX)
+    try:
+        return find_run(Path(runs_dir), run_name)
+    except RunError:
+        # Where nothing was trained, the first of several models is what the others are held to.
+        if run_name is None and has_images and len(given) > 1:
+            return None
+        raise
 
 
 def _dataset(
-    options: dict[str, Any], run: Run | None, chain: Sequence[Path], console: Console
+    options: dict[str, Any], run: Run | None, links: Sequence[Link], console: Console
 ) -> Dataset | None:
     """Return the images: to run models on, or where all have been run, to show those that flip."""
     if options["dataset"] is not None:
         return load_dataset(spec_from_options(options, seed=0))
-    if not all(map(_is_predictions, chain)):
+    if not all(link.predictions for link in links):
         return run.load_dataset() if run else None
     try:
         return run.load_dataset() if run else load_dataset(DatasetSpec("sample"))
@@ -214,41 +194,14 @@ def _dataset(
         return None
 
 
-def _predictions(
-    path: Path,
-    chain: Sequence[Path],
-    dataset: Dataset | None,
-    backend: str | None,
-    console: Console,
+def _predict(
+    dataset: Dataset | None, backend: str | None, console: Console, path: Path, name: str
 ) -> Predictions:
-    """Load a model's predictions, or make them by running it over the test images."""
-    if _is_predictions(path):
-        return Predictions.load(path)
+    """Run a model over the test images."""
     if dataset is None:
         raise PredictionsError(f"{path} must be run on images; say which with --dataset.")
-    name = _stem(path)
-    if [_stem(other) for other in chain].count(name) > 1:
-        name = str(path.with_suffix(""))
     with console.progress(len(dataset.test), f"{name:<10}") as advance:
         return predict_file(path, dataset, backend=backend, name=name, progress=advance)
-
-
-def _stem(path: Path) -> str:
-    for suffix in (_SUFFIX, ".edge.zip"):
-        if path.name.endswith(suffix):
-            return path.name.removesuffix(suffix)
-    return path.stem
-
-
-def _distinctly_named(chain: Sequence[Path], predictions: list[Predictions]) -> list[Predictions]:
-    """Return predictions whose names differ: the same model on two machines by its file's name."""
-    names = [item.model for item in predictions]
-    return [
-        item
-        if names.count(item.model) == 1 or item.model == _stem(path)
-        else replace(item, details={**item.details, "model": f"{item.model} ({_stem(path)})"})
-        for path, item in zip(chain, predictions, strict=True)
-    ]
 
 
 def _pictures(predictions: Predictions, dataset: Dataset | None) -> NDArray[np.uint8] | None:
@@ -278,7 +231,7 @@ def _render(
 
 def _file_name(model: str) -> str:
     """Return a file's name of its own for each model: "a/int8" and "a-int8" are two."""
-    return model.replace("-", "--").replace("/", "-").lstrip(".") + _SUFFIX
+    return model.replace("-", "--").replace("/", "-").lstrip(".") + SUFFIX
 
 
 def _print(report: ParityReport, paths: Sequence[Path], as_json: bool) -> None:

@@ -1,0 +1,139 @@
+"""Which models make the chain that `parity` judges, and what they say."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from edge_runtime.errors import PredictionsError, RunError
+from edge_runtime.files import sha256
+from edge_runtime.manifest import read_model_bytes
+from edge_runtime.predictions import Predictions
+from edge_runtime.runs import Run
+
+SUFFIX = ".predictions.npz"
+_BUNDLE_SUFFIX = ".edge.zip"
+_FLOAT_MODEL = "float32.tflite"
+
+
+@dataclass(frozen=True, eq=False)
+class Link:
+    """One place in the chain.
+
+    Attributes:
+        path: a model, or predictions.
+        predictions: what it says; None until the model was run.
+    """
+
+    path: Path
+    predictions: Predictions | None = None
+
+    @property
+    def stem(self) -> str:
+        """The file's name without its ending."""
+        for suffix in (SUFFIX, _BUNDLE_SUFFIX):
+            if self.path.name.endswith(suffix):
+                return self.path.name.removesuffix(suffix)
+        return self.path.stem
+
+    @property
+    def may_be_full(self) -> bool:
+        """Whether it can be the full model: Keras, or predictions that do not say otherwise."""
+        if self.predictions is None:
+            return self.path.suffix == ".keras"
+        return self.predictions.details.get("scheme") in ("keras", None)
+
+
+def open_link(path: Path) -> Link:
+    """Return the link of a file; predictions are loaded.
+
+    Raises:
+        PredictionsError: there is no such file, or the predictions cannot be read.
+    """
+    if path.name.endswith(SUFFIX):
+        return Link(path, Predictions.load(path))
+    if not path.exists():
+        raise PredictionsError(f"{path}: there is no such model or predictions file.")
+    return Link(path)
+
+
+def needs_run(given: Sequence[Link], reference: Link | None) -> bool:
+    """Say whether the full model, or what was converted of it, must come from a run."""
+    return not given or (reference is None and not (len(given) > 1 and given[0].may_be_full))
+
+
+def build_chain(given: Sequence[Link], reference: Link | None, run: Run | None) -> list[Link]:
+    """Return the full model and then the converted ones, each file once.
+
+    Several links that begin with a full model are the chain. Otherwise the run's full model comes
+    first, then, without any link, all that was converted of it; with links, what lies between the
+    full model and them: the float32 model, and the file that a device says it has run.
+
+    Raises:
+        RunError: the run has no converted models.
+    """
+    first = [reference] if reference else []
+    if run is None:
+        return _each_once([*first, *given])
+    first = first or [open_link(run.predictions_path)]
+    if not given:
+        return _each_once([*first, *_converted(run)])
+    return _each_once([*first, *_between(given, run), *given])
+
+
+def _converted(run: Run) -> list[Link]:
+    models = [Link(path) for path in run.converted_models()]
+    if not models:
+        raise RunError(
+            f"{run.name} has no converted models yet; make one first with: fmnist-edge convert"
+        )
+    return models
+
+
+def _between(given: Sequence[Link], run: Run) -> list[Link]:
+    wanted = {
+        link.predictions.details.get("model_sha256") for link in given if link.predictions
+    } - {None}
+    return [
+        Link(path)
+        for path in run.converted_models()
+        if path.name == _FLOAT_MODEL or (wanted and sha256(read_model_bytes(path)) in wanted)
+    ]
+
+
+def _each_once(links: Sequence[Link]) -> list[Link]:
+    return list({link.path.resolve(): link for link in links}.values())
+
+
+def complete(links: Sequence[Link], predict: Callable[[Path, str], Predictions]) -> list[Link]:
+    """Return the links with predictions, each under a name of its own.
+
+    A model is called by its file's stem, or by its path where stems clash; predictions keep the
+    name that they were stored under, and get their file's where names clash.
+
+    Args:
+        links: the chain.
+        predict: runs the model at a path under a name.
+    """
+    stems = [link.stem for link in links]
+    done = []
+    for link in links:
+        name = link.stem if stems.count(link.stem) == 1 else str(link.path.with_suffix(""))
+        done.append(replace(link, predictions=link.predictions or predict(link.path, name)))
+    names = [_name(link) for link in done]
+    return [
+        _renamed(link, f"{name} ({link.stem})") if names.count(name) > 1 and is_stored else link
+        for link, name, is_stored in zip(
+            done, names, [bool(link.predictions) for link in links], strict=True
+        )
+    ]
+
+
+def _name(link: Link) -> str:
+    return link.predictions.model if link.predictions else link.stem
+
+
+def _renamed(link: Link, name: str) -> Link:
+    if link.predictions is None or link.predictions.model == link.stem:
+        return link
+    details = {**link.predictions.details, "model": name}
+    return replace(link, predictions=replace(link.predictions, details=details))
