@@ -1,0 +1,58 @@
+"""Reports that several test files look at."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_runtime.parity import Budgets, Contract, Margins, ParityReport, compare
+from edge_runtime.predictions import Predictions
+
+DEMANDING = Contract(
+    Margins(accuracy=0.01, agreement=0.97, class_recall=0.1, ece=0.03),
+    Budgets(size_bytes=40_000, latency_us=500),
+    {"conversion": Margins(), "quantization": Margins(agreement=0.9)},
+)
+
+
+def chain_report(
+    *,
+    images: int = 1000,
+    classes: int = 10,
+    noise: tuple[float, ...] = (0.02, 0.3),
+    contract: Contract | None = None,
+    names: tuple[str, ...] | None = None,
+    models: tuple[str, ...] = ("full", "float32", "int8"),
+    **details: Any,
+) -> ParityReport:
+    """A seeded full model, and models that each add noise to the scores of the one before."""
+    rng = np.random.default_rng(1)
+    labels = rng.integers(0, classes, images)
+    scores = rng.normal(size=(images, classes)) + 3 * np.eye(classes)[labels]
+    hashes = np.array([f"{index:064x}".encode() for index in range(images)], "S64")
+    names = names or tuple(f"class {index}" for index in range(classes))
+
+    def said(model: str, scheme: str) -> Predictions:
+        known = {"model": model, "scheme": scheme, "size_bytes": 39_000}
+        latency = {"latency_us": {"median": 35.2, "p10": 30.0, "p90": 41.0}}
+        return Predictions(_softmax(scores), labels, hashes, names, {**known, **latency, **details})
+
+    chain = [said(models[0], "keras")]
+    for model, scheme, scale in zip(models[1:], ("float32", "int8"), noise, strict=True):
+        scores = scores + rng.normal(scale=scale, size=scores.shape) if scale else scores
+        chain.append(said(model, scheme))
+    return compare(chain[0], chain[1:], contract=contract)
+
+
+def _softmax(scores: NDArray[np.float64]) -> NDArray[np.float32]:
+    exponents = np.exp(scores)
+    shares: NDArray[np.float32] = (exponents / exponents.sum(axis=1, keepdims=True)).astype("f4")
+    return shares
+
+
+def three_decisions() -> ParityReport:
+    """A report in which demands hold, are broken, and cannot be told; the whole is broken."""
+    report = chain_report(contract=DEMANDING)
+    decisions = {check.decision for item in report.comparisons for check in item.checks}
+    assert decisions == {"holds", "broken", "inconclusive"}
+    return report
