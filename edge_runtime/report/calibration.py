@@ -100,6 +100,12 @@ def _bin_cells(model: ConfidenceCounts) -> list[tuple[str, str, str]]:
     ]
 
 
+def _wrong(effect: ThresholdEffect, decimals: int) -> str:
+    rate = effect.candidate_wrong
+    interval = f" <small>[{percent_interval(rate, decimals)}]</small>" if rate.total else ""
+    return percent(rate.value, decimals) + interval
+
+
 def _thresholds(effects: list[ThresholdEffect], image_count: int) -> str:
     decimals = decimals_for(image_count)
     rows = [
@@ -109,8 +115,7 @@ def _thresholds(effects: list[ThresholdEffect], image_count: int) -> str:
                 percent(effect.reference_accepted.value, decimals),
                 percent(effect.candidate_accepted.value, decimals),
                 percent(effect.reference_wrong.value, decimals),
-                f"{percent(effect.candidate_wrong.value, decimals)} "
-                f"<small>[{percent_interval(effect.candidate_wrong, decimals)}]</small>",
+                _wrong(effect, decimals),
                 escaped(threshold_sentence(effect, image_count).partition(": ")[2]),
             ),
         )

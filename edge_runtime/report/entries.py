@@ -112,6 +112,15 @@ def flip_counts(comparison: Comparison) -> tuple[int, int, int]:
     return counts.lost, counts.won, neither(counts)
 
 
+def twin(report: ParityReport, comparison: Comparison) -> int | None:
+    """Return the index of the model before this one if all its probabilities are the same.
+
+    None for others, and for what was made from the full model: that is what all is held against.
+    """
+    last = report.path(comparison)[-1]
+    return last.before if last.before and not last.counts.largest_difference else None
+
+
 def neither(counts: PairedCounts) -> int:
     """Return how many changed answers were wrong before and after."""
     return counts.flips - counts.lost - counts.won

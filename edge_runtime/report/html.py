@@ -152,7 +152,7 @@ def _footer(models: list[Entry]) -> str:
     return (
         f"<section><h2>What it was measured on</h2>{measured_section(models)}"
         f'<p class="quiet">All models answered the same images. {escaped(TIE_RULE)}</p></section>'
-        "<section><h2>Help</h2>"
+        '<section id="help"><h2>Help</h2>'
         f"{folded('How to read this report', definitions(GLOSSARY, css_class='glossary'))}"
         '<p class="quiet">All figures, and every changed answer, are in report.json.</p></section>'
     )

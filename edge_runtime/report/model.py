@@ -4,7 +4,7 @@ from edge_runtime.metrics import PairedCounts, decimals_for
 from edge_runtime.parity import TIE_RULE, Comparison, ParityReport
 from edge_runtime.report.calibration import calibration_section
 from edge_runtime.report.confusion import confusion_section
-from edge_runtime.report.entries import Entry, float32_size_bytes, neither
+from edge_runtime.report.entries import Entry, entries, float32_size_bytes, neither, twin
 from edge_runtime.report.gallery import Pictures, gallery
 from edge_runtime.report.markup import escaped, named, row, scroller, table, tile, verdict_tag
 from edge_runtime.report.recall import recall_section
@@ -41,6 +41,13 @@ def model_section(
 
 
 def _answers(report: ParityReport, comparison: Comparison, model: str, pictures: Pictures) -> str:
+    same = twin(report, comparison)
+    if same is not None:
+        before = named(entries(report)[same].model)
+        return (
+            f'<p>Every probability is exactly that of <a href="#model-{same}">{before}</a>, from '
+            "which it was made: see there.</p>"
+        )
     names, contract = report.reference.class_names, report.contract
     counts = comparison.counts
     return (

@@ -22,10 +22,13 @@ def recall_section(
     absent = [named(name) for index, name in enumerate(class_names) if index not in present]
     axis = axis_around([bound for change in changes for bound in change.interval])
     moved = [change for change in changes if change.lost or change.won]
+    tables = _tables(changes, class_names, axis, margin) + _without_images(absent)
+    if not moved:
+        return f"<p>{_summary(changes, moved)}</p>{folded('Recall of every class', tables)}"
     return (
         f"<p>{_summary(changes, moved)} The interval is of the change, at 95 %; p is the exact "
         "McNemar test's, adjusted for the number of classes (Holm).</p>"
-        f"{_tables(changes, class_names, axis, margin)}{_without_images(absent)}"
+        f"{tables}"
     )
 
 
@@ -41,7 +44,7 @@ def _summary(changes: Sequence[ClassChange], moved: Sequence[ClassChange]) -> st
     if not moved:
         return "In every class the same images are found."
     if not beyond:
-        return "<b>No class changed beyond chance</b>: luck explains what differs here."
+        return "<b>No class changed beyond chance</b>: what differs here may well be luck."
     worse = sum(change.lost > change.won for change in beyond)
     return (
         f"<b>{plural(len(beyond), 'class', 'classes')} changed beyond chance</b> (marked ◆): "
@@ -107,7 +110,7 @@ def _chart(
     zero = axis.at(0)
     return (
         '<svg class="dumbbell" width="100%" height="20" aria-hidden="true">'
-        f'<line class="grid" x1="{zero}" x2="{zero}" y1="0" y2="20"/>{limit}'
+        f'<line class="zero" x1="{zero}" x2="{zero}" y1="0" y2="20"/>{limit}'
         f"{whisker(axis, interval, 10, kind or 'same')}"
         f'<circle class="after {kind}" cx="{axis.at(difference)}" cy="10" r="4.5"/></svg>'
     )

@@ -5,7 +5,7 @@ import textwrap
 from edge_runtime.metrics import PairedCounts, decimals_for
 from edge_runtime.parity import CellChange, Comparison, ParityReport, cell_changes, class_changes
 from edge_runtime.report.calibration import threshold_sentence
-from edge_runtime.report.entries import Entry, blamed_steps, entries
+from edge_runtime.report.entries import Entry, blamed_steps, entries, twin
 from edge_runtime.report.grid import WIDTH, aligned
 from edge_runtime.report.judged import judged_demands
 from edge_runtime.report.recall import ordered
@@ -146,19 +146,19 @@ def _contract(report: ParityReport) -> list[str]:
 def _classes(report: ParityReport, item: Comparison) -> list[str]:
     """Return what became of one model's classes, cells and confidences."""
     class_names = report.reference.class_names
-    last = report.path(item)[-1]
-    if last.before and not last.counts.largest_difference:
-        before = fitted(printable(last.before_model), _NAME_WIDTH)
+    same = twin(report, item)
+    if same is not None:
+        before = fitted(entries(report)[same].model, _NAME_WIDTH)
         return [f"{fitted(printable(item.model), _NAME_WIDTH)}: exactly as {before}"]
     model, counts = fitted(printable(item.model), _NAME_WIDTH), item.counts
     if not counts.flips:
         return [f"{model}: no answer changed"]
     low, high = counts.agreement.exact_interval()
     decimals = decimals_for(counts.image_count)
-    same = span(percent(low, decimals), percent(high, decimals))
+    agreement = span(percent(low, decimals), percent(high, decimals))
     ece = counts.joint_calibration.ece_difference_interval()
     return [
-        f"{model}: {percent(counts.agreement.value, decimals)} % [{same}] the same; equally "
+        f"{model}: {percent(counts.agreement.value, decimals)} % [{agreement}] the same; equally "
         f"accurate: {p_equals(counts.mcnemar_p_value)} (McNemar)",
         *_class_lines(counts, class_names),
         *_cell_lines(cell_changes(counts), class_names),
