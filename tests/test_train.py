@@ -17,7 +17,7 @@ import pytest
 from conftest import Finished
 from PIL import Image
 
-from edge_runtime.datasets import Dataset, DatasetSpec, load_dataset
+from edge_runtime.datasets import Dataset, DatasetSpec, image_hashes, load_dataset
 from edge_runtime.predictions import Predictions
 
 Cli = Callable[..., Finished]
@@ -284,6 +284,16 @@ def test_a_prepared_tfds_set_is_read_without_a_network(
     assert dataset.class_names == sample.class_names
     np.testing.assert_array_equal(dataset.train.images, sample.train.images[:60])
     np.testing.assert_array_equal(dataset.test.labels, sample.test.labels[:50])
+
+
+def test_a_resized_tfds_image_is_named_by_its_stored_pixels(
+    prepared_tfds: Path, sample: Dataset
+) -> None:
+    spec = DatasetSpec("tfds:tiny_fashion", data_dir=str(prepared_tfds), image_size=(8, 8))
+    split = load_dataset(spec).test
+    assert split.images.shape[1:] == (8, 8, 3)
+    stored = image_hashes(sample.test.images[: len(split)])
+    assert split.image_sha256().tolist() == stored.tolist()
 
 
 def test_tfds_without_a_network_names_the_alternatives_within_15_seconds(tmp_path: Path) -> None:
