@@ -38,6 +38,10 @@ _FEWEST_WRONG = 8
 _HONEST = 0.08
 # Corrections whose accuracies differ by less than this p-value allows count as equally good.
 _WORSE = 0.1
+# Log losses, in nats, that differ by less are alike; a network that learnt its images by heart has
+# next to none with any scale.
+_ALIKE = 0.012
+_ALIKE_SHARE = 0.04
 
 _TINY = 1e-7
 
@@ -130,9 +134,8 @@ def loses_more(one: Score, best: Score) -> bool:
     A network has learnt how large its inputs are: on the images that it learnt from, its log loss
     is smallest with the right scale, even where the answers are the same with another.
     """
-    difference = one.loss - best.loss
-    error = float(difference.std()) / np.sqrt(len(difference))
-    return float(difference.mean()) > 2 * error + 0.01
+    excess = float(one.loss.mean() - best.loss.mean())
+    return excess > max(_ALIKE, _ALIKE_SHARE * float(best.loss.mean()))
 
 
 def is_guessing(accuracy: float, chance: float) -> bool:

@@ -1,14 +1,14 @@
 """Faults of scales and zero points: of one tensor that was changed, or of all, badly calibrated."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
-from edge_runtime.doctor.calibration import Recalibrated, affine_for, range_of, recalibrate
+from edge_runtime.doctor.calibration import Recalibrated, range_of, recalibrate
 from edge_runtime.doctor.case import Case, as_fed
 from edge_runtime.doctor.corrections import Correction
-from edge_runtime.doctor.evidence import Score
+from edge_runtime.doctor.evidence import Score, is_worse
 from edge_runtime.doctor.subject import Trial
 from edge_runtime.doctor.surgery import Affine, Group, QuantizedFile
 from edge_runtime.errors import ModelError
@@ -28,7 +28,15 @@ _RECONVERT = (
 
 @dataclass(frozen=True, eq=False)
 class Repair:
-    """A changed copy of the file, and what it achieves."""
+    """A changed copy of the file, and what it achieves.
+
+    Attributes:
+        correction: the cause.
+        trial: the copy.
+        score: of the copy.
+        proved: whether its answers prove the cause, or the file contradicts itself: then it is
+            enough that the answers do not get worse.
+    """
 
     correction: Correction
     trial: Trial
@@ -62,7 +70,7 @@ def repairs(case: Case, before: Score, proves: Proves) -> Iterator[Repair]:
         return
     tried = False
     for correction, affines in _stated_wrongly(file):
-        repair = _try(case, before, proves, correction, affines)
+        repair = _try(case, before, _does_not_spoil, correction, affines)
         if repair:
             tried = tried or repair.proved
             yield repair
@@ -113,6 +121,10 @@ def _try(
         return None
     after = case.score(trial)
     return Repair(correction, trial, after, proves(before, after))
+
+
+def _does_not_spoil(before: Score, after: Score) -> bool:
+    return not is_worse(after, before)
 
 
 def _stated_wrongly(file: QuantizedFile) -> Iterator[tuple[Correction, dict[int, Affine]]]:
@@ -230,11 +242,3 @@ def _calibration(case: Case, file: QuantizedFile, fit: Fitted) -> Correction:
         as_fed,
         tone=False,
     )
-
-
-def with_kind(correction: Correction, kind: str) -> Correction:
-    """Return the correction under another family."""
-    return replace(correction, kind=kind)
-
-
-__all__ = ["Fitted", "Repair", "affine_for", "fit_ranges", "repairs", "with_kind"]
