@@ -514,3 +514,12 @@ def test_all_three_decisions_occur():
         for lost, of, margin in itertools.product((0, 5, 50), (200, 1000), (0.01, 0.03))
     }
     assert found == {"holds", "broken", "inconclusive"}
+
+
+def test_a_model_that_is_only_too_large_blames_no_step():
+    keras, candidates = costing(size_bytes=50_000)
+    contract = Contract(Margins(), Budgets(size_bytes=40_000))
+    report = compare(keras, candidates, contract=contract)
+    assert report.decision == "broken"
+    assert report.comparisons[-1].blamed_step is None
+    assert "blame" not in report.verdict

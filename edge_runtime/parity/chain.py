@@ -50,11 +50,21 @@ class Comparison:
         return self.decision == "holds"
 
     @property
+    def answers_are_broken(self) -> bool:
+        """Whether a demand on its answers is broken, and not only a budget."""
+        return any(check.decision == "broken" and check.interval for check in self.checks)
+
+    @property
     def blamed_step(self) -> int | None:
-        """The step to blame: where most of the lost answers arose, or else of the changed ones."""
+        """The step to blame for broken answers: where most of those that were lost arose.
+
+        Where none was lost, most of those that changed; None if the answers are not broken.
+        """
         lost = [flip.step for flip in self.flips if flip.effect == "lost"]
         steps = lost or [flip.step for flip in self.flips]
-        return max(self.steps, key=steps.count) if steps else None
+        if not steps or not self.answers_are_broken:
+            return None
+        return max(self.steps, key=steps.count)
 
 
 @dataclass(frozen=True, eq=False)

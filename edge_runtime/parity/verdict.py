@@ -141,7 +141,7 @@ def _describe_budget(check: Check, model: str) -> str:
 
 def _blame(report: "ParityReport") -> str:
     """Return at which step the answers of the worst model changed."""
-    broken = [item for item in report.comparisons if item.decision == "broken" and item.flips]
+    broken = [item for item in report.comparisons if item.answers_are_broken and item.flips]
     if not broken:
         return ""
     item = min(broken, key=lambda item: item.counts.accuracy_difference)
