@@ -105,7 +105,7 @@ def test_nothing_demanded_is_no_test() -> None:
     assert_shape(parsed(chain_report(contract=Contract(Margins()))))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.text(min_size=1, max_size=80), st.text(min_size=1, max_size=80))
 def test_any_name_gives_xml_that_every_parser_takes(model: str, name: str) -> None:
     report = chain_report(

@@ -4,7 +4,7 @@ import html
 import re
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from reports import DEMANDING, chain_report, three_decisions
 
@@ -125,20 +125,18 @@ def test_a_name_in_a_table_is_shown_as_it_is(name: str) -> None:
     assert html.unescape(shown[1]) == printable(name)
 
 
-@settings(max_examples=5, deadline=None)
-@given(st.sampled_from(["|", "`", "猫", "<", "@"]))
+@pytest.mark.parametrize("letter", ["|", "`", "猫"])
 def test_a_comment_never_exceeds_what_github_takes(letter: str) -> None:
-    classes = 300
     report = chain_report(
         images=3000,
-        classes=classes,
+        classes=100,
         noise=(1, 5),
-        names=tuple(f"{letter * 200}{index}" for index in range(classes)),
+        names=tuple(f"{letter * 200}{index}" for index in range(100)),
         models=tuple(f"{letter * 500}{index}" for index in range(3)),
-        contract=DEMANDING,
+        contract=Contract(Margins(accuracy=0.01, agreement=0.97, ece=0.03)),
         cpu=letter * 5000,
     )
-    assert len(report_markdown(report)) <= 60_000
+    assert 20_000 < len(report_markdown(report)) <= 60_000
 
 
 def test_a_report_that_is_too_long_says_what_it_leaves_out(monkeypatch: pytest.MonkeyPatch) -> None:

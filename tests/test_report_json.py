@@ -107,12 +107,12 @@ def test_real_reports_are_as_the_schema_says(report: Any) -> None:
 
 
 def paths(value: Any, at: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """The place of every object in a document, but not in details, which are open."""
+    """The place of every kind of object in a document; details are open, so not in those."""
     if isinstance(value, dict):
         yield at
         children = list(value.items())
     else:
-        children = list(enumerate(value)) if isinstance(value, list) else []
+        children = list(enumerate(value[:1])) if isinstance(value, list) else []
     for key, child in children:
         if key != "details":
             yield from paths(child, (*at, key))
