@@ -80,13 +80,13 @@ class Score:
 
 def score(outputs: Floats, labels: NDArray[np.int64]) -> Score:
     """Return the score of (N, K) outputs; of equal ones the first counts, as in `classify`."""
-    finite = np.isfinite(outputs).all(axis=1)
+    finite: NDArray[np.bool_] = np.asarray(np.isfinite(outputs).all(axis=1))
     filled = np.where(finite[:, np.newaxis], outputs, 0).astype(np.float32)
     looks_like_probabilities = filled.min() >= -0.01 and filled.max() <= 1.01
     probabilities = filled if looks_like_probabilities else softmax(filled)
     return Score(
         outputs,
-        finite & (filled.argmax(axis=1) == labels),
+        np.logical_and(finite, filled.argmax(axis=1) == labels),
         probabilities.max(axis=1).astype(np.float64),
         log_loss(probabilities, labels),
     )
@@ -108,7 +108,7 @@ def restores(before: Score, after: Score, *, tries: int, chance: float) -> bool:
 
 def calms(before: Score, after: Score, *, tries: int, chance: float) -> bool:
     """Return whether a correction that keeps the accuracy makes absurd confidences honest."""
-    wrong = ~before.right
+    wrong: NDArray[np.bool_] = np.logical_not(before.right)
     if wrong.sum() < _FEWEST_WRONG or (before.sure[wrong] >= _SURE).mean() < ABSURDLY_SURE:
         return False
     better, worse = after.loss[wrong] < before.loss[wrong], after.loss[wrong] > before.loss[wrong]

@@ -1,0 +1,236 @@
+"""The doctor's parts, on models small enough to know what is right."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.optimize import linear_sum_assignment
+
+from edge_runtime.backends import choose_backend
+from edge_runtime.doctor.calibration import affine_for, range_of
+from edge_runtime.doctor.case import balanced
+from edge_runtime.doctor.corrections import input_corrections
+from edge_runtime.doctor.environment import Machine, check_environment
+from edge_runtime.doctor.evidence import restores, score
+from edge_runtime.doctor.labels import best_matching, relabellings
+from edge_runtime.doctor.outputs import undo_softmax
+from edge_runtime.doctor.subject import Trial
+from edge_runtime.doctor.surgery import Affine, QuantizedFile
+from edge_runtime.quantization import quantize, softmax
+
+PI = Machine(
+    (3, 11, 2),
+    "Linux",
+    "armv7l",
+    32,
+    {"numpy": "1.26.4", "pillow": "10.4.0", "click": "8.1.7", "tflite-runtime": "2.14.0"},
+    {},
+)
+
+
+def problems(machine: Machine) -> dict[str, str]:
+    return {finding.name: finding.mend for finding in check_environment(machine) if not finding.ok}
+
+
+def test_a_raspberry_pi_with_the_base_install_has_no_problem() -> None:
+    assert problems(PI) == {}
+
+
+def test_numpy_2_with_tflite_runtime_is_a_problem_with_its_pip_line() -> None:
+    machine = replace(PI, versions={**PI.versions, "numpy": "2.1.0"})
+    assert problems(machine) == {"NumPy": "pip install 'numpy<2'"}
+
+
+def test_numpy_2_is_fine_where_litert_works_too() -> None:
+    versions = {**PI.versions, "numpy": "2.1.0", "ai-edge-litert": "2.3.0"}
+    assert problems(replace(PI, versions=versions, pointer_bits=64)) == {}
+
+
+@pytest.mark.parametrize(
+    ("bits", "python", "line"),
+    [
+        (64, (3, 12, 0), "pip install ai-edge-litert"),
+        (32, (3, 11, 0), "pip install tflite-runtime==2.14.0 'numpy<2'"),
+    ],
+)
+def test_a_missing_runtime_gets_the_line_for_this_machine(
+    bits: int, python: tuple[int, ...], line: str
+) -> None:
+    versions = {name: PI.versions[name] for name in ("numpy", "pillow", "click")}
+    machine = replace(PI, pointer_bits=bits, python=python, versions=versions)
+    assert problems(machine) == {"TFLite runtime": line}
+
+
+def test_a_runtime_that_cannot_be_imported_is_reinstalled() -> None:
+    machine = replace(
+        PI, pointer_bits=64, versions={**PI.versions, "ai-edge-litert": "2.3.0"},
+        import_errors={"ai-edge-litert": "ImportError: libstdc++.so.6"},
+    )  # fmt: skip
+    assert problems(machine) == {"ai-edge-litert": "pip install --force-reinstall ai-edge-litert"}
+
+
+def test_a_32_bit_userland_on_a_64_bit_kernel_is_told_when_nothing_can_run_there() -> None:
+    machine = replace(PI, architecture="aarch64", python=(3, 13, 0))
+    assert "64-bit Raspberry Pi OS" in problems(machine)["system"]
+    assert "system" not in problems(replace(PI, architecture="aarch64"))
+
+
+def test_an_unsupported_python_is_a_problem() -> None:
+    assert "Python" in problems(replace(PI, python=(3, 9, 2)))
+
+
+@given(st.integers(1, 12), st.integers(0, 2**32 - 1))
+def test_the_matching_is_as_good_as_scipys(size: int, seed: int) -> None:
+    gains = np.random.default_rng(seed).integers(0, 30, (size, size)).astype(float)
+    matched = best_matching(gains)
+    assert sorted(matched) == list(range(size))
+    rows, columns = linear_sum_assignment(-gains)
+    assert gains[np.arange(size), matched].sum() == gains[rows, columns].sum()
+
+
+@given(st.integers(2, 20), st.integers(0, 2**32 - 1))
+def test_softmax_is_undone_for_probabilities(classes: int, seed: int) -> None:
+    logits = np.random.default_rng(seed).normal(0, 3, (7, classes)).astype(np.float32)
+    once = softmax(logits)
+    undone, slack = undo_softmax(softmax(once), 0.0)
+    # float32 keeps 24 bits, and the logarithm of a probability near 1/K loses few of them.
+    np.testing.assert_allclose(undone, once, atol=1e-5)
+    assert slack == pytest.approx(2e-3)
+
+
+@given(
+    st.floats(-50, 50), st.floats(-50, 50), st.sampled_from(["int8", "uint8", "int16"])
+)  # fmt: skip
+def test_a_range_is_held_by_its_scale_and_zero_point(one: float, two: float, dtype: str) -> None:
+    low, high = min(one, two, 0.0), max(one, two, 0.0)
+    affine = affine_for(low, high, dtype)
+    held_low, held_high = range_of(affine, dtype)
+    # The zero point is rounded, so half a step may be missing at one end.
+    assert held_low <= low + 0.51 * affine.scale
+    assert held_high >= high - 0.51 * affine.scale
+    assert np.iinfo(dtype).min <= affine.zero_point <= np.iinfo(dtype).max
+
+
+def noisy_answers(labels: Any, classes: int, share_right: float, seed: int = 0) -> Any:
+    rng = np.random.default_rng(seed)
+    answers = np.where(
+        rng.random(len(labels)) < share_right, labels, rng.integers(0, classes, len(labels))
+    )
+    return np.eye(classes, dtype=np.float32)[answers]
+
+
+def test_permuted_labels_are_found_by_kind() -> None:
+    labels = np.arange(300) % 6
+    outputs = noisy_answers(labels, 6, 0.7)
+    before = score(outputs, labels)
+    for kind, order in (
+        ("labels-off-by-one", np.roll(np.arange(6), 1)),
+        ("labels-reversed", np.arange(6)[::-1]),
+        ("labels-permuted", np.array([1, 0, 2, 4, 5, 3])),
+    ):
+        moved = np.empty_like(outputs)
+        moved[:, order] = outputs
+        best = max(relabellings(moved, labels), key=lambda one: one.score.count)
+        assert best.kind == kind or best.score.count == before.count
+        assert best.score.count == before.count
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_no_permutation_of_guesses_is_proved(seed: int) -> None:
+    labels = np.arange(500) % 10
+    outputs = noisy_answers(labels, 10, 0.0, seed)
+    before = score(outputs, labels)
+    for one in relabellings(outputs, labels):
+        assert not restores(before, one.score, tries=100, chance=0.1)
+
+
+def test_a_correction_must_beat_luck_and_guessing() -> None:
+    labels = np.arange(500) % 10
+    weak, good = noisy_answers(labels, 10, 0.5), noisy_answers(labels, 10, 0.95)
+    guess = noisy_answers(labels, 10, 0.0)
+    slightly_better = noisy_answers(labels, 10, 0.53)
+    scored = [score(one, labels) for one in (guess, weak, slightly_better, good)]
+    assert restores(scored[0], scored[3], tries=100, chance=0.1)
+    assert restores(scored[1], scored[3], tries=100, chance=0.1)
+    assert not restores(scored[1], scored[2], tries=100, chance=0.1)
+    assert not restores(scored[3], scored[1], tries=100, chance=0.1)
+
+
+def test_answers_that_are_no_numbers_are_wrong() -> None:
+    outputs = np.full((4, 2), np.nan, np.float32)
+    assert score(outputs, np.zeros(4, np.int64)).count == 0
+
+
+def test_images_are_drawn_the_classes_in_turn() -> None:
+    labels = np.array([0] * 90 + [1] * 10)
+    chosen = balanced(labels, size=20, seed=3)
+    assert sorted(labels[chosen]) == [0] * 10 + [1] * 10
+    assert len(set(chosen)) == 20
+    assert np.array_equal(chosen, balanced(labels, size=20, seed=3))
+
+
+def test_every_correction_keeps_the_shape() -> None:
+    for shape in ((3, 6, 6, 1), (3, 6, 4, 1), (3, 6, 6, 3), (3, 4, 6, 3)):
+        images = np.random.default_rng(0).uniform(0, 255, shape).astype(np.float32)
+        for correction in input_corrections(images):
+            changed = correction.apply(images)
+            assert changed.shape == shape, correction.tried
+            assert not np.array_equal(changed, images), correction.tried
+
+
+def test_quantizing_real_numbers_rounds_and_limits(
+    tiny_model: Callable[[str], Path],
+) -> None:
+    tensor = Trial(tiny_model("int8").read_bytes(), choose_backend()).input
+    values = np.array([-1e30, -1.0, 0.0, 1.4, 254.6, 1e30], np.float32)
+    assert quantize(values, tensor).tolist() == [-128, -128, -128, -127, 127, 127]
+
+
+def test_surgery_that_changes_nothing_returns_the_same_bytes(
+    tiny_model: Callable[[str], Path],
+) -> None:
+    for name in ("int8", "int8-uint8-border", "int16x8"):
+        data = tiny_model(name).read_bytes()
+        file = QuantizedFile(data)
+        same = {index: group.affine for group in file.groups for index in group.tensors}
+        assert all(group.consistent for group in file.groups)
+        assert file.with_affines(same) == data
+
+
+def test_surgery_keeps_the_real_bias_when_the_input_scale_changes(
+    tiny_model: Callable[[str], Path],
+) -> None:
+    file = QuantizedFile(tiny_model("int8").read_bytes())
+    _, source, weights, bias = file.bias_operators()[0]
+    changed = QuantizedFile(
+        file.with_affines({source.index: Affine(source.scales[0] / 2, source.zero_points[0])})
+    )
+    _, new_source, _, new_bias = changed.bias_operators()[0]
+    assert new_source.scales[0] == source.scales[0] / 2
+    np.testing.assert_allclose(
+        new_bias.scales, np.array(weights.scales) * new_source.scales[0], rtol=1e-6
+    )
+    assert np.array(bias.scales) == pytest.approx(np.array(new_bias.scales) * 2)
+
+
+def test_a_scale_that_contradicts_the_bias_is_restored(
+    tiny_model: Callable[[str], Path], changed_model: Callable[..., bytes]
+) -> None:
+    def triple(model: Any) -> None:
+        tensor = model.subgraphs[0].tensors[int(model.subgraphs[0].inputs[0])]
+        tensor.quantization.scale = [3 * float(tensor.quantization.scale[0])]
+
+    file = QuantizedFile(changed_model("int8", triple))
+    _, source, weights, bias = file.bias_operators()[0]
+    implied = np.median(np.array(bias.scales) / np.array(weights.scales))
+    assert source.scales[0] == pytest.approx(3 * implied, rel=1e-4)
+
+
+def test_json_of_a_machine_is_plain() -> None:
+    json.dumps([finding.to_dict() for finding in check_environment(PI)])
