@@ -41,12 +41,28 @@ def measured_section(models: Sequence[Entry]) -> str:
     known = [_flat(entry.details) for entry in models]
     keys = list(dict.fromkeys(key for facts in known for key in facts))
     keys = sorted(keys, key=_rank)[:_MOST_KEYS]
-    shared = [key for key in keys if len({facts.get(key) for facts in known}) == 1]
+    values = {key: {facts[key] for facts in known if key in facts} for key in keys}
+    shared = [key for key in keys if len(values[key]) == 1]
     differing = [key for key in keys if key not in shared]
-    same = definitions([(_label(key), known[0][key]) for key in shared], css_class="details")
+    same = definitions(
+        [(_label(key), min(values[key]) + _unrecorded(models, known, key)) for key in shared],
+        css_class="details",
+    )
     return (f"<h3>The same for all models</h3>{same}" if shared else "") + (
         _side_by_side(models, known, differing) if differing else ""
     ) or "<p>Nothing was recorded.</p>"
+
+
+def _unrecorded(models: Sequence[Entry], known: Sequence[Mapping[str, str]], key: str) -> str:
+    """Return of which models a fact is not known, in brackets."""
+    silent = [
+        shortened(entry.model, _HASH_LENGTH)
+        for entry, facts in zip(models, known, strict=True)
+        if key not in facts
+    ]
+    if not silent:
+        return ""
+    return f" (not recorded of {silent[0] if len(silent) == 1 else f'{len(silent)} models'})"
 
 
 def _side_by_side(

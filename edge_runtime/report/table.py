@@ -28,7 +28,7 @@ from edge_runtime.wording import (
 
 _NAME_WIDTH = 30
 _MOST_CLASSES = 3
-_MOST_BEYOND = 8
+_MOST_BEYOND = 5
 _MOST_DEMANDS = 12
 _THRESHOLD = 0.80
 
@@ -186,8 +186,7 @@ def _class_lines(counts: PairedCounts, class_names: tuple[str, ...]) -> list[str
     ]
     if not beyond:
         return [*lines, "  no class changed beyond chance (Holm)"]
-    more = len(beyond) - len(shown)
-    rest = f", {more:,} more" if more else ""
+    rest = "; the others are in the reports" if len(beyond) > len(shown) else ""
     return [*lines, f"  {plural(len(beyond), 'class', 'classes')} changed beyond chance{rest}"]
 
 
