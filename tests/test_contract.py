@@ -148,7 +148,7 @@ def test_every_way_of_toml_says_the_same(read: Read, text: str) -> None:
          "[steps.runtime]"),
         ("runtime = 1", "1: unknown key 'runtime' at the top of the file; expected one of "
          "confidence, margins, budgets, steps. 'runtime' belongs in the section [steps.runtime]."),
-        ("[margins]\n'a\\nb\x7f' = 1".replace("\x7f", ""), "2: unknown key 'a\\nb' in [margins]"),
+        ('[margins]\n"a\\nb" = 1', "2: unknown key 'a\ufffdb' in [margins]"),
         ('[margins]\n"\\u001b[31m" = 1', "2: unknown key '\ufffd[31m' in [margins]"),
         ("[margins]\naccuracy = '1'", "2: accuracy must be a number, got text."),
         ("[margins]\naccuracy = true", "2: accuracy must be a number, got true or false."),
@@ -169,8 +169,7 @@ def test_every_way_of_toml_says_the_same(read: Read, text: str) -> None:
         ("[budgets]\nsize_bytes = " + "9" * 5000, "1: the file holds a value that is too long"),
         ("a = " + "[" * 100_000, "1: the file holds a value that is too long or too deeply nested"),
         ("\nconfidence = 95\n[margins]\nece = 0.1", "2: confidence must be 0.5 to 0.9999"),
-        ("steps = {runtime = {accuracy = 0.1,\n}, }" if sys.version_info >= (3, 15) else
-         "steps = {runtime = {accuracy = 7}}", "1: "),
+        ("steps = {runtime = {accuracy = 7}}", "1: accuracy must be above 0 and at most 1"),
         ("[margins]\nece = 0.1\nece = 0.2", "3: this key or section is given twice"),
         ("[margins]\nece = 0.1\n[margins]", "3: this key or section is given twice"),
         ("", "1: the contract demands nothing"),
