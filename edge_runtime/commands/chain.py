@@ -90,14 +90,18 @@ def _converted(run: Run) -> list[Link]:
 
 
 def _between(given: Sequence[Link], run: Run) -> list[Link]:
-    wanted = {
-        link.predictions.details.get("model_sha256") for link in given if link.predictions
-    } - {None}
+    here = {_file_sha256(link.path) for link in given if link.predictions is None}
+    elsewhere = {link.predictions.details.get("model_sha256") for link in given if link.predictions}
+    hashes = {path: _file_sha256(path) for path in run.converted_models()}
     return [
         Link(path)
-        for path in run.converted_models()
-        if path.name == _FLOAT_MODEL or (wanted and sha256(read_model_bytes(path)) in wanted)
+        for path, found in hashes.items()
+        if found in elsewhere or (path.name == _FLOAT_MODEL and found not in here)
     ]
+
+
+def _file_sha256(path: Path) -> str:
+    return sha256(read_model_bytes(path))
 
 
 def _each_once(links: Sequence[Link]) -> list[Link]:

@@ -134,9 +134,9 @@ def parity(
     pictures = _pictures(report.reference, dataset)
     documents = _render(report, pictures, formats or ("html", "json"))
     folder.mkdir(parents=True, exist_ok=True)
-    for link, predictions in zip(links, chain, strict=True):
-        if link.predictions is None:
-            predictions.save(folder / _file_name(predictions.model))
+    made = [new for old, new in zip(links, chain, strict=True) if old.predictions is None]
+    for predictions, name in zip(made, _file_names(made), strict=True):
+        predictions.save(folder / name)
     for name, text in documents.items():
         write_atomically(folder / name, text)
     _print(report, [folder / name for name in documents], as_json)
@@ -229,9 +229,14 @@ def _render(
     return documents
 
 
-def _file_name(model: str) -> str:
-    """Return a file's name of its own for each model: "a/int8" and "a-int8" are two."""
-    return model.replace("-", "--").replace("/", "-").lstrip(".") + SUFFIX
+def _file_names(made: Sequence[Predictions]) -> list[str]:
+    """Return a file's name for each model; "a/int8" and "a-int8" get two."""
+    names: list[str] = []
+    for predictions in made:
+        stem = predictions.model.replace("/", "-").lstrip(".")
+        number = sum(name.startswith(f"{stem}.") for name in names)
+        names.append(f"{stem}{f'.{number + 1}' if number else ''}{SUFFIX}")
+    return names
 
 
 def _print(report: ParityReport, paths: Sequence[Path], as_json: bool) -> None:

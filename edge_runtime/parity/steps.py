@@ -51,21 +51,6 @@ class Step:
         """What changed: "quantization", or "conversion and quantization" when both did."""
         return " and ".join(STEP_NAMES[kind] for kind in self.kinds)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return it for JSON."""
-        return {
-            "name": self.name,
-            "kinds": list(self.kinds),
-            "before": self.before_model,
-            "after": self.after_model,
-            "changed": self.changed,
-            "flips": self.counts.flips,
-            "lost": self.counts.lost,
-            "won": self.counts.won,
-            "accuracy_difference": self.counts.accuracy_difference,
-            "accuracy_difference_interval": list(self.counts.difference_interval()),
-        }
-
 
 def predecessors(predictions: Sequence[Predictions]) -> list[int]:
     """Return for each but the first the index of the predictions that it was made from.
