@@ -6,12 +6,10 @@ from pathlib import Path
 
 from edge_runtime.errors import PredictionsError, RunError
 from edge_runtime.files import sha256
-from edge_runtime.manifest import read_model_bytes
-from edge_runtime.predictions import Predictions
+from edge_runtime.manifest import model_stem, read_model_bytes
+from edge_runtime.predictions import PREDICTIONS_SUFFIX, Predictions
 from edge_runtime.runs import Run
 
-SUFFIX = ".predictions.npz"
-_BUNDLE_SUFFIX = ".edge.zip"
 _FLOAT_MODEL = "float32.tflite"
 
 
@@ -30,10 +28,9 @@ class Link:
     @property
     def stem(self) -> str:
         """The file's name without its ending."""
-        for suffix in (SUFFIX, _BUNDLE_SUFFIX):
-            if self.path.name.endswith(suffix):
-                return self.path.name.removesuffix(suffix)
-        return self.path.stem
+        if self.path.name.endswith(PREDICTIONS_SUFFIX):
+            return self.path.name.removesuffix(PREDICTIONS_SUFFIX)
+        return model_stem(self.path)
 
     @property
     def may_be_full(self) -> bool:
@@ -49,7 +46,7 @@ def open_link(path: Path) -> Link:
     Raises:
         PredictionsError: there is no such file, or the predictions cannot be read.
     """
-    if path.name.endswith(SUFFIX):
+    if path.name.endswith(PREDICTIONS_SUFFIX):
         return Link(path, Predictions.load(path))
     if not path.exists():
         raise PredictionsError(f"{path}: there is no such model or predictions file.")

@@ -9,7 +9,7 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.commands.chain import SUFFIX, Link, build_chain, complete, needs_run, open_link
+from edge_runtime.commands.chain import Link, build_chain, complete, needs_run, open_link
 from edge_runtime.console import (
     Console,
     dataset_options,
@@ -26,7 +26,7 @@ from edge_runtime.files import refuse_unwritable_folder, write_atomically
 from edge_runtime.parity import Contract, Margins, ParityReport, compare
 from edge_runtime.parity.contract import DEFAULT_MAX_DROP
 from edge_runtime.parity.contract_file import contract_template, load_contract
-from edge_runtime.predictions import Predictions
+from edge_runtime.predictions import PREDICTIONS_SUFFIX, Predictions
 from edge_runtime.report import (
     report_html,
     report_json,
@@ -235,7 +235,7 @@ def _file_names(made: Sequence[Predictions]) -> list[str]:
     for predictions in made:
         stem = predictions.model.replace("/", "-").lstrip(".")
         number = sum(name.startswith(f"{stem}.") for name in names)
-        names.append(f"{stem}{f'.{number + 1}' if number else ''}{SUFFIX}")
+        names.append(f"{stem}{f'.{number + 1}' if number else ''}{PREDICTIONS_SUFFIX}")
     return names
 
 
