@@ -13,6 +13,7 @@ from edge_runtime.wording import percent, plural
 GALLERY_LIMIT = 48
 # So many are seen at once; the others are folded.
 _SHOWN = 14
+_LONGEST_NAME = 32
 # All pictures of the page together may take so many bytes of it.
 PICTURE_BYTES = 1_300_000
 
@@ -20,25 +21,32 @@ _SIGNS = {"lost": "✕", "won": "✓", "neither right": "○"}
 
 
 class Pictures:
-    """The test images as links, encoded once each, as long as there is room for them.
+    """The test images as links, encoded once each, as long as a section has room for them.
 
     Args:
         images: (N, H, W, 1 or 3) uint8; None for no pictures at all.
-        room: how many bytes the links may take together.
+        room: how many bytes the links of one section may take together.
     """
 
     def __init__(self, images: NDArray[np.uint8] | None, room: int) -> None:
         self._images = images
-        self._room = room
+        self._room = self._left = room
+        self._links: dict[int, str] = {}
+
+    def begin_section(self) -> None:
+        """Give the next section all of its room."""
+        self._left = self._room
 
     def link(self, index: int) -> str:
         """Return a link to an image, "" when there is none or no room."""
         if self._images is None:
             return ""
-        link = picture_link(self._images[index])
-        if len(link) > self._room:
+        if index not in self._links:
+            self._links[index] = picture_link(self._images[index])
+        link = self._links[index]
+        if len(link) > self._left:
             return ""
-        self._room -= len(link)
+        self._left -= len(link)
         return link
 
 
@@ -63,6 +71,7 @@ def gallery(
     count = len(comparison.flips)
     if not count:
         return "<p>No answer changed.</p>"
+    pictures.begin_section()
     cards = [_card(flip, model, class_names, pictures) for flip in comparison.flips[:GALLERY_LIMIT]]
     shown = f'<div class="gallery">{"".join(cards[:_SHOWN])}</div>'
     if len(cards) > _SHOWN:
@@ -84,7 +93,8 @@ def _summary(comparison: Comparison) -> str:
 
 def _card(flip: Flip, model: str, class_names: tuple[str, ...], pictures: Pictures) -> str:
     label, before, after = (
-        named(class_names[index]) for index in (flip.label, flip.reference, flip.candidate)
+        named(class_names[index], _LONGEST_NAME)
+        for index in (flip.label, flip.reference, flip.candidate)
     )
     link = pictures.link(flip.image)
     picture = f'<img src="{link}" alt="Test image {flip.image}" loading="lazy">' if link else ""

@@ -132,12 +132,12 @@ def _details(report: ParityReport, models: list[Entry], images: NDArray[np.uint8
     first = leading(report)
     chosen = sorted(range(len(report.comparisons)), key=lambda index: index != first)
     chosen = sorted(chosen[:_MOST_SECTIONS])
-    room = PICTURE_BYTES // len(chosen)
+    pictures = Pictures(images, PICTURE_BYTES // len(chosen))
     sections = "".join(
         model_section(
             report,
             models[1 + index],
-            Pictures(images, room),
+            pictures,
             anchor=f"model-{1 + index}",
             is_open=index == first,
         )

@@ -21,9 +21,9 @@ def escaped(value: object) -> str:
     return html.escape(printable(value), quote=True)
 
 
-def named(name: str) -> str:
+def named(name: str, limit: int = _LONGEST_NAME) -> str:
     """Return a name from outside: escaped, not endless, its direction kept to itself."""
-    return f"<bdi>{escaped(shortened(printable(name), _LONGEST_NAME))}</bdi>"
+    return f"<bdi>{escaped(shortened(printable(name), limit))}</bdi>"
 
 
 def mark(decision: Decision, *, place: str = "") -> str:

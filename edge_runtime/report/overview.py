@@ -18,10 +18,11 @@ from edge_runtime.wording import (
     percent_interval,
     points,
     points_interval,
-    printable,
     size,
     span,
 )
+
+_LONGEST_NAME = 40
 
 
 def models_table(report: ParityReport, models: list[Entry]) -> str:
@@ -111,8 +112,8 @@ def _step_row(step: Step, confidence: float, is_blamed: bool) -> str:
     return row(
         f"{escaped(step.name)}{tag}",
         (
-            named(printable(step.before_model)),
-            named(printable(step.after_model)),
+            named(step.before_model, _LONGEST_NAME),
+            named(step.after_model, _LONGEST_NAME),
             escaped(step.changed),
             f"{counts.flips:,} <small>{counts.lost:,} / {counts.won:,} / {neither(counts):,}"
             "</small>",
