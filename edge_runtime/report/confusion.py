@@ -18,6 +18,8 @@ from edge_runtime.wording import p_value, plural, signed
 # style.css defines so many shades of each colour.
 _SHADES = 9
 _LARGE = 16
+# What fits beside a matrix, in letters.
+_SHORT_NAME, _LONG_NAME = 15, 30
 _MOST_CLASSES = 25
 _MOST_PIXELS = 400
 _MOST_CELLS = 10
@@ -143,7 +145,8 @@ def _cell(text: str, shade: str, diagonal: bool) -> str:
 
 
 def _table(title: str, class_names: tuple[str, ...], cell: Cell) -> str:
-    names = [named(name) for name in class_names]
+    limit = _LONG_NAME if len(class_names) > _LARGE else _SHORT_NAME
+    names = [named(name, limit) for name in class_names]
     head = "".join(f'<th scope="col"><span>{name}</span></th>' for name in names)
     rows = "".join(
         f'<tr><th scope="row"><span>{name}</span></th>'

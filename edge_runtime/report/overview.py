@@ -55,7 +55,7 @@ def _model_row(entry: Entry, number: int, confidence: float, float32_bytes: int 
         f"<b>{percent(entry.accuracy.value, decimals)}</b> "
         f"<small>[{percent_interval(entry.accuracy, decimals)}]</small>"
     )
-    name, decision, compared = named(entry.model), "reference", (ABSENT,) * 4
+    name, decision, compared = named(entry.model, _LONGEST_NAME), "reference", (ABSENT,) * 4
     if entry.comparison is not None:
         name = f'<a href="#model-{number}">{name}</a>'
         decision = verdict_tag(entry.comparison.decision)

@@ -8,6 +8,7 @@ from edge_runtime.report.markup import folded, named, row, scroller, table
 from edge_runtime.wording import ABSENT, p_value, percent, plural, points, points_interval
 
 _MOST_ROWS = 15
+_LONGEST_NAME = 32
 _MOST_ROWS_FOLDED = 85
 
 
@@ -86,7 +87,7 @@ def _row(change: ClassChange, name: str, axis: Axis, margin: float | None) -> st
     kind = "worse" if difference < 0 else "better" if difference > 0 else ""
     tag = '<b class="beyond">◆</b> ' if change.beyond_chance else ""
     return row(
-        f"{tag}{named(name)}",
+        f"{tag}{named(name, _LONGEST_NAME)}",
         (
             percent(change.before.value),
             percent(change.after.value),
