@@ -86,7 +86,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         arguments: what stands after `fmnist-edge`; by default the process's own.
 
     Returns:
-        0 done; 1 could not be done; 2 misused; 3 parity is broken; 130 interrupted.
+        0 done; 1 could not be done; 2 misused; 3 parity is broken; 4 inconclusive; 130 interrupted.
     """
     console = Console()
     try:

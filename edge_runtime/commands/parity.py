@@ -138,7 +138,7 @@ def parity(
     for predictions, name in zip(made, _file_names(made), strict=True):
         predictions.save(folder / name)
     for name, text in documents.items():
-        write_atomically(folder / name, text)
+        write_atomically(folder / name, text.rstrip("\n") + "\n")
     _print(report, [folder / name for name in documents], as_json)
     return EXIT_CODES[report.decision]
 

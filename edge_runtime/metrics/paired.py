@@ -153,6 +153,15 @@ class PairedCounts(Mergeable):
         """Of each class, the share of its images that the candidate found."""
         return recalls(self.candidate_confusion)
 
+    @property
+    def by_class(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+        """Images lost and won of each true class, and all of it, each (K,)."""
+        return (
+            np.diagonal(self.left),
+            np.diagonal(self.entered),
+            self.reference_confusion.sum(axis=1),
+        )
+
     def at_threshold(self, threshold: float) -> ThresholdEffect:
         """Return what a confidence threshold of whole percents accepts, of either model.
 

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+import numpy as np
+
 from edge_runtime.errors import ContractError
 from edge_runtime.metrics import PairedCounts
 from edge_runtime.parity.contract import Budgets, Margins
@@ -116,47 +118,48 @@ def _check_classes(counts: PairedCounts, margin: float, confidence: float) -> Ch
     that some class breaks it, the confidence is shared among them (Bonferroni), or of many classes
     one would break it by luck.
     """
-    totals = counts.reference_confusion.sum(axis=1)
-    present = [index for index, total in enumerate(totals) if total]
-    shared = 1 - (1 - confidence) / len(present)
-    checks = [
-        _check_class(counts, index, margin, confidence=confidence, shared=shared)
-        for index in present
+    lost, won, totals = counts.by_class
+    present = np.flatnonzero(totals)
+    of_class = lost[present], won[present], totals[present]
+    low, high = difference_interval(*of_class, confidence)
+    _, shared_high = difference_interval(*of_class, 1 - (1 - confidence) / len(present))
+    decisions: list[Decision] = [
+        "holds" if bottom > -margin else "broken" if top < -margin else "inconclusive"
+        for bottom, top in zip(low, shared_high, strict=True)
     ]
-    decision = worst([check.decision for check in checks])
-    deciding = [check for check in checks if check.decision == decision]
-    shown = min(deciding, key=lambda check: (check.interval or (0.0,))[0])
-    if decision != "inconclusive":
-        return shown
-    needs = [check.images_needed for check in deciding]
-    known = [need for need in needs if need is not None]
+    decision = worst(decisions)
+    deciding = [at for at, each in enumerate(decisions) if each == decision]
+    shown = min(deciding, key=lambda at: float(low[at]))
+    needed = None
+    if decision == "inconclusive":
+        needed = _images_for_classes(
+            counts, [int(present[at]) for at in deciding], margin, confidence
+        )
+    index = int(present[shown])
     return Check(
-        shown.demand,
-        shown.limit,
+        "class_recall",
+        margin,
         decision,
-        shown.value,
-        shown.interval,
-        max(known) if len(known) == len(needs) else None,
-        shown.class_index,
+        int(won[index] - lost[index]) / int(totals[index]),
+        (float(low[shown]), float(high[shown])),
+        needed,
+        index,
     )
 
 
-def _check_class(
-    counts: PairedCounts, index: int, margin: float, *, confidence: float, shared: float
-) -> Check:
-    lost, won = int(counts.left[index, index]), int(counts.entered[index, index])
-    total = int(counts.reference_confusion[index].sum())
-    interval = difference_interval(lost, won, total, confidence)
-    decision: Decision = "inconclusive"
-    needed = None
-    if interval[0] > -margin:
-        decision = "holds"
-    elif difference_interval(lost, won, total, shared)[1] < -margin:
-        decision = "broken"
-    else:
-        of_class = images_for_difference(lost, won, total, margin, confidence)
-        needed = of_class and math.ceil(of_class * counts.image_count / total)
-    return Check("class_recall", margin, decision, (won - lost) / total, interval, needed, index)
+def _images_for_classes(
+    counts: PairedCounts, classes: list[int], margin: float, confidence: float
+) -> int | None:
+    """Return how many images of all classes hold enough of each of these to decide."""
+    lost, won, totals = counts.by_class
+    most = 0
+    for index in classes:
+        total = int(totals[index])
+        needed = images_for_difference(int(lost[index]), int(won[index]), total, margin, confidence)
+        if needed is None:
+            return None
+        most = max(most, math.ceil(needed * counts.image_count / total))
+    return most
 
 
 def _check_ece(counts: PairedCounts, margin: float, confidence: float) -> Check:

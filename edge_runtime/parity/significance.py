@@ -86,19 +86,20 @@ def class_changes(counts: PairedCounts) -> tuple[ClassChange, ...]:
     """Return what became of each class that has images, in the order of the classes."""
     before, after = counts.reference_recalls, counts.candidate_recalls
     present = [index for index, rate in enumerate(before) if rate.total]
-    moved = [(int(counts.left[i, i]), int(counts.entered[i, i])) for i in present]
-    p_values = holm([mcnemar_p_value(lost, won) for lost, won in moved])
+    lost, won, totals = counts.by_class
+    intervals = difference_interval(lost[present], won[present], totals[present])
+    p_values = holm([mcnemar_p_value(int(lost[index]), int(won[index])) for index in present])
     return tuple(
         ClassChange(
             index,
             before[index],
             after[index],
-            lost,
-            won,
-            difference_interval(lost, won, before[index].total),
+            int(lost[index]),
+            int(won[index]),
+            (float(low), float(high)),
             p_value,
         )
-        for index, (lost, won), p_value in zip(present, moved, p_values, strict=True)
+        for index, low, high, p_value in zip(present, *intervals, p_values, strict=True)
     )
 
 

@@ -26,6 +26,9 @@ def mcnemar_p_value(lost: int, won: int) -> float:
     return min(1.0, 2 * upper_tail(larger, total, 0.5))
 
 
+_Counts = int | NDArray[np.int64]
+
+
 @overload
 def difference_interval(
     lost: int, won: int, total: int, confidence: float = ...
@@ -34,15 +37,12 @@ def difference_interval(
 
 @overload
 def difference_interval(
-    lost: NDArray[np.int64], won: NDArray[np.int64], total: int, confidence: float = ...
+    lost: NDArray[np.int64], won: NDArray[np.int64], total: _Counts, confidence: float = ...
 ) -> tuple[_Floats, _Floats]: ...
 
 
 def difference_interval(
-    lost: int | NDArray[np.int64],
-    won: int | NDArray[np.int64],
-    total: int,
-    confidence: float = 0.95,
+    lost: _Counts, won: _Counts, total: _Counts, confidence: float = 0.95
 ) -> tuple[float, float] | tuple[_Floats, _Floats]:
     """Return the interval of the candidate's accuracy minus the reference's, within -1 to 1.
 
@@ -56,27 +56,27 @@ def difference_interval(
     Args:
         lost: images right for the reference and wrong for the candidate, one number or (M,).
         won: images wrong for the reference and right for the candidate, likewise.
-        total: all images.
+        total: all images, one number or (M,).
         confidence: the probability to cover the truth.
 
     Raises:
         ValueError: there are no images, or more lost and won than there are.
     """
-    lost_array, won_array = np.broadcast_arrays(np.asarray(lost, float), np.asarray(won, float))
-    if total < 1 or np.any(lost_array < 0) or np.any(won_array < 0):
+    losses, gains, totals = np.broadcast_arrays(
+        *(np.asarray(count, np.float64) for count in (lost, won, total))
+    )
+    if np.any(totals < 1) or np.any(losses < 0) or np.any(gains < 0):
         raise ValueError("An interval needs one image or more, and counts that are not negative.")
-    if np.any(lost_array + won_array > total):
-        raise ValueError(f"More images were lost and won than the {total} that there are.")
+    if np.any(losses + gains > totals):
+        raise ValueError("More images were lost and won than there are.")
     z = normal_quantile(confidence)
-    low = _lower_bound(lost_array, won_array, float(total), z)
+    low = _lower_bound(losses, gains, totals, z)
     # Seen from the other model, gains are losses.
-    high = -_lower_bound(won_array, lost_array, float(total), z)
-    if np.ndim(lost) == 0 and np.ndim(won) == 0:
-        return float(low), float(high)
-    return low, high
+    high = -_lower_bound(gains, losses, totals, z)
+    return (low, high) if low.ndim else (float(low), float(high))
 
 
-def _lower_bound(lost: _Floats, won: _Floats, total: float, z: float) -> _Floats:
+def _lower_bound(lost: _Floats, won: _Floats, total: _Floats, z: float) -> _Floats:
     """Return the smallest difference that the counts do not reject, by halving."""
     correction = _continuity_correction(lost + won)
     rejected = np.full(lost.shape, -1.0)
@@ -98,7 +98,7 @@ def _continuity_correction(discordant: _Floats) -> _Floats:
     return correction
 
 
-def _standard_error(lost: _Floats, won: _Floats, total: float, difference: _Floats) -> _Floats:
+def _standard_error(lost: _Floats, won: _Floats, total: _Floats, difference: _Floats) -> _Floats:
     """Return the standard error of won - lost when the true difference is this (Tango 1998, eq. 6).
 
     The probability of a lost image is estimated by maximum likelihood under that difference.

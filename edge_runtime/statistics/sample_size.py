@@ -81,8 +81,8 @@ def _from_variance(variance: float, distance: float, confidence: float) -> int |
 
 def _first_that_decides(count: int, decides: Callable[[int], bool]) -> int | None:
     """Return ``count``, or a larger one within 2 % of the first that decides."""
+    if not decides(_MOST_IMAGES):
+        return None
     while not decides(count):
         count += max(1, count // 50)
-        if count > _MOST_IMAGES:
-            return None
     return count
