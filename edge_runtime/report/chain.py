@@ -13,8 +13,11 @@ from edge_runtime.wording import fitted
 
 _WIDE, _NARROW = 1110, 340
 _GAP = 30
+# Six lines of text at an arrow.
+_LEAST_PITCH = 126
 _MOST_DEPTH = 3
 _LABEL_HEIGHT = 44
+_MOST_GROWTH = 1.25
 # How many pixels a letter takes at most on average, in the two sizes of the picture.
 _LETTER, _SMALL_LETTER = 8.2, 6.6
 
@@ -29,9 +32,15 @@ def chain_picture(report: ParityReport) -> str:
     only = " only" if len(pictures) == 1 else ""
     return "".join(
         f'<svg class="chain {kind}{only}" role="img" aria-label="{spoken}" '
-        f'viewBox="0 0 {width} {height:.0f}">{content}</svg>'
+        f'viewBox="0 0 {width} {height:.0f}" style="max-width:{_room(kind, width)}px">'
+        f"{content}</svg>"
         for kind, width, height, content in pictures
     )
+
+
+def _room(kind: str, width: int) -> int:
+    """Return up to which width a picture grows: a wide one not at all, so that letters stay."""
+    return width if kind == "wide" else round(width * _MOST_GROWTH)
 
 
 def _spoken(placed: Sequence[Box], steps: dict[int, Arrow]) -> str:
@@ -49,8 +58,9 @@ def _wide(placed: Sequence[Box], steps: dict[int, Arrow]) -> tuple[int, float, s
     gap = 180 if columns <= 3 else 146
     width = min(240, (_WIDE - gap * (columns - 1)) // columns)
     tall = _box_height(placed)
-    pitch = tall + _GAP
-    at = {box.node: (box.depth * (width + gap), 4 + box.row * pitch) for box in placed}
+    pitch = max(tall + _GAP, _LEAST_PITCH)
+    above = (pitch - tall) / 2
+    at = {box.node: (box.depth * (width + gap) + 1, above + box.row * pitch) for box in placed}
     content = ""
     for box in placed:
         x, y = at[box.node]
@@ -59,7 +69,7 @@ def _wide(placed: Sequence[Box], steps: dict[int, Arrow]) -> tuple[int, float, s
             content += _wide_arrow(steps[box.node], start, (x, y + tall / 2))
     content += "".join(_box(box, *at[box.node], width, tall) for box in placed)
     used = columns * width + (columns - 1) * gap
-    return used + 2, 8 + (max(box.row for box in placed) + 1) * pitch - _GAP, content
+    return used + 2, (max(box.row for box in placed) + 1) * pitch, content
 
 
 def _wide_arrow(step: Arrow, start: tuple[float, float], end: tuple[float, float]) -> str:

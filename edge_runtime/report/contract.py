@@ -7,6 +7,7 @@ from edge_runtime.wording import plural
 
 # What holds is folded from so many rows on; what does not never is.
 _MOST_ROWS = 8
+_LONGEST_NAME = 60
 
 
 def contract_section(report: ParityReport) -> str:
@@ -48,7 +49,7 @@ def _row(demand: Judged) -> str:
     step = "<small>step</small> " if demand.group.kind == "step" else ""
     worst = f" <small>worst: {named(demand.worst_class)}</small>" if demand.worst_class else ""
     return row(
-        f"{step}{named(demand.group.name)}",
+        f"{step}{named(demand.group.name, _LONGEST_NAME)}",
         (
             escaped(demand.what),
             escaped(demand.asked),
