@@ -98,7 +98,7 @@ def restores(before: Score, after: Score, *, tries: int, chance: float) -> bool:
     lost = int((before.right & ~after.right).sum())
     gain = (won - lost) / before.total
     wrong = 1 - before.accuracy
-    return (
+    return bool(
         gain >= LEAST_GAIN
         and gain >= LEAST_ERROR_CUT * wrong
         and after.accuracy >= chance + LEAST_ABOVE_CHANCE * (1 - chance)
@@ -108,17 +108,30 @@ def restores(before: Score, after: Score, *, tries: int, chance: float) -> bool:
 
 def calms(before: Score, after: Score, *, tries: int, chance: float) -> bool:
     """Return whether a correction that keeps the accuracy makes absurd confidences honest."""
-    wrong: NDArray[np.bool_] = np.logical_not(before.right)
-    if wrong.sum() < _FEWEST_WRONG or (before.sure[wrong] >= _SURE).mean() < ABSURDLY_SURE:
+    if not is_absurdly_sure(before):
         return False
+    wrong: NDArray[np.bool_] = np.logical_not(before.right)
     better, worse = after.loss[wrong] < before.loss[wrong], after.loss[wrong] > before.loss[wrong]
-    return (
+    return bool(
         not is_worse(after, before)
         and after.accuracy >= chance + LEAST_ABOVE_CHANCE * (1 - chance)
         and after.loss.mean() <= before.loss.mean() / 2
         and abs(after.sure.mean() - after.accuracy) <= _HONEST
         and mcnemar_p_value(int(worse.sum()), int(better.sum())) * tries < 10 * SIGNIFICANCE
     )
+
+
+def is_absurdly_sure(before: Score) -> bool:
+    """Return whether a model gives full confidence to most of its wrong answers."""
+    wrong: NDArray[np.bool_] = np.logical_not(before.right)
+    if wrong.sum() < _FEWEST_WRONG:
+        return False
+    return bool((before.sure[wrong] >= _SURE).mean() >= ABSURDLY_SURE)
+
+
+def can_be_restored(before: Score) -> bool:
+    """Return whether any correction could be proved, so that costly ones are worth their time."""
+    return before.accuracy <= 1 - LEAST_GAIN or is_absurdly_sure(before)
 
 
 def is_worse(one: Score, best: Score) -> bool:

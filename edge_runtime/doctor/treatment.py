@@ -8,7 +8,14 @@ import numpy as np
 from edge_runtime.doctor.calibration import recalibrate
 from edge_runtime.doctor.case import Case, as_fed
 from edge_runtime.doctor.corrections import Correction, both
-from edge_runtime.doctor.evidence import Score, calms, is_worse, loses_more, restores
+from edge_runtime.doctor.evidence import (
+    Score,
+    calms,
+    can_be_restored,
+    is_worse,
+    loses_more,
+    restores,
+)
 from edge_runtime.doctor.findings import Attempt, Figures
 from edge_runtime.doctor.labels import Relabelling, relabellings
 from edge_runtime.doctor.ranges import repairs
@@ -17,7 +24,7 @@ from edge_runtime.errors import ModelError
 
 # Enough to tell a hopeless correction from one worth all images.
 SCREENING_IMAGES = 120
-_CALIBRATION_IMAGES = 40
+_CALIBRATION_IMAGES = 20
 # A screened correction goes on if it is at most so much less accurate than the model as it is.
 _SCREEN_SLACK = 0.03
 
@@ -62,6 +69,7 @@ class _Session:
         self.before = before
         self.screening = case.first(SCREENING_IMAGES)
         self.attempts: list[Attempt] = []
+        self.certain: list[Candidate] = []  # what the file itself proves, harmless or not
         self._recalibrated: dict[str, Trial | None] = {}
 
     def try_on(
@@ -71,7 +79,7 @@ class _Session:
         before = before or self.before
         screened = self.screening.score(trial, correction.apply)
         floor = before.right[: screened.total].mean() - _SCREEN_SLACK
-        worth_it = screened.accuracy > max(floor, self.case.chance)
+        worth_it = bool(screened.accuracy > max(floor, self.case.chance))
         full = self.case.score(trial, correction.apply) if worth_it else screened
         proved = worth_it and self.proves(before, full)
         self.note(correction, full, proved)
@@ -113,9 +121,9 @@ def treat(case: Case, corrections: Sequence[Correction]) -> Treatment:
     found = _singles(session, trial, likely)
     if not found and len(likely) < len(corrections):
         found = _singles(session, trial, [one for one in corrections if not one.likely], also=False)
-    if not found and trial is not None:
+    if not found and not session.certain and trial is not None and can_be_restored(before):
         found = _pairs(session, trial, likely)
-    best = _choose(found)
+    best = _choose(found or session.certain)
     if best is not None:
         best = _improved(session, best, likely)
     return Treatment(before, best, tuple(session.attempts))
@@ -137,7 +145,8 @@ def _singles(
     if also:
         found += _repaired(session)
     best = _choose(found)
-    if session.case.file is not None and (best is None or best.correction.tone):
+    worth_it = can_be_restored(session.before) and (best is None or best.correction.tone)
+    if session.case.file is not None and worth_it:
         found += _fed_recalibrated(session, [one for one in corrections if one.tone])
     return found
 
@@ -159,8 +168,11 @@ def _repaired(session: _Session) -> Iterator[Candidate]:
         return
     for repair in repairs(session.case, session.before, session.proves):
         session.note(repair.correction, repair.score, repair.proved)
+        candidate = Candidate(repair.correction, repair.trial, repair.score)
         if repair.proved:
-            yield Candidate(repair.correction, repair.trial, repair.score)
+            yield candidate
+        elif repair.certain:
+            session.certain.append(candidate)
 
 
 def _fed(session: _Session, trial: Trial, corrections: Sequence[Correction]) -> Iterator[Candidate]:
