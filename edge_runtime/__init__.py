@@ -16,44 +16,61 @@ if TYPE_CHECKING:
     from edge_runtime.classifier import Classification, Classifier
     from edge_runtime.datasets import Dataset, DatasetSpec, load_dataset
     from edge_runtime.errors import EdgeError
+    from edge_runtime.evaluation import predict_file
     from edge_runtime.images import Preprocessing, read_picture
     from edge_runtime.inspection import inspect_model
-    from edge_runtime.parity import ParityReport, compare
+    from edge_runtime.metrics import PairedCounts, count_pairs
+    from edge_runtime.parity import Budgets, Contract, Margins, ParityReport, compare
+    from edge_runtime.parity.contract_file import load_contract
     from edge_runtime.predictions import Predictions
 
 _HOME = {
     "Backend": "backends",
+    "Budgets": "parity",
     "Classification": "classifier",
     "Classifier": "classifier",
+    "Contract": "parity",
     "Dataset": "datasets",
     "DatasetSpec": "datasets",
     "EdgeError": "errors",
+    "Margins": "parity",
+    "PairedCounts": "metrics",
     "ParityReport": "parity",
     "Predictions": "predictions",
     "Preprocessing": "images",
     "available_backends": "backends",
     "choose_backend": "backends",
     "compare": "parity",
+    "count_pairs": "metrics",
     "inspect_model": "inspection",
+    "load_contract": "parity.contract_file",
     "load_dataset": "datasets",
+    "predict_file": "evaluation",
     "read_picture": "images",
 }
 
 __all__ = [
     "Backend",
+    "Budgets",
     "Classification",
     "Classifier",
+    "Contract",
     "Dataset",
     "DatasetSpec",
     "EdgeError",
+    "Margins",
+    "PairedCounts",
     "ParityReport",
     "Predictions",
     "Preprocessing",
     "available_backends",
     "choose_backend",
     "compare",
+    "count_pairs",
     "inspect_model",
+    "load_contract",
     "load_dataset",
+    "predict_file",
     "read_picture",
 ]
 

@@ -116,19 +116,26 @@ def test_the_root_command_loads_neither_arrays_nor_pictures():
 def test_the_public_names_are_these():
     assert edge_runtime.__all__ == [
         "Backend",
+        "Budgets",
         "Classification",
         "Classifier",
+        "Contract",
         "Dataset",
         "DatasetSpec",
         "EdgeError",
+        "Margins",
+        "PairedCounts",
         "ParityReport",
         "Predictions",
         "Preprocessing",
         "available_backends",
         "choose_backend",
         "compare",
+        "count_pairs",
         "inspect_model",
+        "load_contract",
         "load_dataset",
+        "predict_file",
         "read_picture",
     ]
 
