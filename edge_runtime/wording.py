@@ -138,6 +138,12 @@ def p_equals(value: float) -> str:
     return f"p < {text[1:]}" if text.startswith("<") else f"p = {text}"
 
 
+def about(count: int) -> str:
+    """Return an estimated count, rounded up to two digits: "about 21,000"."""
+    unit = 10 ** max(0, len(str(count)) - 2)
+    return f"about {-(-count // unit) * unit:,}"
+
+
 def size(size_bytes: int) -> str:
     """Return a file's size in KiB, or in MiB from one on."""
     if size_bytes < _MEBIBYTE:

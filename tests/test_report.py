@@ -222,7 +222,8 @@ def test_an_inconclusive_verdict_says_how_many_images_would_decide() -> None:
     page = Page(report_html(report, None))
     assert report.decision == "inconclusive"
     assert page.count("header", "inconclusive") == 1
-    assert f"Images needed about {report.images_needed:,} 60 are here" in page.text
+    assert report.images_needed == 1_287
+    assert "Images needed about 1,300 60 are here" in page.text
 
 
 def test_a_holding_verdict_blames_nobody() -> None:

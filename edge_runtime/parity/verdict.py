@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from edge_runtime.metrics import decimals_for
 from edge_runtime.parity.checks import Check, Decision
 from edge_runtime.wording import (
+    about,
     decimals_beside,
     percent,
     plural,
@@ -171,6 +172,6 @@ def _advice(report: "ParityReport") -> str:
         return "No number of images is likely to decide it: what was measured lies on the limit."
     verb = "does" if len(report.reference) == 1 else "do"
     return (
-        f"{images} {verb} not decide it; about {report.images_needed:,} would, if the rates stay "
+        f"{images} {verb} not decide it; {about(report.images_needed)} would, if the rates stay "
         "as they are."
     )

@@ -3,7 +3,7 @@
 from edge_runtime.parity import ParityReport
 from edge_runtime.report.judged import Judged, judged_demands
 from edge_runtime.report.markup import escaped, folded, named, row, table, verdict_tag
-from edge_runtime.wording import plural
+from edge_runtime.wording import about, plural
 
 # What holds is folded from so many rows on; what does not never is.
 _MOST_ROWS = 8
@@ -45,7 +45,7 @@ def _table(report: ParityReport, some: list[Judged]) -> str:
 
 def _row(demand: Judged) -> str:
     needed = demand.check.images_needed
-    note = f" <small>needs about {needed:,} images</small>" if needed else ""
+    note = f" <small>needs {about(needed)} images</small>" if needed else ""
     step = "<small>step</small> " if demand.group.kind == "step" else ""
     worst = f" <small>worst: {named(demand.worst_class)}</small>" if demand.worst_class else ""
     return row(

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from edge_runtime.parity import Check, ParityReport
 from edge_runtime.parity.verdict import called, describe
-from edge_runtime.wording import points_allowed
+from edge_runtime.wording import about, points_allowed
 
 
 @dataclass(frozen=True)
@@ -62,5 +62,5 @@ def found(check: Check, group: DemandGroup, report: ParityReport) -> str:
     """Return what was found, as a sentence with, if it is undecided, the images that would do."""
     sentence = f"{describe(check, group.model, report)}."
     if check.images_needed is not None:
-        sentence += f" About {check.images_needed:,} images would decide it."
+        sentence += f" {about(check.images_needed).capitalize()} images would decide it."
     return sentence

@@ -17,7 +17,7 @@ from edge_runtime.report.markup import definitions, escaped, folded, mark, named
 from edge_runtime.report.measured import measured_section
 from edge_runtime.report.model import answer_tiles, model_section
 from edge_runtime.report.overview import models_table, steps_table
-from edge_runtime.wording import plural
+from edge_runtime.wording import about, plural
 
 # Nothing may be loaded or run, even if a name in the report got past the escaping.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
@@ -95,7 +95,7 @@ def _first_tiles(report: ParityReport) -> str:
     if report.decision == "inconclusive" and report.images_needed is not None:
         tiles += tile(
             "Images needed",
-            f"about {report.images_needed:,}",
+            about(report.images_needed),
             f"{len(report.reference):,} are here",
         )
     return tiles
