@@ -83,9 +83,15 @@ def answer_tiles(comparison: Comparison, confidence: float) -> str:
         + tile(
             "Changed answers",
             f"{counts.flips:,}",
-            f"{counts.lost:,} lost, {counts.won:,} won, {neither(counts):,} neither right; "
-            f"{escaped(p_equals(counts.mcnemar_p_value))}",
+            _effects(counts) if counts.flips else "none",
         )
+    )
+
+
+def _effects(counts: PairedCounts) -> str:
+    return (
+        f"{counts.lost:,} lost, {counts.won:,} won, {neither(counts):,} neither right; "
+        f"{escaped(p_equals(counts.mcnemar_p_value))}"
     )
 
 
