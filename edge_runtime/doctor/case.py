@@ -1,7 +1,6 @@
 """The model and the images of one examination, made ready to be tried."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +13,8 @@ from edge_runtime.doctor.surgery import QuantizedFile
 from edge_runtime.errors import ModelError
 from edge_runtime.inspection import ModelSummary
 from edge_runtime.manifest import Output
+
+_PART = 64
 
 
 def as_fed(images: Floats) -> Floats:
@@ -29,7 +30,7 @@ class Case:
         data: the .tflite bytes.
         summary: what they are.
         backend: what runs them.
-        images: (N, H, W, C) float32 pixels 0 to 255, training images, the classes in turn.
+        images: (N, H, W, C) uint8, training images, the classes in turn.
         labels: (N,) int64, in the order of the model's recorded class names.
         stated: what the outputs are said to be.
         file: the same bytes, open for surgery; None for a model without integer activations.
@@ -38,7 +39,7 @@ class Case:
     data: bytes
     summary: ModelSummary
     backend: Backend
-    images: Floats
+    images: NDArray[np.uint8]
     labels: NDArray[np.int64]
     stated: Output
     file: QuantizedFile | None = field(repr=False, default=None)
@@ -57,25 +58,29 @@ class Case:
 
     def first(self, count: int) -> "Case":
         """Return the same case with fewer images; the classes stay balanced."""
-        return Case(
-            self.data,
-            self.summary,
-            self.backend,
-            self.images[:count],
-            self.labels[:count],
-            self.stated,
-            self.file,
-        )
+        return replace(self, images=self.images[:count], labels=self.labels[:count])
+
+    def inputs(self, apply: Apply, count: int) -> Floats:
+        """Return the first so many images, corrected, as a model's real-valued input."""
+        return apply(self.images[:count].astype(np.float32))
 
     def score(self, trial: Trial | None, apply: Apply = as_fed) -> Score:
         """Return how the model answers; one that does not run answers nothing rightly."""
         if trial is not None:
             try:
-                return score(trial.answers(apply(self.images)), self.labels)
+                return score(self._answers(trial, apply), self.labels)
             except ModelError:
                 pass
         count = self.summary.outputs[0].shape[1]
         return score(np.full((len(self.labels), count), np.nan, np.float32), self.labels)
+
+    def _answers(self, trial: Trial, apply: Apply) -> Floats:
+        """Run the images in parts, since floats of all of them may not fit into a small memory."""
+        parts = [
+            trial.answers(apply(self.images[start : start + _PART].astype(np.float32)))
+            for start in range(0, len(self.images), _PART)
+        ]
+        return np.concatenate(parts)
 
 
 def balanced(labels: NDArray[np.int64], *, size: int, seed: int) -> NDArray[np.int64]:
@@ -104,8 +109,3 @@ def softmaxes_at_end(case: Case) -> int:
         count += name == "SOFTMAX"
         index = producer.inputs[0]
     return count
-
-
-def names_of(kinds: Sequence[str]) -> str:
-    """Return kinds as a list for people."""
-    return ", ".join(kinds)

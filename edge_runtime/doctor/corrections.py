@@ -15,10 +15,10 @@ from edge_runtime.doctor.subject import Floats
 Apply = Callable[[Floats], Floats]
 
 UNDOING = (
-    "pixels × deviation + mean, of 0..1",
-    "pixels × deviation + mean",
     "(pixels + 1) × 127.5",
     "pixels × 255",
+    "pixels × deviation + mean",
+    "pixels × deviation + mean, of 0..1",
 )
 
 _RETRAIN = (
@@ -89,7 +89,8 @@ def _tones(images: Floats) -> list[Correction]:
     """Return the corrections of brightness.
 
     Those that undo a scaling come with the weakest first: of two that answer alike the stronger one
-    often has the smaller log loss, since networks are seldom trained to the end.
+    often has the smaller log loss, for networks are seldom trained to the end. Standardizing twice
+    is the rarest and comes last.
     """
     likely = [*_ranges(), *_inversions(), *_shifts(), *_standardized(images)]
     return sorted(likely, key=lambda one: UNDOING.index(one.tried) if one.tried in UNDOING else -1)

@@ -137,6 +137,6 @@ def undo_softmax(probabilities: Floats, step: float) -> tuple[Floats, float]:
     smallest = np.float64(max(step / 4, 1e-12))
     logarithms = np.log(np.maximum(probabilities.astype(np.float64), smallest))
     shift = (1 - logarithms.sum(axis=1, keepdims=True)) / probabilities.shape[1]
-    typical = max(float(np.median(probabilities.min(axis=1))), step)
+    typical = max(float(np.median(probabilities.min(axis=1))), step, 1e-12)
     slack = 2e-3 + 0.75 * step / typical
     return (logarithms + shift).astype(np.float32), slack

@@ -115,7 +115,7 @@ def fit_ranges(case: Case) -> Fitted | None:
     """Return a copy whose ranges fit the images, or None if the runtime refuses it."""
     if case.file is None:
         return None
-    images = case.images[:_CALIBRATION_IMAGES]
+    images = case.inputs(as_fed, _CALIBRATION_IMAGES)
     try:
         fitted = recalibrate(case.file, case.backend, images)
     except ModelError:
@@ -155,23 +155,28 @@ def _try(
 def _stated_wrongly(file: QuantizedFile) -> Iterator[tuple[Correction, dict[int, Affine]]]:
     """Yield what contradicts itself in the file, with the number that would agree."""
     for group in file.groups:
-        if group.fixed is not None and not group.consistent:
-            yield (
-                _tensor_fault(file, group, group.fixed),
-                dict.fromkeys(group.tensors, group.fixed),
-            )
+        if not group.consistent:
+            affine = group.fixed or _agreed(file, group)
+            yield _tensor_fault(file, group, affine), dict.fromkeys(group.tensors, affine)
     for _, source, weights, bias in file.bias_operators():
         implied = float(np.median(np.array(bias.scales) / np.array(weights.scales)))
-        group_or_none = file.group_of(source.index)
-        if group_or_none is None or implied <= 0:
+        owner = file.group_of(source.index)
+        if owner is None or not owner.consistent or implied <= 0:
             continue
         if abs(source.scales[0] / implied - 1) > _SCALE_TOLERANCE:
-            affine = Affine(implied, group_or_none.affine.zero_point)
-            yield (
-                _tensor_fault(file, group_or_none, affine),
-                dict.fromkeys(group_or_none.tensors, affine),
-            )
+            affine = Affine(implied, owner.affine.zero_point)
+            yield _tensor_fault(file, owner, affine), dict.fromkeys(owner.tensors, affine)
     yield from _input_off_the_pixels(file)
+
+
+def _agreed(file: QuantizedFile, group: Group) -> Affine:
+    """Return what an operator with a bias confirms for tensors that should agree, or the last."""
+    for _, source, weights, bias in file.bias_operators():
+        implied = float(np.median(np.array(bias.scales) / np.array(weights.scales)))
+        if source.index in group.tensors and abs(source.scales[0] / implied - 1) < _SCALE_TOLERANCE:
+            return Affine(source.scales[0], source.zero_points[0])
+    last = file.graph.tensors[group.tensors[-1]]
+    return Affine(last.scales[0], last.zero_points[0])
 
 
 def _input_off_the_pixels(

@@ -11,7 +11,6 @@ from PIL import Image
 
 from edge_runtime.datasets import Dataset
 from edge_runtime.doctor.findings import Cause
-from edge_runtime.doctor.subject import Floats
 from edge_runtime.errors import DatasetError, EdgeError, ModelError
 from edge_runtime.files import read_capped
 from edge_runtime.images import Preprocessing
@@ -187,11 +186,11 @@ class FittedImages:
     """Images in the model's shape.
 
     Attributes:
-        images: (N, H, W, C) float32, 0 to 255.
+        images: (N, H, W, C) uint8.
         causes: what had to be done to them.
     """
 
-    images: Floats
+    images: NDArray[np.uint8]
     causes: tuple[Cause, ...] = ()
 
 
@@ -224,7 +223,7 @@ def fit_images(record: Record, images: NDArray[np.uint8]) -> FittedImages:
     if wanted[2] != images.shape[3]:
         images = _in_channels(images, wanted[2])
         causes.append(_channels_cause(wanted[2], given[2]))
-    return FittedImages(images.astype(np.float32), tuple(causes))
+    return FittedImages(images, tuple(causes))
 
 
 def _in_channels(images: NDArray[np.uint8], channels: int) -> NDArray[np.uint8]:

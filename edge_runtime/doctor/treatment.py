@@ -81,7 +81,12 @@ class _Session:
         floor = before.right[: screened.total].mean() - _SCREEN_SLACK
         worth_it = bool(screened.accuracy > max(floor, self.case.chance))
         full = self.case.score(trial, correction.apply) if worth_it else screened
-        proved = worth_it and self.proves(before, full)
+        # Any weaker contrast calms a model; only a likely mistake may be named for that.
+        proved = worth_it and (
+            self.proves(before, full)
+            if correction.likely
+            else restores(before, full, tries=100, chance=self.case.chance)
+        )
         self.note(correction, full, proved)
         return Candidate(correction, trial, full) if proved else None
 
@@ -90,7 +95,7 @@ class _Session:
         tries = max(100, 2 * len(self.attempts))
         chance = self.case.chance
         return restores(before, after, tries=tries, chance=chance) or calms(
-            before, after, tries=tries, chance=chance
+            before, after, chance=chance
         )
 
     def note(self, correction: Correction, score: Score, proved: bool) -> None:
@@ -102,7 +107,7 @@ class _Session:
         if correction.tried not in self._recalibrated:
             trial = None
             if self.case.file is not None:
-                images = correction.apply(self.case.images[:_CALIBRATION_IMAGES])
+                images = self.case.inputs(correction.apply, _CALIBRATION_IMAGES)
                 try:
                     fitted = recalibrate(self.case.file, self.case.backend, images)
                     trial = self.case.trial(fitted.data)
@@ -177,7 +182,7 @@ def _repaired(session: _Session) -> Iterator[Candidate]:
 
 def _fed(session: _Session, trial: Trial, corrections: Sequence[Correction]) -> Iterator[Candidate]:
     for correction in corrections:
-        inputs = correction.apply(session.screening.images)
+        inputs = session.case.inputs(correction.apply, SCREENING_IMAGES)
         if trial.can_hold(inputs):
             candidate = session.try_on(correction, trial)
             if candidate:
@@ -217,7 +222,7 @@ def _pairs(session: _Session, trial: Trial, corrections: Sequence[Correction]) -
     moves = [one for one in corrections if not one.tone]
     found: list[Candidate] = []
     for tone in tones:
-        inputs = tone.apply(session.screening.images)
+        inputs = session.case.inputs(tone.apply, SCREENING_IMAGES)
         used = trial if trial.can_hold(inputs) else session.recalibrated(tone)
         if used is None:
             continue
@@ -243,9 +248,10 @@ def _improved(session: _Session, best: Candidate, corrections: Sequence[Correcti
             if correction.tone and best.correction.tone and best.correction.apply is not as_fed:
                 continue
             pair = both(best.correction, correction)
-            if not best.trial.can_hold(pair.apply(session.screening.images)):
-                continue
-            candidate = session.try_on(pair, best.trial, best.score)
+            used: Trial | None = best.trial
+            if not best.trial.can_hold(session.case.inputs(pair.apply, SCREENING_IMAGES)):
+                used = session.recalibrated(pair) if can_be_restored(best.score) else None
+            candidate = session.try_on(pair, used, best.score) if used else None
             if candidate:
                 found.append(candidate)
     return _choose(found) or best
