@@ -447,16 +447,16 @@ def test_an_impossible_confidence_is_refused(value):
 # The figures.
 
 
-def test_flips_are_told_with_their_effect_the_most_confident_first():
+def test_flips_are_told_with_their_effect_the_worst_first():
     labels = [0, 0, 0, 0, 1]
     full = answering([0, 0, 1, 1, 1], labels, "full", confidence=[0.5, 0.9, 0.5, 0.5, 0.9])
     int8 = answering([1, 1, 0, 2, 1], labels, confidence=[0.5, 0.8, 0.6, 0.4, 0.9])
     flips = compare(full, [int8]).comparisons[0].flips
     assert [(flip.image, flip.effect) for flip in flips] == [
         (1, "lost"),
-        (2, "won"),
         (0, "lost"),
         (3, "neither right"),
+        (2, "won"),
     ]
     first = flips[0]
     assert (first.label, first.reference, first.candidate) == (0, 0, 1)

@@ -12,6 +12,8 @@ from edge_runtime.predictions import Predictions
 
 Effect = Literal["lost", "won", "neither right"]
 
+_WORST_FIRST: tuple[Effect, ...] = ("lost", "neither right", "won")
+
 
 @dataclass(frozen=True)
 class Flip:
@@ -54,7 +56,7 @@ class Flip:
 def find_flips(path: Sequence[Predictions], steps: Sequence[tuple[int, Step]]) -> tuple[Flip, ...]:
     """Return the images that the last of a path answers unlike the first, the worst first.
 
-    Worst are those where both models were surest of their answers.
+    Worst are lost answers, and among them those where both models were surest.
 
     Args:
         path: predictions of the same images in the same order, the reference first.
@@ -79,9 +81,13 @@ def find_flips(path: Sequence[Predictions], steps: Sequence[tuple[int, Step]]) -
                 blame=_blame(step, path[position], path[position + 1], int(image)),
             )
         )
-    return tuple(
-        sorted(flips, key=lambda flip: -flip.reference_confidence * flip.candidate_confidence)
-    )
+    return tuple(sorted(flips, key=_harm))
+
+
+def _harm(flip: Flip) -> tuple[int, float]:
+    """Return what sorts the worst first: lost answers, then those of which both were surest."""
+    sureness = flip.reference_confidence * flip.candidate_confidence
+    return _WORST_FIRST.index(flip.effect), -sureness
 
 
 def first_changes(answers: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
