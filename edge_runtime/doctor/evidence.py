@@ -30,10 +30,10 @@ LEAST_ERROR_CUT = 0.3
 LEAST_ABOVE_CHANCE = 0.25
 # Accuracy that is no more than this much of the way from guessing to 100 % is called guessing.
 NEAR_CHANCE = 0.08
-# A model is absurdly sure if this share of its wrong answers has a confidence of 99.9 % or
+# A model is absurdly sure if this share of its wrong answers has a confidence of 99 % or
 # more.
 ABSURDLY_SURE = 0.6
-_SURE = 0.999
+_SURE = 0.99  # an int8 output says no more than 255/256
 _FEWEST_WRONG = 8
 # Mean confidence and accuracy of an honest model differ by no more, on images that it learnt from.
 _HONEST = 0.08

@@ -18,6 +18,8 @@ OutputKind = Literal["softmax-twice", "softmax-missing"]
 _NEARLY_ALL = 0.98
 _SIGNIFICANCE = 1e-3
 _LEAST_GAIN = 0.1
+# An int8 tensor has no more.
+_MOST_LEVELS = 256
 # Twice softmaxed, sure answers leave the other classes at exactly the smallest possible value.
 _LEAST_SURE = 0.2
 
@@ -60,7 +62,7 @@ def output_fault(
     """
     if not np.isfinite(outputs).all():
         return None
-    step = tensor.scales[0] if tensor.scales else 0.0
+    step = tensor.scales[0] if tensor.scales else _step_of(outputs)
     now = as_probabilities(outputs, stated)
     sums_to_one = _are_probabilities(outputs, step)
     if stated == "probabilities" and not sums_to_one:
@@ -76,6 +78,14 @@ def output_fault(
             outputs,
         )
     return _twice(outputs, labels, step, softmaxes) if sums_to_one else None
+
+
+def _step_of(outputs: Floats) -> float:
+    """Return the step of floats that were dequantized inside the model, or 0."""
+    levels = np.unique(outputs)
+    if not 2 < len(levels) <= _MOST_LEVELS:
+        return 0.0
+    return float(np.diff(levels).min())
 
 
 def _are_probabilities(outputs: Floats, step: float) -> bool:

@@ -89,8 +89,8 @@ def repairs(case: Case, before: Score, proves: Proves) -> Iterator[Repair]:
     whole = _try(case, before, proves, correction, fit.fitted.affines, certain=certain)
     if whole is None:
         return
-    if whole.proved and not contradicted:
-        yield from _single(case, file, before, proves, fit)
+    if not contradicted:
+        yield from _single(case, file, before, proves, fit, whole_proved=whole.proved)
     yield whole
 
 
@@ -166,7 +166,31 @@ def _stated_wrongly(file: QuantizedFile) -> Iterator[tuple[Correction, dict[int,
         if abs(source.scales[0] / implied - 1) > _SCALE_TOLERANCE:
             affine = Affine(implied, owner.affine.zero_point)
             yield _tensor_fault(file, owner, affine), dict.fromkeys(owner.tensors, affine)
+    yield from _border_conversions(file)
     yield from _input_off_the_pixels(file)
+
+
+def _border_conversions(
+    file: QuantizedFile,
+) -> Iterator[tuple[Correction, dict[int, Affine]]]:
+    """Yield conversions between int8 and uint8 at the border that do more than shift by 128."""
+    graph = file.graph
+    for operator in graph.operators:
+        if operator.code.name != "QUANTIZE":
+            continue
+        source, result = operator.inputs[0], operator.outputs[0]
+        groups = file.group_of(source), file.group_of(result)
+        if groups[0] is None or groups[1] is None or groups[1].fixed is not None:
+            continue
+        at_input = source in graph.inputs
+        outer, inner = groups if at_input else groups[::-1]
+        if outer is None or inner is None or {outer.dtype, inner.dtype} != {"int8", "uint8"}:
+            continue
+        shift = 128 if outer.dtype == "uint8" else -128
+        right = Affine(inner.affine.scale, inner.affine.zero_point + shift)
+        same_scale = abs(outer.affine.scale / right.scale - 1) <= _SCALE_TOLERANCE
+        if not (same_scale and outer.affine.zero_point == right.zero_point):
+            yield _tensor_fault(file, outer, right), dict.fromkeys(outer.tensors, right)
 
 
 def _agreed(file: QuantizedFile, group: Group) -> Affine:
@@ -193,17 +217,29 @@ def _input_off_the_pixels(
 
 
 def _single(
-    case: Case, file: QuantizedFile, before: Score, proves: Proves, fit: Fitted
+    case: Case,
+    file: QuantizedFile,
+    before: Score,
+    proves: Proves,
+    fit: Fitted,
+    *,
+    whole_proved: bool,
 ) -> Iterator[Repair]:
-    """Yield the repairs of a single tensor, if only one has a range that does not fit."""
+    """Yield the repair of a single tensor, if only one has a range that does not fit.
+
+    An input that is wide where all that follows fits was changed by itself: calibration measures
+    the input, too.
+    """
     if len(fit.off) != 1:
         return
     (group,) = fit.off
-    if _where(file, group) == "inner":
+    where = _where(file, group)
+    if where == "inner" or not (whole_proved or where == "input"):
         return  # one bad range inside comes from calibration, too
     affine = fit.fitted.affines[group.tensors[0]]
     correction = _tensor_fault(file, group, affine)
-    repair = _try(case, before, proves, correction, dict.fromkeys(group.tensors, affine))
+    changes = dict.fromkeys(group.tensors, affine)
+    repair = _try(case, before, proves, correction, changes, certain=where == "input")
     if repair:
         yield repair
 

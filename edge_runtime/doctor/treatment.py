@@ -7,7 +7,7 @@ import numpy as np
 
 from edge_runtime.doctor.calibration import recalibrate
 from edge_runtime.doctor.case import Case, as_fed
-from edge_runtime.doctor.corrections import Correction, both
+from edge_runtime.doctor.corrections import UNDOING, Apply, Correction, both
 from edge_runtime.doctor.evidence import (
     Score,
     calms,
@@ -19,12 +19,14 @@ from edge_runtime.doctor.evidence import (
 from edge_runtime.doctor.findings import Attempt, Figures
 from edge_runtime.doctor.labels import Relabelling, relabellings
 from edge_runtime.doctor.ranges import repairs
-from edge_runtime.doctor.subject import Trial
+from edge_runtime.doctor.subject import Floats, Trial
 from edge_runtime.errors import ModelError
 
 # Enough to tell a hopeless correction from one worth all images.
 SCREENING_IMAGES = 120
 _CALIBRATION_IMAGES = 20
+_HARDLY_RIGHT = 0.5
+_WEAK_GAINS = (4, 12, 32)
 # A screened correction goes on if it is at most so much less accurate than the model as it is.
 _SCREEN_SLACK = 0.03
 
@@ -126,10 +128,13 @@ def treat(case: Case, corrections: Sequence[Correction]) -> Treatment:
     found = _singles(session, trial, likely)
     if not found and len(likely) < len(corrections):
         found = _singles(session, trial, [one for one in corrections if not one.likely], also=False)
-    if not found and not session.certain and trial is not None and can_be_restored(before):
+    # Two mistakes at once leave little; a model that is half right has at most one.
+    hardly_right = before.accuracy <= case.chance + _HARDLY_RIGHT * (1 - case.chance)
+    if not found and not session.certain and trial is not None and hardly_right:
         found = _pairs(session, trial, likely)
     best = _choose(found or session.certain)
     if best is not None:
+        best = _at_weak_contrast(session, best, found)
         best = _improved(session, best, likely)
     return Treatment(before, best, tuple(session.attempts))
 
@@ -166,6 +171,37 @@ def _choose(found: Sequence[Candidate]) -> Candidate | None:
     good = [one for one in found if not is_worse(one.score, best.score)]
     calmest = min(good, key=lambda one: float(one.score.loss.mean()))
     return next(one for one in good if not loses_more(one.score, calmest.score))
+
+
+def _at_weak_contrast(session: _Session, best: Candidate, found: Sequence[Candidate]) -> Candidate:
+    """Return which of the corrections that undo a scaling has the right offset.
+
+    A network with few biases answers alike at any contrast, so that several of them fit. With
+    little contrast only the right offset leaves anything to see.
+    """
+    rivals = [one for one in found if one.correction.tried.partition(", ranges")[0] in UNDOING]
+    rivals = [one for one in rivals if not is_worse(one.score, best.score)]
+    if best not in rivals or len(rivals) < 2:
+        return best
+    return max(rivals, key=lambda one: _seen_at_weak_contrast(session, one))
+
+
+def _seen_at_weak_contrast(session: _Session, candidate: Candidate) -> int:
+    """Return how many answers stay right when the images have a fraction of their contrast."""
+    black = session.case.inputs(lambda images: candidate.correction.apply(images * 0), 1)
+    right = 0
+    for gain in _WEAK_GAINS:
+        name = f"{candidate.correction.tried}, contrast {gain}"
+        weak = replace(candidate.correction, tried=name, apply=_weak(gain, black))
+        trial = candidate.trial
+        if session.case.file is not None:
+            trial = session.recalibrated(weak) or trial
+        right += session.screening.score(trial, weak.apply).count
+    return right
+
+
+def _weak(gain: float, black: Floats) -> Apply:
+    return lambda images: images * np.float32(gain) + black
 
 
 def _repaired(session: _Session) -> Iterator[Candidate]:
