@@ -84,7 +84,11 @@ def gallery(
 
 def _summary(comparison: Comparison) -> str:
     counts = comparison.counts
-    order = " The lost ones come first, and of those the ones that both models were surest of." if counts.flips > 1 else ""
+    order = (
+        " The lost ones come first, and of those the ones that both models were surest of."
+        if counts.flips > 1
+        else ""
+    )
     return (
         f"{plural(counts.flips, 'answer')} changed: {counts.lost:,} lost (from right to wrong), "
         f"{counts.won:,} won (from wrong to right), {neither(counts):,} with neither right.{order}"
