@@ -11,8 +11,6 @@ import numpy as np
 from edge_runtime.backends import Backend
 from edge_runtime.doctor.subject import Extremes, Floats, observe
 from edge_runtime.doctor.surgery import Affine, Group, QuantizedFile
-from edge_runtime.inspection import TensorInfo
-from edge_runtime.quantization import dequantize
 
 _ROUNDS = 10
 # How much wider a range is tried while it may be too narrow.
@@ -141,12 +139,3 @@ def _next_range(
         )
     change = abs(wanted[0] - now[0]) + abs(wanted[1] - now[1])
     return wanted, change < _SETTLED * width and not cut_off
-
-
-def group_name(file: QuantizedFile, group: Group) -> str:
-    """Return what to call a group: the names of its first tensor in the file, shortened."""
-    tensor: TensorInfo = file.graph.tensors[group.tensors[0]]
-    return tensor.name.rpartition(";")[2] or f"tensor {tensor.index}"
-
-
-__all__ = ["Recalibrated", "affine_for", "dequantize", "group_name", "range_of", "recalibrate"]

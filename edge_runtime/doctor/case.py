@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.backends import Backend
-from edge_runtime.doctor.corrections import Apply
+from edge_runtime.doctor.correction import Apply
 from edge_runtime.doctor.evidence import Score, score
 from edge_runtime.doctor.subject import Floats, Trial
 from edge_runtime.doctor.surgery import QuantizedFile

@@ -4,19 +4,18 @@ A correction turns images as the project feeds them, (N, H, W, C) float32 from 0
 the model may have been made for.
 """
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from itertools import permutations
+from collections.abc import Iterator
 
 import numpy as np
 
+from edge_runtime.doctor.arrangements import arrangements, channel_orders
+from edge_runtime.doctor.correction import Apply, Correction
 from edge_runtime.doctor.subject import Floats
 
-Apply = Callable[[Floats], Floats]
-
+# What undoes a scaling inside the model, the commonest mistake first.
 UNDOING = (
-    "(pixels + 1) × 127.5",
     "pixels × 255",
+    "(pixels + 1) × 127.5",
     "pixels × deviation + mean",
     "pixels × deviation + mean, of 0..1",
 )
@@ -29,41 +28,6 @@ _LAYER = (
     "Remove the extra layer or step from the Keras model (or from the code that prepares the "
     "images), then convert it again with: fmnist-edge convert"
 )
-
-
-@dataclass(frozen=True)
-class Correction:
-    """One cause, and what to do with the images to see whether it is the one.
-
-    Attributes:
-        kind: the family, as in `--json`.
-        cause: what is wrong, as a sentence without a full stop.
-        tried: what is done to the images, for the table.
-        mend: how to mend it for good.
-        apply: from images to the model's input.
-        tone: whether it changes brightness, and not where pixels are.
-        likely: whether people make this mistake; the others are tried when no likely one helps.
-    """
-
-    kind: str
-    cause: str
-    tried: str
-    mend: str
-    apply: Apply
-    tone: bool = True
-    likely: bool = True
-
-
-def both(first: Correction, second: Correction) -> Correction:
-    """Return two corrections as one."""
-    return Correction(
-        f"{first.kind}+{second.kind}",
-        f"{first.cause}; and {second.cause[0].lower()}{second.cause[1:]}",
-        f"{first.tried}, {second.tried}",
-        first.mend if first.mend == second.mend else f"{first.mend} {second.mend}",
-        lambda images: second.apply(first.apply(images)),
-        first.tone and second.tone,
-    )
 
 
 def _linear(gain: object, offset: object) -> Apply:
@@ -79,19 +43,14 @@ def input_corrections(train_images: Floats) -> tuple[Correction, ...]:
             may have been standardized with.
     """
     height, width, channels = train_images.shape[1:]
-    found = [*_tones(train_images), *_arrangements(height, width)]
+    found = [*_tones(train_images), *arrangements(height, width)]
     if channels == 3:
-        found += _channel_orders(height, width)
+        found += channel_orders(height, width)
     return tuple(found)
 
 
 def _tones(images: Floats) -> list[Correction]:
-    """Return the corrections of brightness.
-
-    Those that undo a scaling come with the weakest first: of two that answer alike the stronger one
-    often has the smaller log loss, for networks are seldom trained to the end. Standardizing twice
-    is the rarest and comes last.
-    """
+    """Return the corrections of brightness, those that undo a scaling last."""
     likely = [*_ranges(), *_inversions(), *_shifts(), *_standardized(images)]
     return sorted(likely, key=lambda one: UNDOING.index(one.tried) if one.tried in UNDOING else -1)
 
@@ -219,90 +178,6 @@ def _standardize_each(images: Floats) -> Floats:
     mean, spread = images.mean(axis=axes, keepdims=True), images.std(axis=axes, keepdims=True)
     standardized: Floats = (images - mean) / np.maximum(spread, 1e-3)
     return standardized
-
-
-def _arrangements(height: int, width: int) -> Iterator[Correction]:
-    for kind, name, apply in _moves(height, width):
-        yield Correction(
-            kind,
-            f"The images are {name}",
-            name,
-            "Mend the code that reads the images, or remove the layer that turns them, and convert "
-            "the model again with: fmnist-edge convert",
-            apply,
-            tone=False,
-        )
-
-
-def _moves(height: int, width: int) -> Iterator[tuple[str, str, Apply]]:
-    if height == width:
-        yield "transposed", "transposed (height and width exchanged)", lambda x: x.swapaxes(1, 2)
-    else:
-        yield (
-            "transposed",
-            "transposed (height and width exchanged in memory)",
-            lambda x: x.swapaxes(1, 2).reshape(x.shape),
-        )
-        yield (
-            "transposed",
-            "transposed (rows of the width read as columns of the height)",
-            lambda x: x.reshape(len(x), x.shape[2], x.shape[1], x.shape[3]).swapaxes(1, 2),
-        )
-    yield "mirrored", "mirrored left to right", lambda x: x[:, :, ::-1]
-    yield "upside-down", "upside down", lambda x: x[:, ::-1]
-    yield "rotated", "rotated by 180°", lambda x: x[:, ::-1, ::-1]
-    if height == width:
-        yield "rotated", "rotated by 90° to the left", lambda x: np.rot90(x, -1, (1, 2))
-        yield "rotated", "rotated by 90° to the right", lambda x: np.rot90(x, 1, (1, 2))
-        yield (
-            "transposed",
-            "transposed along the other diagonal",
-            lambda x: x[:, ::-1, ::-1].swapaxes(1, 2),
-        )
-
-
-def _channel_orders(height: int, width: int) -> Iterator[Correction]:
-    mend = (
-        "Give the channels in the order that the model was trained with (OpenCV reads BGR, Pillow "
-        "RGB), or train with images as this dataset has them."
-    )
-    orders = sorted(permutations(range(3)), key=lambda order: order != (2, 1, 0))
-    for order in orders:
-        if order == (0, 1, 2):
-            continue
-        name = "".join("RGB"[channel] for channel in order)
-        yield Correction(
-            "channels",
-            f"The colour channels are mixed up: the model wants {name}, and gets RGB",
-            f"channels in the order {name}",
-            mend,
-            lambda x, order=order: x[..., list(order)],  # type: ignore[misc]
-            tone=False,
-        )
-    yield Correction(
-        "channels",
-        "The colour planes are mixed up: the model wants them one after the other",
-        "channels first",
-        mend,
-        lambda x: np.moveaxis(x, 3, 1).reshape(x.shape),
-        tone=False,
-    )
-    yield Correction(
-        "channels",
-        "The colour planes are mixed up: the model was made for channels in each pixel",
-        "channels last",
-        mend,
-        lambda x: np.moveaxis(x.reshape(len(x), 3, height, width), 1, 3),
-        tone=False,
-    )
-    yield Correction(
-        "channels",
-        "The model was trained on grey images and gets colours",
-        "colours made grey",
-        mend,
-        lambda x: np.repeat(x @ np.array([[0.299], [0.587], [0.114]], np.float32), 3, axis=3),
-        tone=False,
-    )
 
 
 def _number(value: float) -> str:

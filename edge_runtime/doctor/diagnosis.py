@@ -3,22 +3,26 @@
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edge_runtime.backends import Backend
 from edge_runtime.datasets import Dataset
 from edge_runtime.doctor.case import Case, balanced, softmaxes_at_end
 from edge_runtime.doctor.corrections import input_corrections
-from edge_runtime.doctor.evidence import Score, as_probabilities, is_guessing, log_loss
+from edge_runtime.doctor.evidence import Score, is_guessing, log_loss
 from edge_runtime.doctor.findings import Cause, Diagnosis, Figures
 from edge_runtime.doctor.labels import reorder
 from edge_runtime.doctor.outputs import output_fault
-from edge_runtime.doctor.record import Record, fit_images, open_record
+from edge_runtime.doctor.record import Record, fit_images
+from edge_runtime.doctor.session import Candidate
 from edge_runtime.doctor.surgery import INTEGERS, QuantizedFile
-from edge_runtime.doctor.treatment import Candidate, Treatment, treat
+from edge_runtime.doctor.treatment import Treatment, treat
 from edge_runtime.errors import DatasetError
 
 DEFAULT_IMAGES = 500
 _LEAST_IMAGES = 40
+# Mean and deviation of the pixels need no more.
+_FOR_STATISTICS = 200
 
 
 @dataclass(frozen=True)
@@ -58,15 +62,10 @@ def examine(
     count = record.summary.outputs[0].shape[1]
     if count != dataset.class_count:
         return _misfit(name, record, dataset, _class_count(count, dataset))
-    split = dataset.train
-    chosen = balanced(split.labels, size=options.images, seed=options.seed)
-    if len(chosen) < min(_LEAST_IMAGES, 2 * count):
-        raise DatasetError(
-            f"{len(chosen)} training images are too few to tell a mistake from luck; expected "
-            f"{_LEAST_IMAGES} or more. Give a larger --images or another --dataset."
-        )
-    fitted = fit_images(record, split.images[chosen])
-    labels, notes = record.labels_of(split.labels[chosen], dataset)
+    chosen = _choose_images(dataset, count, options)
+    images = dataset.train.images[chosen]
+    fitted = fit_images(record, images)
+    labels, notes = record.labels_of(dataset.train.labels[chosen], dataset)
     case = Case(
         record.data,
         record.summary,
@@ -76,9 +75,9 @@ def examine(
         record.output,
         _quantized(record),
     )
-    causes = [*record.causes(dataset), *fitted.causes]
-    treatment = treat(case, input_corrections(split.images[chosen[:200]].astype(np.float32)))
-    causes += _causes(case, treatment)
+    corrections = input_corrections(fitted.images[:_FOR_STATISTICS].astype(np.float32))
+    treatment = treat(case, corrections)
+    causes = [*record.causes(dataset), *fitted.causes, *_causes(case, treatment)]
     return Diagnosis(
         name,
         record.summary.scheme,
@@ -88,6 +87,17 @@ def examine(
         treatment.attempts,
         (*record.notes, *notes),
     )
+
+
+def _choose_images(dataset: Dataset, class_count: int, options: Options) -> NDArray[np.int64]:
+    chosen = balanced(dataset.train.labels, size=options.images, seed=options.seed)
+    least = max(_LEAST_IMAGES, 2 * class_count)
+    if len(chosen) < least:
+        raise DatasetError(
+            f"{len(chosen)} training images are too few to tell a mistake from luck; expected "
+            f"{least} or more. Give a larger --images or another --dataset."
+        )
+    return chosen
 
 
 def _quantized(record: Record) -> QuantizedFile | None:
@@ -193,6 +203,3 @@ def _class_count(count: int, dataset: Dataset) -> Cause:
         f"The model has {count} classes, the dataset '{dataset.name}' has {dataset.class_count}",
         "Use the dataset that the model was made for (--dataset), or train on this one.",
     )
-
-
-__all__ = ["DEFAULT_IMAGES", "Options", "as_probabilities", "examine", "open_record"]

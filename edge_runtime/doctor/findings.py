@@ -1,6 +1,5 @@
 """What an examination finds, as values."""
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -113,8 +112,3 @@ class Diagnosis:
             **asdict(self),
             "split": "train",
         }
-
-
-def kinds(causes: Sequence[Cause]) -> tuple[str, ...]:
-    """Return the families of the causes, those joined by + taken apart."""
-    return tuple(part for cause in causes for part in cause.kind.split("+"))

@@ -3,11 +3,10 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-import numpy as np
-
 from edge_runtime.doctor.calibration import Recalibrated, range_of, recalibrate
 from edge_runtime.doctor.case import Case, as_fed
-from edge_runtime.doctor.corrections import Correction
+from edge_runtime.doctor.contradictions import stated_wrongly, tensor_fault, where_is
+from edge_runtime.doctor.correction import Correction
 from edge_runtime.doctor.evidence import Score, is_worse
 from edge_runtime.doctor.subject import Trial
 from edge_runtime.doctor.surgery import Affine, Group, QuantizedFile
@@ -16,8 +15,6 @@ from edge_runtime.errors import ModelError
 Proves = Callable[[Score, Score], bool]
 
 _CALIBRATION_IMAGES = 60
-# The bias is stored in steps of input scale × weight scale, exact but for float32's rounding.
-_SCALE_TOLERANCE = 0.01
 # Two calibrations on different training images differ by less than this share of the range.
 _OFF = 0.5
 # Calibration on as few as ten training images cuts off up to 0.3 of a range, and nothing of the
@@ -76,7 +73,7 @@ def repairs(case: Case, before: Score, proves: Proves) -> Iterator[Repair]:
     if file is None:
         return
     contradicted = False
-    for correction, affines in _stated_wrongly(file):
+    for correction, affines in stated_wrongly(file):
         repair = _try(case, before, proves, correction, affines, certain=True)
         if repair:
             contradicted = contradicted or repair.proved or repair.certain
@@ -104,7 +101,7 @@ def _cannot_have_seen(file: QuantizedFile, fit: Fitted) -> bool:
         needed_low, needed_high = range_of(fit.fitted.affines[group.tensors[0]], group.dtype)
         width = max(needed_high - needed_low, 1e-9)
         cut = (max(needed_high - high, 0) + max(low - needed_low, 0)) / width
-        if cut > (_INPUT_CUT if _where(file, group) == "input" else _CUT):
+        if cut > (_INPUT_CUT if where_is(file, group) == "input" else _CUT):
             return True
         free += 1
         wide += high - low > _WIDE * width
@@ -152,70 +149,6 @@ def _try(
     return Repair(correction, trial, after, proves(before, after), certain and not spoils)
 
 
-def _stated_wrongly(file: QuantizedFile) -> Iterator[tuple[Correction, dict[int, Affine]]]:
-    """Yield what contradicts itself in the file, with the number that would agree."""
-    for group in file.groups:
-        if not group.consistent:
-            affine = group.fixed or _agreed(file, group)
-            yield _tensor_fault(file, group, affine), dict.fromkeys(group.tensors, affine)
-    for _, source, weights, bias in file.bias_operators():
-        implied = float(np.median(np.array(bias.scales) / np.array(weights.scales)))
-        owner = file.group_of(source.index)
-        if owner is None or not owner.consistent or implied <= 0:
-            continue
-        if abs(source.scales[0] / implied - 1) > _SCALE_TOLERANCE:
-            affine = Affine(implied, owner.affine.zero_point)
-            yield _tensor_fault(file, owner, affine), dict.fromkeys(owner.tensors, affine)
-    yield from _border_conversions(file)
-    yield from _input_off_the_pixels(file)
-
-
-def _border_conversions(
-    file: QuantizedFile,
-) -> Iterator[tuple[Correction, dict[int, Affine]]]:
-    """Yield conversions between int8 and uint8 at the border that do more than shift by 128."""
-    graph = file.graph
-    for operator in graph.operators:
-        if operator.code.name != "QUANTIZE":
-            continue
-        source, result = operator.inputs[0], operator.outputs[0]
-        groups = file.group_of(source), file.group_of(result)
-        if groups[0] is None or groups[1] is None or groups[1].fixed is not None:
-            continue
-        at_input = source in graph.inputs
-        outer, inner = groups if at_input else groups[::-1]
-        if outer is None or inner is None or {outer.dtype, inner.dtype} != {"int8", "uint8"}:
-            continue
-        shift = 128 if outer.dtype == "uint8" else -128
-        right = Affine(inner.affine.scale, inner.affine.zero_point + shift)
-        same_scale = abs(outer.affine.scale / right.scale - 1) <= _SCALE_TOLERANCE
-        if not (same_scale and outer.affine.zero_point == right.zero_point):
-            yield _tensor_fault(file, outer, right), dict.fromkeys(outer.tensors, right)
-
-
-def _agreed(file: QuantizedFile, group: Group) -> Affine:
-    """Return what an operator with a bias confirms for tensors that should agree, or the last."""
-    for _, source, weights, bias in file.bias_operators():
-        implied = float(np.median(np.array(bias.scales) / np.array(weights.scales)))
-        if source.index in group.tensors and abs(source.scales[0] / implied - 1) < _SCALE_TOLERANCE:
-            return Affine(source.scales[0], source.zero_points[0])
-    last = file.graph.tensors[group.tensors[-1]]
-    return Affine(last.scales[0], last.zero_points[0])
-
-
-def _input_off_the_pixels(
-    file: QuantizedFile,
-) -> Iterator[tuple[Correction, dict[int, Affine]]]:
-    """Yield an input that is as wide as the pixels 0 to 255, and does not lie over them."""
-    group = file.group_of(file.graph.inputs[0]) or next(iter(file.groups), None)
-    if group is None or group.dtype == "int16":
-        return
-    low, high = range_of(group.affine, group.dtype)
-    if abs((high - low) / 255 - 1) < 0.02 and abs(low) > 1.5 * group.affine.scale:
-        affine = Affine(group.affine.scale, int(np.iinfo(group.dtype).min))
-        yield _tensor_fault(file, group, affine), dict.fromkeys(group.tensors, affine)
-
-
 def _single(
     case: Case,
     file: QuantizedFile,
@@ -233,66 +166,19 @@ def _single(
     if len(fit.off) != 1:
         return
     (group,) = fit.off
-    where = _where(file, group)
+    where = where_is(file, group)
     if where == "inner" or not (whole_proved or where == "input"):
         return  # one bad range inside comes from calibration, too
     affine = fit.fitted.affines[group.tensors[0]]
-    correction = _tensor_fault(file, group, affine)
+    correction = tensor_fault(file, group, affine)
     changes = dict.fromkeys(group.tensors, affine)
     repair = _try(case, before, proves, correction, changes, certain=where == "input")
     if repair:
         yield repair
 
 
-def _tensor_fault(file: QuantizedFile, group: Group, right: Affine) -> Correction:
-    where = _where(file, group)
-    same_scale = abs(group.affine.scale / right.scale - 1) < 0.15
-    if same_scale and group.affine.zero_point != right.zero_point:
-        what = "zero-point"
-        detail = f"zero point is {group.affine.zero_point}, and should be {right.zero_point}"
-    else:
-        what = "scale"
-        detail = f"scale is {group.affine.scale:.4g}, and should be about {right.scale:.4g}"
-        if group.affine.zero_point != right.zero_point:
-            detail += f" (zero point {group.affine.zero_point}, should be {right.zero_point})"
-    name = {"input": "The input's", "output": "The output's"}.get(
-        where, f"An inner tensor's ({_name(file, group)})"
-    )
-    return Correction(
-        f"{where}-{what}",
-        f"{name} {detail}",
-        f"{where} {what.replace('-', ' ')} repaired",
-        "Someone changed the file, or a tool wrote it wrongly. Convert the model again: "
-        "fmnist-edge convert",
-        as_fed,
-        tone=False,
-    )
-
-
-def _where(file: QuantizedFile, group: Group) -> str:
-    graph = file.graph
-    producers = graph.producers()
-    inputs, outputs = set(graph.inputs), set(graph.outputs)
-    # A conversion at the border belongs to the input or the output.
-    for index in group.tensors:
-        maker = producers.get(index)
-        if maker and maker.code.name == "QUANTIZE" and maker.inputs[0] in graph.inputs:
-            inputs.add(index)
-    for operator in graph.operators:
-        if operator.code.name in ("QUANTIZE", "DEQUANTIZE") and operator.outputs[0] in outputs:
-            outputs.add(operator.inputs[0])
-    if inputs & set(group.tensors):
-        return "input"
-    return "output" if outputs & set(group.tensors) else "inner"
-
-
-def _name(file: QuantizedFile, group: Group) -> str:
-    name = file.graph.tensors[group.tensors[0]].name
-    return name.partition(";")[0] or f"tensor {group.tensors[0]}"
-
-
 def _calibration(case: Case, file: QuantizedFile, fit: Fitted) -> Correction:
-    group = next((one for one in file.groups if _where(file, one) == "input"), None)
+    group = next((one for one in file.groups if where_is(file, one) == "input"), None)
     guess = "images unlike the training images (noise, for example)"
     if group is not None:
         high = max(map(abs, range_of(group.affine, group.dtype)))

@@ -5,47 +5,24 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from edge_runtime.doctor.calibration import recalibrate
 from edge_runtime.doctor.case import Case, as_fed
-from edge_runtime.doctor.corrections import UNDOING, Apply, Correction, both
+from edge_runtime.doctor.correction import Apply, Correction, both
+from edge_runtime.doctor.corrections import UNDOING
 from edge_runtime.doctor.evidence import (
     Score,
-    calms,
     can_be_restored,
     is_worse,
     loses_more,
-    restores,
 )
-from edge_runtime.doctor.findings import Attempt, Figures
+from edge_runtime.doctor.findings import Attempt
 from edge_runtime.doctor.labels import Relabelling, relabellings
 from edge_runtime.doctor.ranges import repairs
+from edge_runtime.doctor.session import SCREENING_IMAGES, Candidate, Session
 from edge_runtime.doctor.subject import Floats, Trial
-from edge_runtime.errors import ModelError
 
-# Enough to tell a hopeless correction from one worth all images.
-SCREENING_IMAGES = 120
-_CALIBRATION_IMAGES = 20
 _HARDLY_RIGHT = 0.5
+_ALMOST = 0.985
 _WEAK_GAINS = (4, 12, 32)
-# A screened correction goes on if it is at most so much less accurate than the model as it is.
-_SCREEN_SLACK = 0.03
-
-
-@dataclass(frozen=True, eq=False)
-class Candidate:
-    """A cause with what its correction achieves.
-
-    Attributes:
-        correction: the cause.
-        trial: the copy of the model that it was tried on.
-        score: on all images, or on the first for one that was given up early.
-        relabelled: the permutation of the labels that is part of it.
-    """
-
-    correction: Correction
-    trial: Trial
-    score: Score
-    relabelled: Relabelling | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,67 +40,11 @@ class Treatment:
     attempts: tuple[Attempt, ...]
 
 
-class _Session:
-    """One examination's trials, with the list of what was tried."""
-
-    def __init__(self, case: Case, before: Score) -> None:
-        self.case = case
-        self.before = before
-        self.screening = case.first(SCREENING_IMAGES)
-        self.attempts: list[Attempt] = []
-        self.certain: list[Candidate] = []  # what the file itself proves, harmless or not
-        self._recalibrated: dict[str, Trial | None] = {}
-
-    def try_on(
-        self, correction: Correction, trial: Trial, before: Score | None = None
-    ) -> Candidate | None:
-        """Return the candidate if it is proved; a hopeless one is given up early."""
-        before = before or self.before
-        screened = self.screening.score(trial, correction.apply)
-        floor = before.right[: screened.total].mean() - _SCREEN_SLACK
-        worth_it = bool(screened.accuracy > max(floor, self.case.chance))
-        full = self.case.score(trial, correction.apply) if worth_it else screened
-        # Any weaker contrast calms a model; only a likely mistake may be named for that.
-        proved = worth_it and (
-            self.proves(before, full)
-            if correction.likely
-            else restores(before, full, tries=100, chance=self.case.chance)
-        )
-        self.note(correction, full, proved)
-        return Candidate(correction, trial, full) if proved else None
-
-    def proves(self, before: Score, after: Score) -> bool:
-        """Return whether a correction is proved; the rules are those of `evidence`."""
-        tries = max(100, 2 * len(self.attempts))
-        chance = self.case.chance
-        return restores(before, after, tries=tries, chance=chance) or calms(
-            before, after, chance=chance
-        )
-
-    def note(self, correction: Correction, score: Score, proved: bool) -> None:
-        figures = Figures(score.count, score.total)
-        self.attempts.append(Attempt(correction.kind, correction.tried, figures, proved))
-
-    def recalibrated(self, correction: Correction) -> Trial | None:
-        """Return a copy whose ranges were fitted to the corrected images, made once for each."""
-        if correction.tried not in self._recalibrated:
-            trial = None
-            if self.case.file is not None:
-                images = self.case.inputs(correction.apply, _CALIBRATION_IMAGES)
-                try:
-                    fitted = recalibrate(self.case.file, self.case.backend, images)
-                    trial = self.case.trial(fitted.data)
-                except ModelError:
-                    trial = None
-            self._recalibrated[correction.tried] = trial
-        return self._recalibrated[correction.tried]
-
-
 def treat(case: Case, corrections: Sequence[Correction]) -> Treatment:
     """Try everything and return what helps most, the simplest of what helps equally."""
     trial = case.trial()
     before = case.score(trial)
-    session = _Session(case, before)
+    session = Session(case, before)
     likely = [one for one in corrections if one.likely]
     found = _singles(session, trial, likely)
     if not found and len(likely) < len(corrections):
@@ -140,7 +61,7 @@ def treat(case: Case, corrections: Sequence[Correction]) -> Treatment:
 
 
 def _singles(
-    session: _Session,
+    session: Session,
     trial: Trial | None,
     corrections: Sequence[Correction],
     *,
@@ -173,7 +94,7 @@ def _choose(found: Sequence[Candidate]) -> Candidate | None:
     return next(one for one in good if not loses_more(one.score, calmest.score))
 
 
-def _at_weak_contrast(session: _Session, best: Candidate, found: Sequence[Candidate]) -> Candidate:
+def _at_weak_contrast(session: Session, best: Candidate, found: Sequence[Candidate]) -> Candidate:
     """Return which of the corrections that undo a scaling has the right offset.
 
     A network with few biases answers alike at any contrast, so that several of them fit. With
@@ -183,10 +104,16 @@ def _at_weak_contrast(session: _Session, best: Candidate, found: Sequence[Candid
     rivals = [one for one in rivals if not is_worse(one.score, best.score)]
     if best not in rivals or len(rivals) < 2:
         return best
-    return max(rivals, key=lambda one: _seen_at_weak_contrast(session, one))
+    seen = [_seen_at_weak_contrast(session, one) for one in rivals]
+    fitting = [one for one, count in zip(rivals, seen, strict=True) if count >= _ALMOST * max(seen)]
+    return best if best in fitting else min(fitting, key=_commonness)
 
 
-def _seen_at_weak_contrast(session: _Session, candidate: Candidate) -> int:
+def _commonness(one: Candidate) -> int:
+    return UNDOING.index(one.correction.tried.partition(", ranges")[0])
+
+
+def _seen_at_weak_contrast(session: Session, candidate: Candidate) -> int:
     """Return how many answers stay right when the images have a fraction of their contrast."""
     black = session.case.inputs(lambda images: candidate.correction.apply(images * 0), 1)
     right = 0
@@ -204,7 +131,7 @@ def _weak(gain: float, black: Floats) -> Apply:
     return lambda images: images * np.float32(gain) + black
 
 
-def _repaired(session: _Session) -> Iterator[Candidate]:
+def _repaired(session: Session) -> Iterator[Candidate]:
     if session.case.file is None:
         return
     for repair in repairs(session.case, session.before, session.proves):
@@ -216,7 +143,7 @@ def _repaired(session: _Session) -> Iterator[Candidate]:
             session.certain.append(candidate)
 
 
-def _fed(session: _Session, trial: Trial, corrections: Sequence[Correction]) -> Iterator[Candidate]:
+def _fed(session: Session, trial: Trial, corrections: Sequence[Correction]) -> Iterator[Candidate]:
     for correction in corrections:
         inputs = session.case.inputs(correction.apply, SCREENING_IMAGES)
         if trial.can_hold(inputs):
@@ -225,7 +152,7 @@ def _fed(session: _Session, trial: Trial, corrections: Sequence[Correction]) -> 
                 yield candidate
 
 
-def _fed_recalibrated(session: _Session, corrections: Sequence[Correction]) -> Iterator[Candidate]:
+def _fed_recalibrated(session: Session, corrections: Sequence[Correction]) -> Iterator[Candidate]:
     for correction in corrections:
         fitted = session.recalibrated(correction)
         if fitted is not None:
@@ -236,7 +163,7 @@ def _fed_recalibrated(session: _Session, corrections: Sequence[Correction]) -> I
 
 
 def _relabelled(
-    session: _Session,
+    session: Session,
     trial: Trial,
     before: Score,
     now: Score,
@@ -253,7 +180,7 @@ def _relabelled(
             yield Candidate(cause, trial, relabelled.score, relabelled)
 
 
-def _pairs(session: _Session, trial: Trial, corrections: Sequence[Correction]) -> list[Candidate]:
+def _pairs(session: Session, trial: Trial, corrections: Sequence[Correction]) -> list[Candidate]:
     tones = [one for one in corrections if one.tone]
     moves = [one for one in corrections if not one.tone]
     found: list[Candidate] = []
@@ -274,7 +201,7 @@ def _pairs(session: _Session, trial: Trial, corrections: Sequence[Correction]) -
     return found
 
 
-def _improved(session: _Session, best: Candidate, corrections: Sequence[Correction]) -> Candidate:
+def _improved(session: Session, best: Candidate, corrections: Sequence[Correction]) -> Candidate:
     """Return the best candidate, with a second correction where one improves it as clearly."""
     found: list[Candidate] = []
     if best.relabelled is None:
