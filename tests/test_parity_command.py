@@ -238,12 +238,17 @@ def test_a_chain_of_predictions_needs_no_run(
     assert "data:image/png" in page  # the sample's pictures are at hand without a run
 
 
+@pytest.mark.parametrize(
+    "source",
+    [lambda run: ("--dataset", "sample"), lambda run: ("--runs-dir", run.parent)],
+    ids=["dataset", "images of the run"],
+)
 def test_the_keras_model_itself_can_begin_the_chain(
-    cli: Cli, run_folder: Path, tmp_path: Path
+    cli: Cli, run_folder: Path, tmp_path: Path, source: Callable[[Path], tuple[object, ...]]
 ) -> None:
     models = [run_folder / name for name in ("model.keras", "float32.tflite", "int8.tflite")]
-    options = ("--dataset", "sample", "--out", tmp_path, "--json")
-    done = cli("parity", *models, *options)
+    images = source(run_folder)
+    done = cli("parity", *models, *images, "--out", tmp_path, "--json")
     assert done.code == 0, done.err
     assert [name for _, name, _ in chain_of(done)] == ["conversion", "quantization"]
     assert json.loads(done.out)["steps"][0]["flip_count"] == 0

@@ -69,7 +69,7 @@ def build_chain(given: Sequence[Link], reference: Link | None, run: Run | None) 
         RunError: the run has no converted models.
     """
     first = [reference] if reference else []
-    if run is None:
+    if run is None or not needs_run(given, reference):
         return _each_once([*first, *given])
     first = first or [open_link(run.predictions_path)]
     if not given:
