@@ -109,3 +109,21 @@ def softmaxes_at_end(case: Case) -> int:
         count += name == "SOFTMAX"
         index = producer.inputs[0]
     return count
+
+
+def shifts_its_input(case: Case) -> bool:
+    """Return whether the graph adds to its input before the first operator with weights.
+
+    A shift that a convolution or a batch norm has absorbed cannot be seen.
+    """
+    graph = QuantizedFile(case.data).graph
+    reached = set(graph.inputs)
+    for operator in graph.operators:
+        if not reached & set(operator.inputs):
+            continue
+        if operator.code.name in ("ADD", "SUB"):
+            return True
+        if operator.code.name not in ("QUANTIZE", "DEQUANTIZE", "MUL", "RESHAPE", "TRANSPOSE"):
+            return False
+        reached.update(operator.outputs)
+    return False

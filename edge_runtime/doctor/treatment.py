@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from edge_runtime.doctor.case import Case, as_fed
+from edge_runtime.doctor.case import Case, as_fed, shifts_its_input
 from edge_runtime.doctor.correction import Apply, Correction, both
 from edge_runtime.doctor.corrections import UNDOING
 from edge_runtime.doctor.evidence import (
@@ -106,7 +106,9 @@ def _at_weak_contrast(session: Session, best: Candidate, found: Sequence[Candida
         return best
     seen = [_seen_at_weak_contrast(session, one) for one in rivals]
     fitting = [one for one, count in zip(rivals, seen, strict=True) if count >= _ALMOST * max(seen)]
-    return best if best in fitting else min(fitting, key=_commonness)
+    if shifts_its_input(session.case):  # then what only scales is not the whole of it
+        fitting = [one for one in fitting if not one.correction.tried.startswith("pixels × 255")]
+    return min(fitting, key=_commonness, default=best)
 
 
 def _commonness(one: Candidate) -> int:
