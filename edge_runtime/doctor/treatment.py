@@ -21,7 +21,8 @@ from edge_runtime.doctor.session import SCREENING_IMAGES, Candidate, Session
 from edge_runtime.doctor.subject import Floats, Trial
 
 _HARDLY_RIGHT = 0.5
-_ALMOST = 0.985
+# Out of three times as many images as are screened; fewer are luck.
+_ALMOST = 6
 _WEAK_GAINS = (4, 12, 32)
 
 
@@ -105,7 +106,7 @@ def _at_weak_contrast(session: Session, best: Candidate, found: Sequence[Candida
     if best not in rivals or len(rivals) < 2:
         return best
     seen = [_seen_at_weak_contrast(session, one) for one in rivals]
-    fitting = [one for one, count in zip(rivals, seen, strict=True) if count >= _ALMOST * max(seen)]
+    fitting = [one for one, count in zip(rivals, seen, strict=True) if count >= max(seen) - _ALMOST]
     if shifts_its_input(session.case):  # then what only scales is not the whole of it
         fitting = [one for one in fitting if not one.correction.tried.startswith("pixels × 255")]
     return min(fitting, key=_commonness, default=best)
