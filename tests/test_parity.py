@@ -294,6 +294,60 @@ def test_an_answer_that_came_back_is_no_flip():
     assert [(flip.image, flip.blame) for flip in report.comparisons[1].flips] == [(0, "conversion")]
 
 
+@given(st.permutations(range(3)))
+def test_a_device_is_held_to_its_host_in_whatever_order_the_files_are_named(order):
+    keras, *others = chain(int8_pi=60)
+    report = compare(keras, [others[index] for index in order])
+    assert steps(report) == [
+        ("conversion", "keras", "float32"),
+        ("quantization", "float32", "int8"),
+        ("runtime or CPU", "int8", "int8-pi"),
+    ]
+    assert "To blame is runtime or CPU" in report.verdict
+
+
+def test_each_of_two_devices_is_held_to_the_host_and_not_to_the_other():
+    keras, float32, int8, device = chain()
+    details = {**device.details, "model": "int8-pi-5", "cpu": "Cortex-A76"}
+    report = compare(keras, [float32, int8, device, replace(device, details=details)])
+    assert [step.before_model for step in report.steps] == ["keras", "float32", "int8", "int8"]
+    assert [item.is_last for item in report.comparisons] == [False, False, True, True]
+
+
+def test_a_second_run_on_a_device_is_held_to_the_first():
+    keras, float32, int8, device = chain()
+    details = {**device.details, "model": "built-in", "kernels": "built-in"}
+    report = compare(keras, [float32, int8, device, replace(device, details=details)])
+    assert steps(report)[-1] == ("runtime or CPU", "int8-pi", "built-in")
+
+
+def test_a_file_that_was_rebuilt_on_a_device_is_held_to_its_like_on_the_host():
+    keras, float32, int8, device = chain()
+    device = replace(device, details={**device.details, "model_sha256": "z"})
+    other = replace(device, details={**device.details, "model": "int8-pi-5", "cpu": "Cortex-A76"})
+    report = compare(keras, [float32, int8, device, other])
+    assert [step.before_model for step in report.steps[2:]] == ["int8", "int8"]
+    assert report.steps[2].name == "quantization and runtime or CPU"
+
+
+def test_what_only_a_device_has_run_may_have_been_harmed_there_too():
+    keras, _, _, device = chain(int8_pi=60)
+    keras = replace(keras, details={**keras.details, "machine": "x86_64"})
+    report = compare(keras, [device])
+    assert "To blame is conversion, quantization and runtime or CPU (" in report.verdict
+    assert report.verdict.endswith("Add predictions of what lies between to tell these apart.")
+
+
+def test_a_step_of_which_nothing_is_recorded_is_not_called_another():
+    labels = np.arange(COUNT) % 3
+    models = [answering(labels, labels, "a"), answering(np.roll(labels, 1), labels, "b")]
+    report = compare(models[0], models[1:])
+    assert "To blame is what lies between a and b, which their files do not say:" in report.verdict
+    keras, float32, int8, _ = chain()
+    board = answering(labels, labels, "board")
+    assert compare(keras, [float32, int8, board]).steps[-1].name == "runtime or CPU"
+
+
 def test_several_quantized_models_share_the_float_model_before_them():
     keras, float32, int8, device = chain(float32=5)
     dynamic = replace(

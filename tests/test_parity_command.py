@@ -175,8 +175,9 @@ def test_models_of_the_same_name_are_told_apart(
     options = ("--runs-dir", run_folder.parent, "--out", "out", "--json")
     done = cli("parity", "a/m.tflite", "b/m.tflite", *options)
     assert done.code == 0, done.err
-    # b/m is the run's float32.tflite under another name, so that is not put before them.
-    assert [item["model"] for item in json.loads(done.out)["comparisons"]] == ["a/m", "b/m"]
+    # b/m is the run's float32.tflite under another name, so that is not put before them; it comes
+    # before the quantized model, though it was named after it.
+    assert [item["model"] for item in json.loads(done.out)["comparisons"]] == ["b/m", "a/m"]
     stored = sorted(path.name for path in (tmp_path / "out").glob("*.npz"))
     assert stored == ["a-m.predictions.npz", "b-m.predictions.npz"]
 
@@ -236,6 +237,35 @@ def test_a_chain_of_predictions_needs_no_run(
     ]
     page = (tmp_path / "parity" / "report.html").read_text()
     assert "data:image/png" in page  # the sample's pictures are at hand without a run
+
+
+def test_the_full_model_begins_the_chain_wherever_it_is_named(
+    cli: Cli, run_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    stored = [run_folder / "parity" / f"{name}.predictions.npz" for name in ("int8", "float32")]
+    done = cli("parity", *stored, run_folder / "full.predictions.npz", "--json")
+    assert [name for _, name, _ in chain_of(done)] == ["conversion", "quantization"]
+
+
+def test_a_file_that_is_named_twice_is_refused(
+    cli: Cli, run_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    full = run_folder / "full.predictions.npz"
+    done = cli("parity", full, run_folder / ".." / run_folder.name / full.name)
+    assert done.code == 1
+    assert "is named twice; a model compared with itself proves nothing" in done.err
+    assert not any(tmp_path.iterdir())
+
+
+def test_a_hash_that_is_no_text_is_no_hash_of_the_run(
+    cli: Cli, run_folder: Path, on_device: Path, tmp_path: Path
+) -> None:
+    odd = tmp_path / "odd.predictions.npz"
+    Predictions.load(on_device).with_details(model_sha256=["a", {}]).save(odd)
+    done = cli("parity", odd, "--runs-dir", run_folder.parent, "--out", tmp_path, "--json")
+    assert done.code == 0, done.err
 
 
 @pytest.mark.parametrize(

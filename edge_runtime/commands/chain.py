@@ -33,11 +33,17 @@ class Link:
         return model_stem(self.path)
 
     @property
+    def is_keras(self) -> bool:
+        """Whether it is a full model for certain."""
+        if self.predictions is None:
+            return self.path.suffix.lower() == ".keras"
+        return self.predictions.details.get("scheme") == "keras"
+
+    @property
     def may_be_full(self) -> bool:
         """Whether it can be the full model: Keras, or predictions that do not say otherwise."""
-        if self.predictions is None:
-            return self.path.suffix == ".keras"
-        return self.predictions.details.get("scheme") in ("keras", None)
+        unknown = self.predictions and self.predictions.details.get("scheme") is None
+        return self.is_keras or bool(unknown)
 
 
 def open_link(path: Path) -> Link:
@@ -51,6 +57,22 @@ def open_link(path: Path) -> Link:
     if not path.exists():
         raise PredictionsError(f"{path}: there is no such model or predictions file.")
     return Link(path)
+
+
+def open_links(paths: Sequence[Path]) -> list[Link]:
+    """Return the links of several files, the full model first if it is among them.
+
+    Raises:
+        PredictionsError: a file is missing, cannot be read, or is named twice.
+    """
+    named = [path.resolve() for path in paths]
+    for path, resolved in zip(paths, named, strict=True):
+        if named.count(resolved) > 1:
+            raise PredictionsError(
+                f"{path} is named twice; a model compared with itself proves nothing, so name each "
+                "once."
+            )
+    return sorted((open_link(path) for path in paths), key=lambda link: not link.is_keras)
 
 
 def needs_run(given: Sequence[Link], reference: Link | None) -> bool:
@@ -88,7 +110,8 @@ def _converted(run: Run) -> list[Link]:
 
 def _between(given: Sequence[Link], run: Run) -> list[Link]:
     here = {_file_sha256(link.path) for link in given if link.predictions is None}
-    elsewhere = {link.predictions.details.get("model_sha256") for link in given if link.predictions}
+    # A list: in a file that somebody made by hand it may be anything.
+    elsewhere = [link.predictions.details.get("model_sha256") for link in given if link.predictions]
     hashes = {path: _file_sha256(path) for path in run.converted_models()}
     return [
         Link(path)

@@ -9,7 +9,7 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.commands.chain import Link, build_chain, complete, needs_run, open_link
+from edge_runtime.commands.chain import Link, build_chain, complete, needs_run, open_links
 from edge_runtime.console import (
     Console,
     dataset_options,
@@ -106,7 +106,7 @@ def parity(
     """Prove that converted models answer like the full one, or say which step is to blame.
 
     MODEL is a .keras, a .tflite, a bundle, or what `fmnist-edge predict` stored, here or on a
-    device. Several that begin with the full model are a chain: Keras, the float .tflite, the
+    device. Several with the full model among them are a chain: Keras, the float .tflite, the
     quantized one, and what the device said. Otherwise the run's full model and what lies between
     come before them; without any MODEL all that was converted in the run is compared. TensorFlow
     is not needed unless a .keras must be run.
@@ -121,8 +121,8 @@ def parity(
         return _write_contract(console, force)
     contract = _contract(contract_path, max_drop)
     refuse_options_without_dataset(dataset_choice)
-    given = [open_link(path) for path in dict.fromkeys(models)]
-    full = open_link(reference) if reference else None
+    given = open_links(models)
+    full = open_links([reference])[0] if reference else None
     run = _run(given, full, dataset_choice["dataset"], runs_dir, run_name)
     links = build_chain(given, full, run)
     folder = out or (run.parity_folder if run else Path("parity"))
@@ -133,8 +133,8 @@ def parity(
     report = compare(chain[0], chain[1:], contract=contract)
     pictures = _pictures(report.reference, dataset)
     documents = _render(report, pictures, formats or ("html", "json"))
-    folder.mkdir(parents=True, exist_ok=True)
     made = [new for old, new in zip(links, chain, strict=True) if old.predictions is None]
+    folder.mkdir(parents=True, exist_ok=True)
     for predictions, name in zip(made, _file_names(made), strict=True):
         predictions.save(folder / name)
     for name, text in documents.items():

@@ -10,7 +10,8 @@ from edge_runtime.metrics import PairedCounts, count_pairs
 from edge_runtime.parity.checks import Check, Decision, check_budgets, check_margins, worst
 from edge_runtime.parity.contract import Contract
 from edge_runtime.parity.flips import Flip, find_flips
-from edge_runtime.parity.steps import Step, StepKind, changes, predecessors, step_kinds
+from edge_runtime.parity.order import in_order, predecessors
+from edge_runtime.parity.steps import Step, StepKind, changes, step_kinds
 from edge_runtime.parity.verdict import verdict_sentence
 from edge_runtime.predictions import Predictions, aligned
 
@@ -73,7 +74,7 @@ class ParityReport:
 
     Attributes:
         reference: the full model's predictions.
-        comparisons: one for each converted model, in the order in which they were given.
+        comparisons: one for each converted model, in the order of the chain.
         steps: what lies between the predictions; the step at index i leads to comparison i.
         step_checks: for each step the contract's demands on it alone.
         contract: what was demanded.
@@ -133,8 +134,9 @@ def compare(
 
     Args:
         reference: the full model's predictions.
-        candidates: the converted models', in the order in which one was made from the other; rows
-            may be in another order than the reference's.
+        candidates: the converted models'. Where each says what it is they are put in order, a
+            device after its host; otherwise they are taken as made one from the other. Rows may be
+            in another order than the reference's.
         contract: what is demanded; by default at most one point of accuracy lost.
         max_drop: instead of a contract, the drop in accuracy that is allowed, above 0 to 1.
 
@@ -147,7 +149,7 @@ def compare(
     contract = contract or Contract()
     if max_drop is not None:
         contract = replace(contract, margins=replace(contract.margins, accuracy=max_drop))
-    named = _distinctly_named([reference, *candidates])
+    named = _distinctly_named(in_order([reference, *candidates]))
     everything = [named[0], *(aligned(named[0], candidate) for candidate in named[1:])]
     before = predecessors(everything)
     steps = tuple(

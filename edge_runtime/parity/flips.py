@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.parity.steps import STEP_NAMES, Step
+from edge_runtime.parity.steps import STEP_NAMES, Step, joined_names
 from edge_runtime.predictions import Predictions
 
 Effect = Literal["lost", "won", "neither right"]
@@ -113,4 +113,4 @@ def _blame(step: Step, before: Predictions, after: Predictions, image: int) -> s
     differing = before.input_sha256 != after.input_sha256
     if differing[image] or not differing.any():
         return STEP_NAMES["preprocessing"]
-    return " and ".join(STEP_NAMES[kind] for kind in step.kinds if kind != "preprocessing")
+    return joined_names([kind for kind in step.kinds if kind != "preprocessing"])

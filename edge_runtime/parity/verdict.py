@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from edge_runtime.metrics import decimals_for
 from edge_runtime.parity.checks import Check, Decision
+from edge_runtime.parity.steps import NOT_RECORDED
 from edge_runtime.wording import (
     about,
     decimals_beside,
@@ -147,14 +148,22 @@ def _blame(report: "ParityReport") -> str:
         return ""
     item = min(broken, key=lambda item: item.counts.accuracy_difference)
     name, count = _blamed(item)
+    blamed = next((step for step in report.path(item) if step.name == name), None)
     lost = [flip for flip in item.flips if flip.effect == "lost"]
     among = f"{len(lost or item.flips):,} {'lost' if lost else 'changed'}"
     answers = "answer" if len(lost or item.flips) == 1 else "answers"
-    changed = next((step.changed for step in report.path(item) if step.name == name), "")
-    where = f" ({changed})" if changed else ""
+    where = f"{name} ({blamed.changed})" if blamed else name
+    if blamed and blamed.changed == NOT_RECORDED:
+        where = (
+            f"what lies between {called(blamed.before_model)} and {called(blamed.after_model)}, "
+            "which their files do not say"
+        )
+    apart = ""
+    if blamed and len(blamed.kinds) > 1 and name == blamed.name:
+        apart = " Add predictions of what lies between to tell these apart."
     return (
-        f"To blame is {name}{where}: {count:,} of the {among} {answers} of "
-        f"{called(item.model)} arose there."
+        f"To blame is {where}: {count:,} of the {among} {answers} of {called(item.model)} arose "
+        f"there.{apart}"
     )
 
 
