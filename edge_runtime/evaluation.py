@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from edge_runtime.backends import Backend, Kernels, choose_backend
 from edge_runtime.classifier import Classifier
 from edge_runtime.datasets import Dataset, Split, image_hashes
-from edge_runtime.errors import DatasetError, MissingDependencyError
+from edge_runtime.errors import DatasetError, MissingDependencyError, ModelError
 from edge_runtime.images import Preprocessing
 from edge_runtime.machine import machine_details
 from edge_runtime.manifest import model_stem, read_model
@@ -219,6 +219,9 @@ def _predictor(path: Path) -> Callable[..., Predictions] | None:
     """Return what predicts with files of another kind, by their suffix; None for .tflite."""
     kind = path.suffix.removeprefix(".").lower()
     for point in importlib.metadata.entry_points(group=_ENTRY_POINTS, name=kind):
+        if not path.exists():
+            # Said here, since the import takes seconds.
+            raise ModelError(f"{path}: there is no such model file; expected a .{kind} file.")
         try:
             with native_messages_silenced():
                 predictor: Callable[..., Predictions] = point.load()

@@ -72,6 +72,8 @@ class Predictions:
         if inputs is None:
             object.__setattr__(self, "input_sha256", self.image_sha256)
         count, classes = len(self.labels), len(self.class_names)
+        if self.labels.shape != (count,):
+            raise PredictionsError(f"Expected one label for each image, got {self.labels.shape}.")
         hashes = self.image_sha256.shape, self.input_sha256.shape
         if self.probabilities.shape != (count, classes) or hashes != ((count,), (count,)):
             raise PredictionsError(
@@ -146,6 +148,9 @@ class Predictions:
                 if version not in (1, SCHEMA_VERSION):
                     raise ValueError(f"its schema version is {version}")
                 inputs = "image_sha256" if version == 1 else "input_sha256"
+                kinds = arrays["probabilities"].dtype.kind, arrays["labels"].dtype.kind
+                if kinds[0] != "f" or kinds[1] not in "iu":
+                    raise ValueError("its probabilities or its labels are of another type")
                 return cls(
                     probabilities=arrays["probabilities"].astype(np.float32),
                     labels=arrays["labels"].astype(np.int64),
@@ -234,7 +239,7 @@ def _refuse_other_classes(reference: Predictions, candidate: Predictions, pair: 
 def _different_images(reference: Predictions, candidate: Predictions, pair: str) -> str:
     parts = [
         f"{len(missing)} of {len(one)} are only in {one.model} (the first is number {missing[0]}, "
-        f"{one.image_sha256[missing[0]].decode()[:12]}…)"
+        f"{one.image_sha256[missing[0]].decode(errors='replace')[:12]}…)"
         for one, other in ((reference, candidate), (candidate, reference))
         if (missing := _only_in(one, other))
     ]

@@ -135,6 +135,8 @@ def a_lone_array():
         npz(header=header(class_names=7)),
         npz(labels=np.array(["cat", "dog"])),
         npz(labels=np.array(0)),
+        npz(labels=np.array([0.7, 1.2])),
+        npz(probabilities=np.full((2, 3), 1 / 3, complex)),
         npz(probabilities=np.array(["a", "b"])),
         npz(image_sha256=np.array(["ä", "ö"])),
     ],
@@ -230,6 +232,7 @@ def test_int8_probabilities_may_miss_a_sum_of_one_by_their_steps():
         ({"probabilities": np.full(6, 1 / 3, np.float32)}, r"Expected .*\(2, 3\)"),
         ({"image_sha256": np.array([b"a" * 64])}, "2 image hashes, got"),
         ({"input_sha256": np.array([b"a" * 64])}, r"of the inputs \(1,\)"),
+        ({"labels": np.array([[0], [1]])}, r"Expected one label for each image, got \(2, 1\)"),
         ({"labels": np.array([0, 3])}, "Labels must be 0 to 2"),
         ({"labels": np.array([-1, 0])}, "Labels must be 0 to 2"),
         (
@@ -386,6 +389,12 @@ def test_the_same_pixels_under_another_name_are_an_older_file():
     old = predictions(image_sha256=pixels, input_sha256=pixels)
     with pytest.raises(PredictionsError, match="did not name picture files: make it again"):
         aligned(predictions(input_sha256=pixels), old)
+
+
+def test_hashes_that_are_no_text_are_told_apart_all_the_same():
+    foreign = predictions(image_sha256=np.array([b"\xff" * 9, b"\xfe" * 9]))
+    with pytest.raises(PredictionsError, match="are about different images"):
+        aligned(foreign, predictions())
 
 
 def test_the_machine_is_named_in_words_that_json_can_hold():
