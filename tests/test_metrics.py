@@ -264,6 +264,16 @@ def test_the_interval_of_the_calibration_difference_is_that_of_a_bootstrap():
     assert (low, high) == pytest.approx(tuple(expected), abs=0.25 * (high - low))
 
 
+def test_a_few_images_without_a_change_do_not_show_that_calibration_stays():
+    probabilities = np.tile(np.array([0.75, 0.25], np.float32), (200, 1))
+    labels = np.zeros(200, int)
+    for count, half in ((1, 0.9239), (200, 0.01372)):
+        counts = count_pairs(probabilities[:count], probabilities[:count], labels[:count])
+        interval = counts.joint_calibration.ece_difference_interval()
+        # By hand: 1.96 √(2 / (n + 2) / (n + 2)).
+        assert interval == pytest.approx((-half, half), abs=1e-4)
+
+
 def test_a_threshold_accepts_what_is_at_least_as_sure():
     confidences = np.array([0.5, 0.7, 0.8, 0.8, 0.95, 1.0], np.float32)
     reference = np.stack([confidences, 1 - confidences], axis=1)
