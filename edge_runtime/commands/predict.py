@@ -60,7 +60,7 @@ from edge_runtime.runs import find_run, open_run
     show_default=True,
     help="auto uses XNNPACK where it can, built-in never; reference is slow and plain.",
 )
-@click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True)
+@click.option("--threads", type=click.IntRange(1, 256), default=1, show_default=True)
 @json_option
 @talk_options
 @click.pass_context
