@@ -348,6 +348,20 @@ def test_a_step_of_which_nothing_is_recorded_is_not_called_another():
     assert compare(keras, [float32, int8, board]).steps[-1].name == "runtime or CPU"
 
 
+def test_a_run_of_the_same_file_says_where_it_was_if_that_is_known():
+    keras, float32, int8, _ = chain()
+    again = replace(int8, details={**int8.details, "model": "again"})
+    nowhere = replace(int8, details={"model": "n", "scheme": "int8", "model_sha256": "c"})
+    report = compare(keras, [float32, int8, again])
+    assert report.steps[-1].changed == "a second run"
+    report = compare(keras, [float32, int8, nowhere])
+    assert report.steps[-1].changed == "a run on a machine that is not recorded"
+    here, there = (
+        replace(keras, details={**keras.details, "model": name, "machine": name}) for name in "ab"
+    )
+    assert compare(here, [there]).steps[0].changed == "a → b"
+
+
 def test_several_quantized_models_share_the_float_model_before_them():
     keras, float32, int8, device = chain(float32=5)
     dynamic = replace(

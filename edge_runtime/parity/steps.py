@@ -132,7 +132,7 @@ def changes(before: Predictions, after: Predictions) -> str:
         schemes = old.get("scheme"), new.get("scheme")
         same = schemes[0] == schemes[1] and schemes[0] is not None
         found.append(f"another {schemes[0]} file" if same else _arrow(*schemes))
-    if old.get("scheme") not in _FULL_SCHEMES:
+    if old.get("scheme") not in _FULL_SCHEMES or same_file(old, new):
         moved = moves(old, new)
         if "backend" in moved or "backend_version" in moved:
             runtimes = [_joined(details, ("backend", "backend_version")) for details in (old, new)]
@@ -151,7 +151,8 @@ def changes(before: Predictions, after: Predictions) -> str:
         )
     if not any(found) and not same_file(old, new):
         return NOT_RECORDED
-    return ", ".join(text for text in found if text) or "a second run"
+    unknown = "a second run" if "machine" in new else "a run on a machine that is not recorded"
+    return ", ".join(text for text in found if text) or unknown
 
 
 def _joined(details: Mapping[str, Any], keys: Sequence[str]) -> str:
