@@ -16,13 +16,15 @@ from edge_runtime.console import (
     talk_options,
 )
 from edge_runtime.datasets import Dataset, load_dataset
-from edge_runtime.doctor import Attempt, Diagnosis, Options, examine, open_record
+from edge_runtime.doctor import Diagnosis, Options, examine, open_record
 from edge_runtime.doctor.environment import EnvironmentFinding, check_environment
 from edge_runtime.errors import DatasetError, RunError
 from edge_runtime.files import to_json
 from edge_runtime.runs import find_run, open_run
 
 FOUND = 1
+# Of the corrections that help, so many are shown beside a cause.
+_FEW = 4
 
 
 @click.command()
@@ -40,6 +42,9 @@ FOUND = 1
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of their draw."
 )
 @click.option("--backend", metavar="NAME", help="The runtime to use, as in `classify`.")
+@click.option(
+    "--tried", "all_tried", is_flag=True, help="List every correction that was tried, best first."
+)
 @json_option
 @talk_options
 @click.pass_context
@@ -52,6 +57,7 @@ def doctor(
     images: int,
     seed: int,
     backend: str | None,
+    all_tried: bool,
     as_json: bool,
     **dataset_choice: Any,
 ) -> int:
@@ -73,7 +79,7 @@ def doctor(
     environment = check_environment()
     if model is None:
         _refuse_model_options(run_name, dataset_choice)
-        _print_result(environment, None, as_json)
+        _print_result(environment, None, as_json=as_json)
         return _code(environment, None)
     record = open_record(model)
     if not as_json:
@@ -87,7 +93,7 @@ def doctor(
         backend=choose_backend(backend),
         options=Options(images, seed),
     )
-    _print_result(environment, diagnosis, as_json)
+    _print_result(environment, diagnosis, as_json=as_json, all_tried=all_tried)
     return _code(environment, diagnosis)
 
 
@@ -119,7 +125,11 @@ def _code(environment: tuple[EnvironmentFinding, ...], diagnosis: Diagnosis | No
 
 
 def _print_result(
-    environment: tuple[EnvironmentFinding, ...], diagnosis: Diagnosis | None, as_json: bool
+    environment: tuple[EnvironmentFinding, ...],
+    diagnosis: Diagnosis | None,
+    *,
+    as_json: bool,
+    all_tried: bool = False,
 ) -> None:
     if as_json:
         document = {
@@ -130,7 +140,7 @@ def _print_result(
     elif diagnosis is None:
         _print_environment(environment)
     else:
-        _print_diagnosis(diagnosis)
+        _print_diagnosis(diagnosis, all_tried=all_tried)
 
 
 def _print_environment(environment: tuple[EnvironmentFinding, ...], *, brief: bool = False) -> None:
@@ -149,7 +159,7 @@ def _print_environment(environment: tuple[EnvironmentFinding, ...], *, brief: bo
         click.echo("The environment is fine." if not problems else "Mend the first problem first.")
 
 
-def _print_diagnosis(diagnosis: Diagnosis) -> None:
+def _print_diagnosis(diagnosis: Diagnosis, *, all_tried: bool) -> None:
     click.echo(f"model   {diagnosis.model}, {diagnosis.scheme}")
     if diagnosis.baseline is not None:
         images = diagnosis.baseline.images
@@ -168,15 +178,19 @@ def _print_diagnosis(diagnosis: Diagnosis) -> None:
         if cause.evidence:
             click.echo(f"        {cause.evidence}")
         click.echo(f"mend    {cause.mend}\n")
-    _print_attempts(diagnosis.attempts)
+    _print_attempts(diagnosis, all_of_them=all_tried)
 
 
-def _print_attempts(attempts: tuple[Attempt, ...], most: int = 12) -> None:
-    """Print the best attempts; all of them are in --json."""
+def _print_attempts(diagnosis: Diagnosis, *, all_of_them: bool) -> None:
+    """Print how many corrections were tried, and with a mistake the few that mend it best."""
+    attempts = diagnosis.attempts
     if not attempts:
         return
-    best = sorted(attempts, key=lambda one: (-one.proved, -one.figures.accuracy))[:most]
-    click.echo(f"tried {len(attempts)} corrections; the best {len(best)}:")
+    best = sorted(attempts, key=lambda one: (-one.proved, -one.figures.accuracy))
+    if not all_of_them:
+        best = [one for one in best if one.proved][:_FEW] if diagnosis.causes else []
+    colon = ":" if all_of_them else f"; the best {len(best)}:" if best else ""
+    click.echo(f"tried {len(attempts)} corrections{colon or ' (--tried lists them)'}")
     for one in best:
         share = f"{one.figures.right:>4} of {one.figures.images:<4} {one.figures.accuracy:>6.1%}"
         click.echo(f"  {share}  {'proved' if one.proved else '      '}  {one.tried}")
