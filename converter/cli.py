@@ -10,14 +10,13 @@ from converter.recipes import RECIPES, Io, Recipe, choose_recipes, input_output_
 from edge_runtime.console import (
     Console,
     dataset_options,
-    extra_missing,
     json_option,
     refuse_options_without_dataset,
     run_options,
     spec_from_options,
     talk_options,
 )
-from edge_runtime.errors import ConversionError, MissingDependencyError
+from edge_runtime.errors import ConversionError, extra_missing
 from edge_runtime.native import native_messages_silenced
 
 if TYPE_CHECKING:
@@ -92,8 +91,8 @@ def convert(
         with native_messages_silenced():
             from converter.conversion import open_source
             from converter.job import convert_to_file
-    except ModuleNotFoundError as error:
-        raise MissingDependencyError(extra_missing("convert", error)) from error
+    except ImportError as error:
+        raise extra_missing("`fmnist-edge convert`", error) from error
 
     run = _run(model, run_name, Path(runs_dir))
     path = model or (run.model_path if run else Path())

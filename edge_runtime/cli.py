@@ -14,8 +14,8 @@ from typing import Any
 
 import click
 
-from edge_runtime.console import Console, extra_missing, talk_options
-from edge_runtime.errors import EdgeError, nearest_name
+from edge_runtime.console import Console, talk_options
+from edge_runtime.errors import EdgeError, extra_missing, nearest_name
 
 # name: (module, what `--help` says of it)
 COMMANDS = {
@@ -46,8 +46,8 @@ class LazyGroup(click.Group):
             return None
         try:
             module = importlib.import_module(COMMANDS[cmd_name][0])
-        except ModuleNotFoundError as error:
-            raise click.ClickException(extra_missing(cmd_name, error)) from error
+        except ImportError as error:
+            raise extra_missing(f"`fmnist-edge {cmd_name}`", error) from error
         command: click.Command = getattr(module, cmd_name)
         return command
 

@@ -204,12 +204,3 @@ def _parse_size(
     if not (1 <= size[0] <= 4096 and 1 <= size[1] <= 4096):
         raise click.BadParameter(f"both sides must be 1 to 4096, got '{value}'.")
     return size
-
-
-def extra_missing(command: str, error: ImportError) -> str:
-    """Return the sentence for a command whose packages are not installed."""
-    missing = error.name or error
-    return (
-        f"`fmnist-edge {command}` needs TensorFlow and its companions ({missing} is not "
-        "installed); install them from the folder of fmnist-edge with: pip install '.[train]'"
-    )

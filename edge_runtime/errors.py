@@ -73,3 +73,23 @@ def nearest_name(name: str, known: Iterable[str]) -> str:
     """Return " Did you mean 'x'?" for the known name nearest to ``name``, or "" if none is near."""
     matches = difflib.get_close_matches(name.lower(), sorted(known), n=1)
     return f" Did you mean '{matches[0]}'?" if matches else ""
+
+
+def extra_missing(what: str, error: ImportError) -> MissingDependencyError:
+    """Return what to raise when TensorFlow or a companion cannot be imported.
+
+    Args:
+        what: what needs it, as in "`fmnist-edge train`".
+        error: what the import raised; a package that is there may be broken.
+    """
+    mend = "install them from the folder of fmnist-edge with: pip install"
+    if isinstance(error, ModuleNotFoundError):
+        return MissingDependencyError(
+            f"{what} needs TensorFlow and its companions ({error.name} is not installed); {mend} "
+            "'.[train]'"
+        )
+    reason = " ".join(str(error).split())
+    return MissingDependencyError(
+        f"{what} needs TensorFlow and its companions, which are installed but cannot be imported "
+        f"({reason}); {mend} --force-reinstall '.[train]'"
+    )

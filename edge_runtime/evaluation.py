@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from edge_runtime.backends import Backend, Kernels, choose_backend
 from edge_runtime.classifier import Classifier
 from edge_runtime.datasets import Dataset, Split, image_hashes
-from edge_runtime.errors import DatasetError, MissingDependencyError, ModelError
+from edge_runtime.errors import DatasetError, ModelError, extra_missing
 from edge_runtime.images import Preprocessing
 from edge_runtime.machine import machine_details
 from edge_runtime.manifest import model_stem, read_model
@@ -225,12 +225,8 @@ def _predictor(path: Path) -> Callable[..., Predictions] | None:
         try:
             with native_messages_silenced():
                 predictor: Callable[..., Predictions] = point.load()
-        except ModuleNotFoundError as error:
-            raise MissingDependencyError(
-                f"{path}: a .{kind} model needs TensorFlow and its companions ({error.name} is not "
-                "installed); install them from the folder of fmnist-edge with: "
-                "pip install '.[train]'"
-            ) from error
+        except ImportError as error:
+            raise extra_missing(f"{path}: a .{kind} model", error) from error
         return predictor
     return None
 

@@ -409,3 +409,19 @@ def test_where_the_system_does_not_tell_memory_is_unknown(
     assert growth.peak_bytes is None
     done = cli("predict", tiny_model("int8"), "--dataset", f"folder:{pictures}")
     assert "memory    not measured\n" in done.out
+
+
+def test_a_broken_tensorflow_is_told_from_a_missing_one() -> None:
+    from edge_runtime.errors import extra_missing
+
+    missing = str(extra_missing("This", ModuleNotFoundError("no", name="tensorflow")))
+    assert "tensorflow is not installed" in missing
+    broken = str(extra_missing("This", ImportError("libfoo.so:\n no such file")))
+    assert "cannot be imported (libfoo.so: no such file)" in broken
+    assert "--force-reinstall" in broken
+
+
+def test_a_name_that_could_steer_a_terminal_is_refused(cli: Cli, tmp_path: Path) -> None:
+    done = cli("predict", tmp_path / "int8.tflite", "--name", "int8\x1b[2J")
+    assert done.code == 2
+    assert "--name must be printable" in done.err

@@ -13,13 +13,12 @@ import click
 from edge_runtime.console import (
     Console,
     dataset_options,
-    extra_missing,
     json_option,
     runs_dir_option,
     spec_from_options,
     talk_options,
 )
-from edge_runtime.errors import MissingDependencyError, RunError
+from edge_runtime.errors import RunError, extra_missing
 from edge_runtime.native import native_messages_silenced
 from edge_runtime.runs import LATEST, next_run_name
 from trainer.config import POST_CNN, TrainingConfig
@@ -106,8 +105,8 @@ def train(
     try:
         with native_messages_silenced():
             from trainer.run import finish_run, start_run
-    except ModuleNotFoundError as error:
-        raise MissingDependencyError(extra_missing("train", error)) from error
+    except ImportError as error:
+        raise extra_missing("`fmnist-edge train`", error) from error
     if fresh is None or dataset is None:
         partial, config = _interrupted(context, Path(runs_dir), name)
         dataset = load_dataset(config.dataset)

@@ -63,7 +63,7 @@ class Answer:
     help=f"{', '.join(backend.name for backend in BACKENDS)}.  [default: the first of the first "
     "two that is installed]",
 )
-@click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True)
+@click.option("--threads", type=click.IntRange(1, 256), default=1, show_default=True)
 @click.option("--csv", "as_csv", is_flag=True, help="Print the answers as CSV.")
 @json_option
 @talk_options

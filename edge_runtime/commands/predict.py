@@ -89,6 +89,8 @@ def predict(
     """  # noqa: D205
     console = context.ensure_object(Console)
     refuse_options_without_dataset(dataset_choice)
+    if name is not None and not (name.strip() and name.isprintable()):
+        raise click.UsageError(f"--name must be printable text, got {name!r}.")
     if model.suffix == ".keras" and (backend or kernels != "auto" or threads != 1):
         raise click.UsageError(
             "--backend, --kernels and --threads are for .tflite files; TensorFlow runs a .keras."
