@@ -18,6 +18,7 @@ from edge_runtime.doctor.case import balanced
 from edge_runtime.doctor.corrections import input_corrections
 from edge_runtime.doctor.environment import Machine, check_environment
 from edge_runtime.doctor.evidence import restores, score
+from edge_runtime.doctor.head import is_usual, off_usual, scaling_in_front, undo_scaling
 from edge_runtime.doctor.labels import best_matching, relabellings
 from edge_runtime.doctor.outputs import undo_softmax
 from edge_runtime.doctor.subject import Trial
@@ -173,6 +174,55 @@ def test_images_are_drawn_the_classes_in_turn() -> None:
     assert sorted(labels[chosen]) == [0] * 10 + [1] * 10
     assert len(set(chosen)) == 20
     assert np.array_equal(chosen, balanced(labels, size=20, seed=3))
+
+
+def scaled_graph(factor: float, offset: float) -> QuantizedFile:
+    """Return a small dense network that multiplies and shifts its pixels first."""
+    import keras
+    import tensorflow as tf
+
+    pixels = keras.Input(batch_shape=(1, 4, 4, 1))
+    scaled = keras.layers.Rescaling(factor, offset)(pixels)
+    padded = keras.layers.Conv2D(2, 3, padding="same")(scaled)  # a shift cannot fold into padding
+    answers = keras.layers.Dense(2)(keras.layers.Flatten()(padded))
+    converter = tf.lite.TFLiteConverter.from_keras_model(keras.Model(pixels, answers))
+    return QuantizedFile(converter.convert())
+
+
+def test_a_scaling_that_stands_in_the_graph_is_read_and_undone() -> None:
+    images = np.zeros((2, 4, 4, 1), np.float32)
+    known = input_corrections(images)
+    scaling = scaling_in_front(scaled_graph(0.1 / 127.5, -1.0))
+    assert scaling is not None
+    assert scaling == pytest.approx((0.1 / 127.5, -1.0))
+    assert not is_usual(scaling)
+    (undone,) = undo_scaling(scaling, known)
+    assert undone.kind == "input-scale"
+    assert undone.apply(np.array([255], np.float32)) == pytest.approx(2550)
+
+
+def test_a_usual_scaling_in_the_graph_is_left_alone() -> None:
+    scaling = scaling_in_front(scaled_graph(1 / 127.5, -1.0))
+    assert scaling is not None
+    assert is_usual(scaling)
+    assert list(undo_scaling(scaling, input_corrections(np.zeros((2, 4, 4, 1), np.float32)))) == []
+
+
+@pytest.mark.parametrize(
+    ("scaling", "tried"),
+    [
+        ((1 / 255**2, 0.0), "pixels × 255"),
+        ((1 / 127.5**2, -1 / 127.5 - 1), "(pixels + 1) × 127.5"),
+        ((-1 / 255, 1.0), "255 - pixels"),
+        ((2 / 127.5, -1.0), "pixels × 0.5"),
+    ],
+)
+def test_the_right_correction_makes_the_range_of_a_graph_usual(
+    scaling: tuple[float, float], tried: str
+) -> None:
+    tones = [one for one in input_corrections(np.zeros((2, 4, 4, 1), np.float32)) if one.tone]
+    assert not is_usual(scaling)
+    assert min(tones, key=lambda one: off_usual(scaling, one)).tried == tried
 
 
 def test_every_correction_keeps_the_shape() -> None:

@@ -150,6 +150,35 @@ def test_a_division_too_many_is_named(
     assert kinds(copied(recipe, data=data)) == ["inputs-divided-twice"]
 
 
+def test_a_healthy_model_is_told_in_few_lines_and_tried_lists_all(
+    run_folder: Path, cli: Any
+) -> None:
+    arguments = ("doctor", run_folder / "float32.tflite", "--dataset", "sample")
+    brief, full = cli(*arguments).out, cli(*arguments, "--tried").out
+    assert "corrections (--tried lists them)" in brief
+    assert "mirrored left to right" not in brief
+    assert "mirrored left to right" in full
+
+
+def test_zeroed_weights_are_not_blamed_on_calibration(
+    run_folder: Path, copied: Plant, kinds: Any, calibration_images: Any
+) -> None:
+    import keras
+
+    def planted_zero(pixels: Any) -> Any:
+        return keras.layers.Conv2D(1, 1, kernel_initializer="zeros")(pixels)
+
+    data = planted(run_folder, "int8", planted_zero)
+    assert kinds(copied("int8", data=data)) == ["constant-output"]
+
+
+def test_calibration_on_dark_images_is_named(
+    run_folder: Path, copied: Plant, kinds: Any, calibration_images: Any, sample: Dataset
+) -> None:
+    calibration_images(sample.train.images[:60] * 0.2)
+    assert kinds(copied("int8", data=planted(run_folder, "int8"))) == ["calibration"]
+
+
 def test_an_inverting_layer_is_named(
     run_folder: Path, copied: Plant, kinds: Any, calibration_images: Any
 ) -> None:

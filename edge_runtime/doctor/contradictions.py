@@ -97,7 +97,8 @@ def tensor_fault(file: QuantizedFile, group: Group, right: Affine) -> Correction
         f"{name} {detail}",
         f"{where} {what.replace('-', ' ')} repaired",
         "Someone changed the file, or a tool wrote it wrongly. Convert the model again: "
-        "fmnist-edge convert",
+        "fmnist-edge convert. If it comes back, the converter writes this layer wrongly; then take "
+        "--quantize float16.",
         as_fed,
         tone=False,
     )

@@ -84,7 +84,8 @@ def _ranges() -> Iterator[Correction]:
     )
     yield Correction(
         "inputs-minus-one-to-one",
-        "The pixels are turned into -1 to 1 once too often inside the model",
+        "The pixels are turned into -1 to 1 (divided by 127.5 or 128) once too often inside the "
+        "model",
         "(pixels + 1) × 127.5",
         _LAYER,
         _linear(127.5, 127.5),

@@ -15,7 +15,7 @@ from edge_runtime.doctor.labels import reorder
 from edge_runtime.doctor.outputs import output_fault
 from edge_runtime.doctor.record import Record, fit_images
 from edge_runtime.doctor.session import Candidate
-from edge_runtime.doctor.surgery import INTEGERS, QuantizedFile
+from edge_runtime.doctor.surgery import INTEGERS, WITH_WEIGHTS, QuantizedFile
 from edge_runtime.doctor.treatment import Treatment, treat
 from edge_runtime.errors import DatasetError
 
@@ -113,6 +113,8 @@ def _causes(case: Case, treatment: Treatment) -> list[Cause]:
     best = treatment.best
     causes = []
     if best is not None:
+        if _has_dead_layer(case) and is_guessing(best.score.accuracy, case.chance):
+            return _untreatable(case, treatment.before)  # no range helps weights that are gone
         causes.append(_cause_of(treatment.before, best))
     trial = best.trial if best else case.trial()
     if trial is None:
@@ -133,6 +135,15 @@ def _causes(case: Case, treatment: Treatment) -> list[Cause]:
             Cause(fault.kind, fault.cause, fault.mend, before, _confidence(case, fault.after))
         )
     return causes or _untreatable(case, treatment.before)
+
+
+def _has_dead_layer(case: Case) -> bool:
+    """Return whether an integer layer has nothing but zeros for weights."""
+    file = case.file
+    return file is not None and any(
+        operator.code.name in WITH_WEIGHTS and file.is_zero(operator.inputs[1])
+        for operator in file.graph.operators
+    )
 
 
 def _cause_of(before: Score, best: Candidate) -> Cause:

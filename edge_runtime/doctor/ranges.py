@@ -7,7 +7,7 @@ from edge_runtime.doctor.calibration import Recalibrated, range_of, recalibrate
 from edge_runtime.doctor.case import Case, as_fed
 from edge_runtime.doctor.contradictions import stated_wrongly, tensor_fault, where_is
 from edge_runtime.doctor.correction import Correction
-from edge_runtime.doctor.evidence import Score, is_worse
+from edge_runtime.doctor.evidence import Score, is_worse, loses_more
 from edge_runtime.doctor.subject import Trial
 from edge_runtime.doctor.surgery import Affine, Group, QuantizedFile
 from edge_runtime.errors import ModelError
@@ -87,7 +87,7 @@ def repairs(case: Case, before: Score, proves: Proves) -> Iterator[Repair]:
     if whole is None:
         return
     if not contradicted:
-        yield from _single(case, file, before, proves, fit, whole_proved=whole.proved)
+        yield from _single(case, file, before, proves, fit, whole)
     yield whole
 
 
@@ -155,25 +155,28 @@ def _single(
     before: Score,
     proves: Proves,
     fit: Fitted,
-    *,
-    whole_proved: bool,
+    whole: Repair,
 ) -> Iterator[Repair]:
     """Yield the repair of a single tensor, if only one has a range that does not fit.
 
     An input that is wide where all that follows fits was changed by itself: calibration measures
-    the input, too.
+    the input, too. So was one whose repair does as well as that of all ranges.
     """
-    if len(fit.off) != 1:
+    at_input = [group for group in fit.off if where_is(file, group) == "input"]
+    group = at_input[0] if at_input else fit.off[0] if len(fit.off) == 1 else None
+    if group is None:
         return
-    (group,) = fit.off
     where = where_is(file, group)
-    if where == "inner" or not (whole_proved or where == "input"):
+    if where == "inner" or not (whole.proved or where == "input"):
         return  # one bad range inside comes from calibration, too
     affine = fit.fitted.affines[group.tensors[0]]
     correction = tensor_fault(file, group, affine)
     changes = dict.fromkeys(group.tensors, affine)
     repair = _try(case, before, proves, correction, changes, certain=where == "input")
-    if repair:
+    if repair is None:
+        return
+    enough = not is_worse(repair.score, whole.score) and not loses_more(repair.score, whole.score)
+    if len(fit.off) == 1 or (whole.proved and enough):
         yield repair
 
 

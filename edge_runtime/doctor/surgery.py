@@ -67,6 +67,7 @@ _FIXED: dict[str, dict[str, tuple[float, int]]] = {
 }
 _BIAS_AT = {"CONV_2D": 2, "DEPTHWISE_CONV_2D": 2, "FULLY_CONNECTED": 2, "TRANSPOSE_CONV": 3}
 _WEIGHTS_AT = 1
+WITH_WEIGHTS = frozenset(_BIAS_AT)
 
 
 class Affine(NamedTuple):
@@ -118,6 +119,29 @@ class QuantizedFile:
     def group_of(self, tensor: int) -> Group | None:
         """Return the group of a tensor, or None for a tensor that is not quantized as a whole."""
         return next((group for group in self.groups if tensor in group.tensors), None)
+
+    def constant(self, tensor: int) -> float | None:
+        """Return the number that a constant tensor holds, or None if it is not a single one."""
+        info, data = self.graph.tensors[tensor], self._places[tensor].data
+        dtypes = {"float32": "<f4", "float16": "<f2", "int8": "i1", "uint8": "u1", "int16": "<i2"}
+        if not info.is_constant or info.dtype not in dtypes:
+            return None
+        dtype = np.dtype(dtypes[info.dtype])
+        if data.length != dtype.itemsize:
+            return None
+        number = float(np.frombuffer(self.data, dtype, 1, data.start)[0])
+        if dtype.kind == "f":
+            return number if np.isfinite(number) else None
+        if len(info.scales) != 1:
+            return None
+        return float(info.scales[0] * (number - info.zero_points[0]))
+
+    def is_zero(self, tensor: int) -> bool:
+        """Return whether a constant int8 tensor holds nothing but zeros."""
+        info, data = self.graph.tensors[tensor], self._places[tensor].data
+        if not info.is_constant or info.dtype != "int8" or not data.length:
+            return False
+        return not any(self.data[data.start : data.start + data.length])
 
     def bias_operators(self) -> list[tuple[Operator, TensorInfo, TensorInfo, TensorInfo]]:
         """Return the integer operators with a bias: operator, input, weights, bias."""

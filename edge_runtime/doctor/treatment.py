@@ -15,15 +15,19 @@ from edge_runtime.doctor.evidence import (
     loses_more,
 )
 from edge_runtime.doctor.findings import Attempt
+from edge_runtime.doctor.head import is_usual, off_usual, scaling_in_front, undo_scaling
 from edge_runtime.doctor.labels import Relabelling, relabellings
 from edge_runtime.doctor.ranges import repairs
 from edge_runtime.doctor.session import SCREENING_IMAGES, Candidate, Session
 from edge_runtime.doctor.subject import Floats, Trial
+from edge_runtime.doctor.surgery import QuantizedFile
 
 _HARDLY_RIGHT = 0.5
 # Out of three times as many images as are screened; fewer are luck.
 _ALMOST = 6
 _WEAK_GAINS = (4, 12, 32)
+# By so much accuracy a wrong correction may surpass the right one.
+_LUCK = 0.04
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +50,9 @@ def treat(case: Case, corrections: Sequence[Correction]) -> Treatment:
     trial = case.trial()
     before = case.score(trial)
     session = Session(case, before)
+    scaling = scaling_in_front(QuantizedFile(case.data))
+    if scaling is not None:
+        corrections = [*corrections, *undo_scaling(scaling, corrections)]
     likely = [one for one in corrections if one.likely]
     found = _singles(session, trial, likely)
     if not found and len(likely) < len(corrections):
@@ -55,8 +62,14 @@ def treat(case: Case, corrections: Sequence[Correction]) -> Treatment:
     if not found and not session.certain and trial is not None and hardly_right:
         found = _pairs(session, trial, likely)
     best = _choose(found or session.certain)
+    if best is not None and best.correction.tone and len(likely) < len(corrections):
+        rare = [one for one in corrections if not one.likely]
+        rarely_found = _singles(session, trial, rare, also=False)
+        floor = best.score.accuracy + _LUCK
+        best = _choose([one for one in rarely_found if one.score.accuracy > floor]) or best
+        found += rarely_found
     if best is not None:
-        best = _at_weak_contrast(session, best, found)
+        best = _with_usual_range(case, best, found) or _at_weak_contrast(session, best, found)
         best = _improved(session, best, likely)
     return Treatment(before, best, tuple(session.attempts))
 
@@ -93,6 +106,21 @@ def _choose(found: Sequence[Candidate]) -> Candidate | None:
     good = [one for one in found if not is_worse(one.score, best.score)]
     calmest = min(good, key=lambda one: float(one.score.loss.mean()))
     return next(one for one in good if not loses_more(one.score, calmest.score))
+
+
+def _with_usual_range(case: Case, best: Candidate, found: Sequence[Candidate]) -> Candidate | None:
+    """Return the correction after which the graph's own scaling ends in a usual range.
+
+    A correction that is not the right one may by luck do a little better than the right one; the
+    numbers that stand in the graph tell them apart.
+    """
+    scaling = scaling_in_front(QuantizedFile(case.data))
+    if scaling is None or not best.correction.tone or is_usual(scaling):
+        return None
+    least = best.score.accuracy - _LUCK
+    good = [one for one in found if one.correction.tone and one.score.accuracy >= least]
+    fitting = [one for one in good if is_usual(scaling, one.correction)]
+    return min(fitting, key=lambda one: off_usual(scaling, one.correction), default=None)
 
 
 def _at_weak_contrast(session: Session, best: Candidate, found: Sequence[Candidate]) -> Candidate:
@@ -156,11 +184,14 @@ def _fed(session: Session, trial: Trial, corrections: Sequence[Correction]) -> I
 
 
 def _fed_recalibrated(session: Session, corrections: Sequence[Correction]) -> Iterator[Candidate]:
+    """Yield what a correction proves with fitted ranges, in addition to what those do alone."""
+    alone = [one.score for one in session.certain if one.correction.kind == "calibration"]
+    before = max([session.before, *alone], key=lambda one: one.count)
     for correction in corrections:
         fitted = session.recalibrated(correction)
         if fitted is not None:
             mended = replace(correction, tried=f"{correction.tried}, ranges fitted")
-            candidate = session.try_on(mended, fitted)
+            candidate = session.try_on(mended, fitted, before)
             if candidate:
                 yield candidate
 
@@ -220,7 +251,24 @@ def _improved(session: Session, best: Candidate, corrections: Sequence[Correctio
             candidate = session.try_on(pair, used, best.score) if used else None
             if candidate:
                 found.append(candidate)
-    return _choose(found) or best
+    return _simplest(session, best, _choose(found), corrections) or best
+
+
+def _simplest(
+    session: Session, best: Candidate, pair: Candidate | None, corrections: Sequence[Correction]
+) -> Candidate | None:
+    """Return the second correction of a pair alone, where the first adds nothing to it."""
+    trial = session.case.trial()
+    if pair is None or pair.relabelled or best.correction.apply is not as_fed or trial is None:
+        return pair
+    for correction in corrections:
+        if pair.correction.tried != both(best.correction, correction).tried:
+            continue
+        if trial.can_hold(session.case.inputs(correction.apply, SCREENING_IMAGES)):
+            score = session.case.score(trial, correction.apply)
+            if not is_worse(score, pair.score):
+                return Candidate(correction, trial, score)
+    return pair
 
 
 def label_correction(relabelled: Relabelling) -> Correction:
