@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_runtime.errors import ContractError, PredictionsError
+from edge_runtime.metrics import count_pairs
 from edge_runtime.parity import (
     Budgets,
     Contract,
@@ -20,7 +21,11 @@ from edge_runtime.parity import (
 )
 from edge_runtime.parity.flips import first_changes
 from edge_runtime.predictions import Predictions
-from edge_runtime.statistics import difference_interval, mcnemar_p_value
+from edge_runtime.statistics import (
+    difference_interval,
+    images_for_difference,
+    mcnemar_p_value,
+)
 
 NAMES = ("cat", "dog", "bird")
 
@@ -144,6 +149,30 @@ def test_many_classes_need_more_to_be_broken_but_not_to_hold():
     report = compare(full, [int8], contract=Contract(Margins(class_recall=0.05)))
     assert difference_interval(0, 0, 100)[0] > -0.05
     assert report.comparisons[0].checks[0].decision == "holds"
+
+
+def test_what_is_shown_and_asked_of_a_class_is_what_decides_among_many():
+    """Alone it would be broken; among three the interval reaches over the limit, and so is it."""
+    full, int8 = by_class(11)
+    check = compare(full, [int8], contract=Contract(Margins(class_recall=0.05))).comparisons[0]
+    (check,) = check.checks
+    low, high = check.interval
+    assert low == difference_interval(11, 0, 100)[0]
+    assert high == difference_interval(11, 0, 100, 1 - 0.05 / 3)[1] > -0.05
+    # At 95 % alone 123 images of the class would be named.
+    assert images_for_difference(11, 0, 100, 0.05) * 3 < check.images_needed
+    assert check.images_needed == 3 * images_for_difference(11, 0, 100, 0.05, 1 - 0.05 / 3)
+
+
+def test_a_calibration_next_to_the_limit_asks_for_no_number():
+    labels = np.zeros(2000, int)
+    answers = np.where(np.arange(2000) % 4, 0, 1)
+    full = answering(answers, labels, "full", confidence=0.75)
+    sure = answering(answers, labels, confidence=0.95)
+    found = count_pairs(full.probabilities, sure.probabilities, labels).ece_difference
+    for margin in (found, found + 1e-9):
+        report = compare(full, [sure], contract=Contract(Margins(ece=margin)))
+        assert (report.decision, report.images_needed) == ("inconclusive", None)
 
 
 def test_an_absent_class_is_not_judged():

@@ -16,7 +16,7 @@ from edge_runtime.statistics import (
     images_for_proportion,
 )
 from edge_runtime.statistics.binomial import normal_quantile
-from edge_runtime.statistics.sample_size import POWER
+from edge_runtime.statistics.sample_size import MOST_IMAGES, POWER
 
 Decision = Literal["holds", "inconclusive", "broken"]
 Demand = Literal[
@@ -38,6 +38,7 @@ class Check:
         value: what was measured: a difference for accuracy, class_recall and ece (candidate minus
             reference), a rate for agreement, a figure for budgets.
         interval: where the true value lies; None for budgets, which are measured, not estimated.
+            Of class_recall its upper bound is the one for shared confidence where that decided.
         images_needed: about how many images would decide; None if decided, or if none would.
         class_index: the class that decided, of class_recall.
     """
@@ -121,10 +122,11 @@ def _check_classes(counts: PairedCounts, margin: float, confidence: float) -> Ch
     lost, won, totals = counts.by_class
     present = np.flatnonzero(totals)
     of_class = lost[present], won[present], totals[present]
+    shared_confidence = 1 - (1 - confidence) / len(present)
     low, high = difference_interval(*of_class, confidence)
-    _, shared_high = difference_interval(*of_class, 1 - (1 - confidence) / len(present))
-    decisions: list[Decision] = [
-        "holds" if bottom > -margin else "broken" if top < -margin else "inconclusive"
+    _, shared_high = difference_interval(*of_class, shared_confidence)
+    decisions = [
+        _decide(bottom, top, -margin, worse="below")
         for bottom, top in zip(low, shared_high, strict=True)
     ]
     decision = worst(decisions)
@@ -132,8 +134,10 @@ def _check_classes(counts: PairedCounts, margin: float, confidence: float) -> Ch
     shown = min(deciding, key=lambda at: float(low[at]))
     needed = None
     if decision == "inconclusive":
+        # Below the margin alone, but not among so many: what is shown must not look decided.
+        high = np.where(high < -margin, shared_high, high)
         needed = _images_for_classes(
-            counts, [int(present[at]) for at in deciding], margin, confidence
+            counts, [int(present[at]) for at in deciding], margin, (confidence, shared_confidence)
         )
     index = int(present[shown])
     return Check(
@@ -148,18 +152,22 @@ def _check_classes(counts: PairedCounts, margin: float, confidence: float) -> Ch
 
 
 def _images_for_classes(
-    counts: PairedCounts, classes: list[int], margin: float, confidence: float
+    counts: PairedCounts, classes: list[int], margin: float, confidences: tuple[float, float]
 ) -> int | None:
-    """Return how many images of all classes hold enough of each of these to decide."""
-    lost, won, totals = counts.by_class
+    """Return how many images of all classes hold enough of each of these to decide.
+
+    A class that lost less than the margin is to be shown to hold at the first confidence, one that
+    lost more to be broken at the second, which all share.
+    """
     most = 0
-    for index in classes:
-        total = int(totals[index])
-        needed = images_for_difference(int(lost[index]), int(won[index]), total, margin, confidence)
+    # A thousand classes of a few images have few different counts.
+    for lost, won, total in {tuple(int(n[at]) for n in counts.by_class) for at in classes}:
+        confidence = confidences[lost - won > margin * total]
+        needed = images_for_difference(lost, won, total, margin, confidence)
         if needed is None:
             return None
         most = max(most, math.ceil(needed * counts.image_count / total))
-    return most
+    return most if most <= MOST_IMAGES else None
 
 
 def _check_ece(counts: PairedCounts, margin: float, confidence: float) -> Check:
@@ -171,7 +179,8 @@ def _check_ece(counts: PairedCounts, margin: float, confidence: float) -> Check:
         # The interval narrows with the root of the images; the power asks for some more.
         z = normal_quantile(confidence)
         half = (high - low) / 2 * (1 + normal_quantile(2 * POWER - 1) / z)
-        needed = math.ceil(counts.image_count * max(1.02, (half / distance) ** 2))
+        estimate = counts.image_count * max(1.02, (half / distance) ** 2)
+        needed = math.ceil(estimate) if estimate <= MOST_IMAGES else None
     return Check("ece", margin, decision, counts.ece_difference, (low, high), needed)
 
 

@@ -1,14 +1,17 @@
 """How many images it would take to decide, when those at hand do not."""
 
 import math
-from collections.abc import Callable
 from statistics import NormalDist
+
+import numpy as np
+from numpy.typing import NDArray
 
 from edge_runtime.statistics.binomial import clopper_pearson_interval
 from edge_runtime.statistics.paired import difference_interval
 
 POWER = 0.8
-_MOST_IMAGES = 10**9
+# More than these is no advice.
+MOST_IMAGES = 10**9
 
 
 def images_for_difference(
@@ -39,18 +42,19 @@ def images_for_difference(
     estimate = _from_variance(variance, distance, confidence)
     if estimate is None:
         return None
-
-    def decides(count: int) -> bool:
-        scale = count / total
-        scaled = min(count, math.ceil(lost * scale)), math.floor(won * scale)
-        if drop > margin:
-            scaled = math.floor(lost * scale), min(count, math.ceil(won * scale))
-        if sum(scaled) > count:
-            scaled = scaled[0], count - scaled[0]
-        low, high = difference_interval(*scaled, count, confidence)
-        return low > -margin or high < -margin
-
-    return _first_that_decides(max(estimate, total + 1), decides)
+    counts = _candidates(max(estimate, total + 1))
+    # Rounded to whole images away from the side that it will fall on, so never in its favour.
+    lost_of, won_of = lost * (counts / total), won * (counts / total)
+    if drop > margin:
+        losses, gains = np.floor(lost_of), np.minimum(np.ceil(won_of), counts - np.floor(lost_of))
+    else:
+        losses = np.minimum(np.ceil(lost_of), counts)
+        gains = np.minimum(np.floor(won_of), counts - losses)
+    low, high = difference_interval(
+        losses.astype(np.int64), gains.astype(np.int64), counts, confidence
+    )
+    decided = (low > -margin) | (high < -margin)
+    return int(counts[np.argmax(decided)]) if decided[-1] else None
 
 
 def images_for_proportion(
@@ -69,20 +73,21 @@ def images_for_proportion(
         low, high = clopper_pearson_interval(round(successes * count / total), count, confidence)
         return low > limit or high < limit
 
-    return _first_that_decides(max(estimate, total + 1), decides)
+    if not decides(MOST_IMAGES):
+        return None
+    return next(int(n) for n in _candidates(max(estimate, total + 1)) if decides(int(n)))
 
 
 def _from_variance(variance: float, distance: float, confidence: float) -> int | None:
     z = NormalDist().inv_cdf((1 + confidence) / 2) + NormalDist().inv_cdf(POWER)
-    if distance <= 0 or z * z * variance > _MOST_IMAGES * distance * distance:
+    if distance <= 0 or z * z * variance > MOST_IMAGES * distance * distance:
         return None
     return math.ceil(z * z * variance / (distance * distance))
 
 
-def _first_that_decides(count: int, decides: Callable[[int], bool]) -> int | None:
-    """Return ``count``, or a larger one within 2 % of the first that decides."""
-    if not decides(_MOST_IMAGES):
-        return None
-    while not decides(count):
-        count += max(1, count // 50)
-    return count
+def _candidates(count: int) -> NDArray[np.int64]:
+    """Return numbers of images from ``count`` to a thousand million, in steps of 2 %, (M,)."""
+    numbers = [count]
+    while numbers[-1] < MOST_IMAGES:
+        numbers.append(min(MOST_IMAGES, numbers[-1] + max(1, numbers[-1] // 50)))
+    return np.array(numbers, np.int64)
