@@ -64,6 +64,16 @@ def test_counting_no_images_is_the_neutral_element(part):
     assert nothing.image_count == 0
 
 
+@pytest.mark.parametrize("classes", [1, 3])
+def test_counts_of_other_classes_do_not_add_up(classes):
+    one, other = (
+        count_pairs(np.eye(k, dtype=np.float32), np.eye(k, dtype=np.float32), np.arange(k))
+        for k in (classes, 4)
+    )
+    with pytest.raises(ValueError, match=r"same classes .* and \(4, 4\)"):
+        one + other
+
+
 @given(answered(12))
 def test_the_confusions_are_those_of_scikit_learn(part):
     reference, candidate, labels = part
@@ -168,10 +178,11 @@ def softmax(logits):
     return (raised / raised.sum(axis=1, keepdims=True)).astype(np.float32)
 
 
-def test_a_million_images_in_chunks_take_no_more_memory_than_the_first_chunk():
+def test_a_million_images_in_chunks_take_no_more_memory_and_count_like_the_whole():
     """In a process of its own, whose peak the operating system keeps."""
     script = """
-import functools, operator, resource, sys
+import resource, sys
+import numpy as np
 sys.path.insert(0, sys.argv[1])
 from test_metrics import count_pairs, synthetic
 def peak():
@@ -180,7 +191,10 @@ total = count_pairs(*synthetic(50_000, 0)) + count_pairs(*synthetic(50_000, 1))
 early = peak()
 for seed in range(2, 20):
     total += count_pairs(*synthetic(50_000, seed))
-print(total.image_count, peak() - early)
+growth = peak() - early
+parts = zip(*(synthetic(50_000, seed) for seed in range(20)))
+whole = count_pairs(*(np.concatenate(rows) for rows in parts))
+print(whole.image_count, growth, total == whole)
 """
     done = subprocess.run(
         [sys.executable, "-c", script, str(Path(__file__).parent)],
@@ -188,9 +202,10 @@ print(total.image_count, peak() - early)
         text=True,
         check=True,
     )
-    image_count, growth_mebibytes = done.stdout.split()
+    image_count, growth_mebibytes, equal = done.stdout.split()
     assert int(image_count) == 1_000_000
     assert float(growth_mebibytes) < 20
+    assert equal == "True"
 
 
 def test_chunks_of_any_size_count_like_the_whole():
@@ -201,6 +216,15 @@ def test_chunks_of_any_size_count_like_the_whole():
         for start, end in itertools.pairwise(cuts)
     ]
     assert functools.reduce(PairedCounts.__add__, parts) == count_pairs(*whole)
+
+
+@given(st.integers(1, 300), st.sampled_from([2, 4, 17, 100]), st.integers(0, 99))
+def test_counts_do_not_hang_on_how_arrays_lie_in_memory(count, classes, seed):
+    rng = np.random.default_rng(seed)
+    reference, candidate = (softmax(rng.normal(size=(count, classes))) for _ in range(2))
+    labels = rng.integers(0, classes, count)
+    by_column = (np.asfortranarray(rows) for rows in (reference, candidate))
+    assert count_pairs(*by_column, labels) == count_pairs(reference, candidate, labels)
 
 
 # Calibration.
@@ -292,6 +316,14 @@ def test_every_whole_percentage_is_a_threshold(percent):
     effect = count_pairs(reference, candidate, labels).at_threshold(percent / 100)
     accepted = reference.max(axis=1) >= np.float32(percent / 100)
     assert effect.reference_accepted.successes == int(accepted.sum())
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+def test_what_is_as_sure_as_the_threshold_is_accepted_in_any_precision(kind):
+    for percent in range(50, 100):
+        rows = np.array([[percent / 100, 1 - percent / 100]], kind)
+        effect = count_pairs(rows, rows, np.array([0])).at_threshold(percent / 100)
+        assert effect.reference_accepted == Rate(1, 1)
 
 
 @pytest.mark.parametrize("threshold", [-0.1, 0.805, 1, math.nan])

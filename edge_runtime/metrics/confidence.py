@@ -169,8 +169,12 @@ def count_confidence(
 
 
 def confidence_steps(confidence: NDArray[np.float32]) -> NDArray[np.int64]:
-    """Return the step of 0.01 that each confidence falls into, (N,) 0 to 99."""
-    return np.clip(np.searchsorted(_EDGES, confidence, side="right") - 1, 0, STEPS - 1)
+    """Return the step of 0.01 that each confidence falls into, (N,) 0 to 99.
+
+    The edges are float32; so is the confidence made, or 0.8 in float64 would lie below 0.8.
+    """
+    steps = np.searchsorted(_EDGES, confidence.astype(np.float32), side="right") - 1
+    return np.clip(steps, 0, STEPS - 1)
 
 
 @dataclass(frozen=True, eq=False)

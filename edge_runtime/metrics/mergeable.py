@@ -23,6 +23,12 @@ class Mergeable:
     def __add__(self: Self, other: Self) -> Self:
         if type(other) is not type(self):
             return NotImplemented
+        for item in fields(self):  # type: ignore[arg-type]
+            ours, theirs = (np.shape(getattr(each, item.name)) for each in (self, other))
+            if ours != theirs:
+                raise ValueError(
+                    f"Counts of the same classes add up, got {item.name} of {ours} and {theirs}."
+                )
         merged = {
             item.name: item.metadata.get("merge", operator.add)(
                 getattr(self, item.name), getattr(other, item.name)

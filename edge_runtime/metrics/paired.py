@@ -211,6 +211,8 @@ def _chunks(rows: int, columns: int) -> Iterator[slice]:
 def _count_chunk(
     reference: NDArray[np.float32], candidate: NDArray[np.float32], labels: NDArray[np.int64]
 ) -> PairedCounts:
+    # The order in which a row is summed up, and so the last bit, hangs on how it lies in memory.
+    reference, candidate = np.ascontiguousarray(reference), np.ascontiguousarray(candidate)
     classes = reference.shape[1]
     before, after = np.argmax(reference, axis=1), np.argmax(candidate, axis=1)
     flipped = before != after
