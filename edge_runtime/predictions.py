@@ -106,6 +106,12 @@ class Predictions:
         return answers
 
     @property
+    def absent_classes(self) -> tuple[str, ...]:
+        """The classes that none of the images is of."""
+        counts = np.bincount(self.labels, minlength=len(self.class_names))
+        return tuple(self.class_names[index] for index in np.flatnonzero(counts == 0))
+
+    @property
     def model(self) -> str:
         """What the model is called in reports."""
         return str(self.details.get("model", "model"))
@@ -116,6 +122,10 @@ class Predictions:
 
     def save(self, path: Path) -> None:
         """Write a `.predictions.npz`, whole or not at all; the same predictions, the same bytes."""
+        write_atomically(path, self.to_bytes())
+
+    def to_bytes(self) -> bytes:
+        """Return the content of a `.predictions.npz`."""
         header = {
             "schema_version": SCHEMA_VERSION,
             "class_names": list(self.class_names),
@@ -130,7 +140,7 @@ class Predictions:
             input_sha256=self.input_sha256,
             header=np.array(json.dumps(header, allow_nan=False)),
         )
-        write_atomically(path, buffer.getvalue())
+        return buffer.getvalue()
 
     @classmethod
     def load(cls, path: Path) -> "Predictions":
@@ -151,8 +161,11 @@ class Predictions:
                 kinds = arrays["probabilities"].dtype.kind, arrays["labels"].dtype.kind
                 if kinds[0] != "f" or kinds[1] not in "iu":
                     raise ValueError("its probabilities or its labels are of another type")
+                # What is too large for it becomes infinite, and is refused as that.
+                with np.errstate(over="ignore"):
+                    probabilities = arrays["probabilities"].astype(np.float32)
                 return cls(
-                    probabilities=arrays["probabilities"].astype(np.float32),
+                    probabilities=probabilities,
                     labels=arrays["labels"].astype(np.int64),
                     image_sha256=arrays["image_sha256"].astype("S64"),
                     class_names=tuple(str(name) for name in header["class_names"]),

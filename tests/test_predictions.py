@@ -1,5 +1,6 @@
 import io
 import json
+import warnings
 import zipfile
 
 import numpy as np
@@ -252,6 +253,15 @@ def test_int8_probabilities_may_miss_a_sum_of_one_by_their_steps():
 def test_impossible_predictions_are_refused(changes, sentence):
     with pytest.raises(PredictionsError, match=sentence):
         predictions(**changes)
+
+
+def test_a_number_too_large_for_float32_is_refused_without_a_warning(tmp_path):
+    path = tmp_path / "huge.predictions.npz"
+    path.write_bytes(npz(probabilities=np.full((2, 3), 1e300)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(PredictionsError, match="answers with NaN or infinity"):
+            Predictions.load(path)
 
 
 def test_predictions_about_no_images_are_refused():

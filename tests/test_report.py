@@ -17,7 +17,7 @@ from reports import DEMANDING, chain_report
 from edge_runtime.errors import PredictionsError
 from edge_runtime.parity import TIE_RULE, Contract, Margins, ParityReport, compare
 from edge_runtime.predictions import Predictions
-from edge_runtime.report import report_html, report_table
+from edge_runtime.report import report_html, report_markdown, report_table
 
 HOSTILE = ("<script>alert(1)</script>", '"><img src=http://example.org/x>\x1b[31m')
 VOID = {"meta", "img", "br"}
@@ -156,6 +156,34 @@ def test_table_tells_of_unchanged_models_in_a_line() -> None:
     table = report_table(report)
     assert "\n\nfloat32: no answer changed\n" in table
     assert "\n\nint8: exactly as float32\n" in table
+
+
+def test_table_tells_of_confidences_that_changed_though_no_answer_did() -> None:
+    labels = np.array([0, 1, 2] * 100)
+    hashes = np.array([f"{index:064x}".encode() for index in range(300)], "S64")
+
+    def sure(confidence: float, model: str) -> Predictions:
+        rest = (1 - confidence) / 2
+        rows = np.where(np.eye(3, dtype=bool)[labels], confidence, rest).astype(np.float32)
+        return Predictions(rows, labels, hashes, ("cat", "dog", "bird"), {"model": model})
+
+    table = report_table(compare(sure(0.7, "full"), [sure(0.9, "int8")]))
+    assert "int8: no answer changed\n  calibration error 30.0 → 10.0 %" in table
+    assert "  At 0.80: 100.0 points more accepted.\n" in table
+
+
+def test_table_names_the_classes_without_images() -> None:
+    labels = np.zeros(10, np.int64)
+    hashes = np.array([f"{index:064x}".encode() for index in range(10)], "S64")
+    names = ("cat", *(f"class {index}" for index in range(1, 8)))
+    rows = np.eye(8, dtype=np.float32)[labels]
+    full, int8 = (Predictions(rows, labels, hashes, names, {"model": m}) for m in ("full", "int8"))
+    first = report_table(compare(full, [int8])).split("\n\n")[0]
+    assert first.replace("\n", " ") == (
+        "10 test images, 8 classes; none of the images is: class 1, class 2, class 3, class 4, "
+        "class 5 and 2 more"
+    )
+    assert "10 test images; none of them is: `class 1`, " in report_markdown(compare(full, [int8]))
 
 
 def test_table_says_when_no_class_changed_beyond_chance() -> None:

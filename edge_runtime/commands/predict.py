@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any, get_args
 
 import click
-import numpy as np
 
 from edge_runtime.backends import BACKENDS, Kernels
 from edge_runtime.console import (
@@ -160,20 +159,15 @@ def _dataset(model: Path, options: dict[str, Any], runs_dir: str, run_name: str 
     return run.load_dataset()
 
 
-def _classes_without_images(predictions: Predictions) -> list[str]:
-    counts = np.bincount(predictions.labels, minlength=len(predictions.class_names))
-    return [name for name, count in zip(predictions.class_names, counts, strict=True) if count == 0]
-
-
 def _print(predictions: Predictions, target: Path, as_json: bool) -> None:
     right = int((predictions.answers == predictions.labels).sum())
     accuracy = Rate(right, len(predictions))
-    absent = _classes_without_images(predictions)
+    absent = predictions.absent_classes
     if as_json:
         document = {
             "predictions": str(target),
             "accuracy": accuracy.to_dict(),
-            "classes_without_images": absent,
+            "classes_without_images": list(absent),
             **predictions.details,
         }
         click.echo(to_json(document))

@@ -23,6 +23,7 @@ from edge_runtime.wording import (
 LIMIT_CHARACTERS = 60_000
 _MOST_FINDINGS = 5
 _MOST_FLIPS = 10
+_MOST_ABSENT = 5
 
 _MARKS: dict[Decision, str] = {"holds": "✅", "inconclusive": "⚠️", "broken": "❌"}
 _SEVERITY: tuple[Decision, ...] = ("broken", "inconclusive", "holds")
@@ -107,6 +108,10 @@ def _models(report: ParityReport) -> str:
     ]
     rows = [_model_row(entry, decimals, confidence) for entry in entries(report)]
     images = plural(len(report.reference), "test image")
+    absent = report.reference.absent_classes
+    if absent:
+        more = f" and {len(absent) - _MOST_ABSENT:,} more" if len(absent) > _MOST_ABSENT else ""
+        images += f"; none of them is: {', '.join(map(code, absent[:_MOST_ABSENT]))}{more}"
     return f"### Models\n\n{images}.\n\n" + table(headings, rows, numbers_from=1)
 
 

@@ -1,6 +1,7 @@
 """The report for a terminal: plain text, at most 100 columns."""
 
 import textwrap
+from collections.abc import Sequence
 
 from edge_runtime.metrics import PairedCounts, decimals_for
 from edge_runtime.parity import CellChange, Comparison, ParityReport, cell_changes, class_changes
@@ -30,7 +31,10 @@ _NAME_WIDTH = 30
 _MOST_CLASSES = 3
 _MOST_BEYOND = 5
 _MOST_DEMANDS = 12
+_MOST_ABSENT = 5
 _THRESHOLD = 0.80
+# Float models of the same weights differ by less; an int8 softmax has steps of 1/256.
+_ROUNDING = 0.001
 
 _LEGEND = (
     "Flips: images whose answer changed; lost: from right to wrong; won: from wrong to right.",
@@ -63,7 +67,17 @@ def _subject(report: ParityReport) -> str:
     return (
         f"{plural(len(report.reference), 'test image')}{origin}, "
         f"{plural(len(report.reference.class_names), 'class', 'classes')}"
+        f"{_absent(report.reference.absent_classes)}"
     )
+
+
+def _absent(names: Sequence[str]) -> str:
+    """Return which classes have no images, and so are not judged."""
+    if not names:
+        return ""
+    more = f" and {len(names) - _MOST_ABSENT:,} more" if len(names) > _MOST_ABSENT else ""
+    shown = ", ".join(fitted(printable(name), _NAME_WIDTH) for name in names[:_MOST_ABSENT])
+    return f"; none of the images is: {shown}{more}"
 
 
 def _models(report: ParityReport) -> list[str]:
@@ -152,16 +166,25 @@ def _classes(report: ParityReport, item: Comparison) -> list[str]:
         return [f"{fitted(printable(item.model), _NAME_WIDTH)}: exactly as {before}"]
     model, counts = fitted(printable(item.model), _NAME_WIDTH), item.counts
     if not counts.flips:
-        return [f"{model}: no answer changed"]
+        return [f"{model}: no answer changed", *_confidence_lines(counts)]
     low, high = counts.agreement.exact_interval()
     decimals = decimals_for(counts.image_count)
     agreement = span(percent(low, decimals), percent(high, decimals))
-    ece = counts.joint_calibration.ece_difference_interval()
     return [
         f"{model}: {percent(counts.agreement.value, decimals)} % [{agreement}] the same; equally "
         f"accurate: {p_equals(counts.mcnemar_p_value)} (McNemar)",
         *_class_lines(counts, class_names),
         *_cell_lines(cell_changes(counts), class_names),
+        *_confidence_lines(counts),
+    ]
+
+
+def _confidence_lines(counts: PairedCounts) -> list[str]:
+    """Return what became of the confidences; nothing where they are the same but for rounding."""
+    if counts.largest_difference < _ROUNDING:
+        return []
+    ece = counts.joint_calibration.ece_difference_interval()
+    return [
         f"  calibration error {percent(counts.reference_confidence.ece)} → "
         f"{percent(counts.candidate_confidence.ece)} % ({points_interval(ece)}); a probability "
         f"moved by {probability(counts.largest_difference)} at most",
