@@ -7,6 +7,7 @@ import json
 import os
 import secrets
 import shutil
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -42,36 +43,67 @@ def write_atomically(path: Path, data: bytes | str) -> None:
     Raises:
         OSError: it cannot be written; its file name is ``path``.
     """
-    content = data.encode() if isinstance(data, str) else data
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    write_together({path: data})
+
+
+def write_together(contents: Mapping[Path, bytes | str]) -> None:
+    """Write several files as `write_atomically` does, and none of them before all are on the disk.
+
+    Raises:
+        OSError: one cannot be written; its file name is the path. What was there is untouched,
+            unless the disk fails between two renames.
+    """
+    temporaries: dict[Path, Path] = {}
+    path = Path()
     try:
-        with temporary.open("xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        for path, data in contents.items():
+            if path.is_dir():
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+            temporaries[path] = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+            _write_through(temporaries[path], data)
+        for path, temporary in temporaries.items():
+            temporary.replace(path)
     except BaseException as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
+        for temporary in temporaries.values():
+            with contextlib.suppress(OSError):
+                temporary.unlink()
         if isinstance(error, OSError):
             error.filename = str(path)  # what was asked for, not the temporary file
         raise
-    sync(path.parent)
+    for folder in {path.parent for path in contents}:
+        sync(folder)
+
+
+def _write_through(path: Path, data: bytes | str) -> None:
+    """Write a new file and flush it to the disk."""
+    with path.open("xb") as file:
+        file.write(data.encode() if isinstance(data, str) else data)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def refuse_unwritable_folder(folder: Path) -> None:
     """Raise unless files can be written to a folder, which need not be there yet.
 
-    Asked before slow work, so that its result is not lost for want of a place.
+    Asked before slow work, so that its result is not lost for want of a place. A file is really
+    made, and is gone again: what root may do in /proc or on a read-only disk no mode bits tell.
 
     Raises:
-        OSError: it, or the nearest folder above that is there, is none or may not be written to.
+        OSError: it, or the nearest folder above that is there, is none or cannot be written to.
     """
-    nearest = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    nearest = next(path for path in (folder, *folder.absolute().parents) if _is_there(path))
     if not nearest.is_dir():
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(nearest))
-    if not os.access(nearest, os.W_OK | os.X_OK):
-        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(nearest))
+    tempfile.NamedTemporaryFile(dir=nearest, prefix=".", suffix=".tmp").close()
+
+
+def _is_there(path: Path) -> bool:
+    """Whether there is anything of this name, be it a link to nowhere."""
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
 
 
 def write_json_atomically(path: Path, document: Mapping[str, Any]) -> None:

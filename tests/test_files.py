@@ -2,6 +2,7 @@ import errno
 import hashlib
 import json
 import math
+import os
 import stat
 import subprocess
 import sys
@@ -14,9 +15,11 @@ from edge_runtime.files import (
     MEBIBYTE,
     put_folder_in_place,
     read_capped,
+    refuse_unwritable_folder,
     sha256,
     write_atomically,
     write_json_atomically,
+    write_together,
 )
 
 
@@ -79,6 +82,35 @@ def test_an_interrupted_write_leaves_the_old_content_and_no_temporary_file(
     with pytest.raises((OSError, KeyboardInterrupt)):
         write_atomically(path, b"new")
     assert content(tmp_path) == {"out.bin": b"old"}
+
+
+@pytest.mark.parametrize("fail", [full_disk, interrupted])
+def test_of_several_files_none_is_replaced_when_one_cannot_be_written(tmp_path, monkeypatch, fail):
+    (tmp_path / "b").mkdir()
+    (tmp_path / "a").write_bytes(b"old")
+    with pytest.raises(IsADirectoryError) as caught:
+        write_together({tmp_path / "a": b"new", tmp_path / "b": b"new"})
+    assert caught.value.filename == str(tmp_path / "b")
+    assert content(tmp_path) == {"a": b"old"}
+    calls = iter([os.fsync, fail])
+    monkeypatch.setattr(files.os, "fsync", lambda descriptor: next(calls)(descriptor))
+    with pytest.raises((OSError, KeyboardInterrupt)):
+        write_together({tmp_path / "a": b"new", tmp_path / "c": b"new"})
+    assert content(tmp_path) == {"a": b"old"}
+
+
+def test_a_folder_that_only_seems_writable_is_refused(tmp_path):
+    refuse_unwritable_folder(tmp_path / "not" / "there" / "yet")
+    assert content(tmp_path) == {}
+    (tmp_path / "nowhere").symlink_to(tmp_path / "gone")
+    for folder in (
+        Path("/proc/reports"),
+        tmp_path / "nowhere",
+        tmp_path / "nowhere" / "out",
+        tmp_path / ("x" * 300),
+    ):
+        with pytest.raises(OSError):  # noqa: PT011
+            refuse_unwritable_folder(folder)
 
 
 # A limit on the size of files is a full disk without a disk: the kernel refuses the rest.

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from conftest import Finished
 
+from edge_runtime.commands.outputs import predictions_files
 from edge_runtime.datasets import Dataset
 from edge_runtime.predictions import Predictions
 from edge_runtime.wording import about
@@ -384,6 +385,23 @@ def test_a_place_that_cannot_be_written_is_refused_before_any_work(
     assert done.code == 1
     assert "file" in done.err
     assert (tmp_path / "file").read_text() == "precious"
+    (tmp_path / "out" / "report.json").mkdir(parents=True)
+    (tmp_path / "out" / "report.html").write_text("precious")
+    done = cli("parity", "--runs-dir", run_folder.parent, "--out", tmp_path / "out")
+    assert done.code == 1
+    assert "report.json is a folder; choose another --out." in done.err
+    assert (tmp_path / "out" / "report.html").read_text() == "precious"
+
+
+def test_predictions_that_were_given_are_not_replaced(run_folder: Path, tmp_path: Path) -> None:
+    """They may lie where those of a model would be kept; and two models may want one name."""
+    said = Predictions.load(run_folder / "parity" / "int8.predictions.npz")
+    made = [said.with_details(model=name) for name in ("a/int8", "a-int8", "b")]
+    given = (tmp_path / "a-int8.predictions.npz", run_folder / "int8.tflite")
+    found = predictions_files(tmp_path / "." / "", made, given)
+    names = ["a-int8.2.predictions.npz", "a-int8.3.predictions.npz", "b.predictions.npz"]
+    assert [path.name for path in found] == names
+    assert [item.model for item in found.values()] == ["a/int8", "a-int8", "b"]
 
 
 @pytest.mark.parametrize("command", ["parity", "convert"])

@@ -1,6 +1,6 @@
 """The command `parity`."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.commands.chain import Link, build_chain, complete, needs_run, open_links
+from edge_runtime.commands.outputs import (
+    REPORT_FILES,
+    chosen_files,
+    predictions_files,
+    refuse_unwritable,
+    render,
+)
 from edge_runtime.console import (
     Console,
     dataset_options,
@@ -22,27 +29,16 @@ from edge_runtime.console import (
 from edge_runtime.datasets import Dataset, DatasetSpec, load_dataset
 from edge_runtime.errors import EdgeError, PredictionsError, RunError
 from edge_runtime.evaluation import predict_file
-from edge_runtime.files import refuse_unwritable_folder, write_atomically
+from edge_runtime.files import write_atomically, write_together
 from edge_runtime.parity import Contract, Margins, ParityReport, compare
 from edge_runtime.parity.contract import DEFAULT_MAX_DROP
 from edge_runtime.parity.contract_file import contract_template, load_contract
-from edge_runtime.predictions import PREDICTIONS_SUFFIX, Predictions
-from edge_runtime.report import (
-    report_html,
-    report_json,
-    report_junit,
-    report_markdown,
-    report_table,
-)
+from edge_runtime.predictions import Predictions
+from edge_runtime.report import report_json, report_table
 from edge_runtime.runs import Run, find_run
 
 EXIT_CODES = {"holds": 0, "broken": 3, "inconclusive": 4}
 CONTRACT_FILE = Path("parity.toml")
-_FORMATS: dict[str, tuple[str, Callable[[ParityReport], str]]] = {
-    "json": ("report.json", report_json),
-    "junit": ("report.xml", report_junit),
-    "markdown": ("report.md", report_markdown),
-}
 
 
 @click.command()
@@ -79,7 +75,7 @@ _FORMATS: dict[str, tuple[str, Callable[[ParityReport], str]]] = {
     "--format",
     "formats",
     multiple=True,
-    type=click.Choice(["html", *_FORMATS]),
+    type=click.Choice(list(REPORT_FILES)),
     help="What to write; may be given several times.  [default: html and json]",
 )
 @click.option("--backend", metavar="NAME", help="The runtime to use, as in `classify`.")
@@ -126,20 +122,22 @@ def parity(
     run = _run(given, full, dataset_choice["dataset"], runs_dir, run_name)
     links = build_chain(given, full, run)
     folder = out or (run.parity_folder if run else Path("parity"))
-    refuse_unwritable_folder(folder)
+    reports = chosen_files(formats or ("html", "json"))
+    refuse_unwritable(folder, reports.values())
     dataset = _dataset(dataset_choice, run, links, console)
     done = complete(links, partial(_predict, dataset, backend, console))
     chain = [link.predictions for link in done if link.predictions]
     report = compare(chain[0], chain[1:], contract=contract)
     pictures = _pictures(report.reference, dataset)
-    documents = _render(report, pictures, formats or ("html", "json"))
+    documents = {folder / file: render(report, pictures, kind) for kind, file in reports.items()}
     made = [new for old, new in zip(links, chain, strict=True) if old.predictions is None]
     folder.mkdir(parents=True, exist_ok=True)
-    for predictions, name in zip(made, _file_names(made), strict=True):
-        predictions.save(folder / name)
-    for name, text in documents.items():
-        write_atomically(folder / name, text.rstrip("\n") + "\n")
-    _print(report, [folder / name for name in documents], as_json)
+    stored = predictions_files(folder, made, (link.path for link in links))
+    write_together(
+        {path: predictions.to_bytes() for path, predictions in stored.items()}
+        | {path: text.rstrip("\n") + "\n" for path, text in documents.items()}
+    )
+    _print(report, list(documents), as_json)
     return EXIT_CODES[report.decision]
 
 
@@ -213,30 +211,6 @@ def _pictures(predictions: Predictions, dataset: Dataset | None) -> NDArray[np.u
     if None in found:
         return None
     return dataset.test.images[np.array(found, np.int64)]
-
-
-def _render(
-    report: ParityReport, pictures: NDArray[np.uint8] | None, formats: Sequence[str]
-) -> dict[str, str]:
-    """Return the text of each file, so that nothing is written before all of it is there."""
-    documents = {}
-    if "html" in formats:
-        documents["report.html"] = report_html(report, pictures)
-    for name in _FORMATS:
-        if name in formats:
-            file_name, render = _FORMATS[name]
-            documents[file_name] = render(report)
-    return documents
-
-
-def _file_names(made: Sequence[Predictions]) -> list[str]:
-    """Return a file's name for each model; "a/int8" and "a-int8" get two."""
-    names: list[str] = []
-    for predictions in made:
-        stem = predictions.model.replace("/", "-").lstrip(".")
-        number = sum(name.startswith(f"{stem}.") for name in names)
-        names.append(f"{stem}{f'.{number + 1}' if number else ''}{PREDICTIONS_SUFFIX}")
-    return names
 
 
 def _print(report: ParityReport, paths: Sequence[Path], as_json: bool) -> None:

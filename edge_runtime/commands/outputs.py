@@ -1,0 +1,67 @@
+"""Under which names `parity` writes what it found, and whether it can."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_runtime.errors import EdgeError
+from edge_runtime.files import refuse_unwritable_folder
+from edge_runtime.parity import ParityReport
+from edge_runtime.predictions import PREDICTIONS_SUFFIX, Predictions
+from edge_runtime.report import report_html, report_json, report_junit, report_markdown
+
+REPORT_FILES = {
+    "html": "report.html",
+    "json": "report.json",
+    "junit": "report.xml",
+    "markdown": "report.md",
+}
+
+
+def chosen_files(formats: Sequence[str]) -> dict[str, str]:
+    """Return the file's name of each format that is asked for, in the order in which all stand."""
+    return {kind: name for kind, name in REPORT_FILES.items() if kind in formats}
+
+
+def refuse_unwritable(folder: Path, names: Iterable[str]) -> None:
+    """Raise unless the reports can be written; asked before the slow part."""
+    try:
+        refuse_unwritable_folder(folder)
+    except OSError as error:
+        if error.filename is None:  # there is no current folder, and so no place that has a name
+            raise
+        raise EdgeError(
+            f"The reports cannot be written to {folder} ({error.strerror}); choose another --out."
+        ) from error
+    for name in names:
+        if (folder / name).is_dir():
+            raise EdgeError(f"{folder / name} is a folder; choose another --out.")
+
+
+def render(report: ParityReport, pictures: NDArray[np.uint8] | None, kind: str) -> str:
+    """Return the text of a report's file."""
+    if kind == "html":
+        return report_html(report, pictures)
+    renderers = {"json": report_json, "junit": report_junit, "markdown": report_markdown}
+    return renderers[kind](report)
+
+
+def predictions_files(
+    folder: Path, made: Sequence[Predictions], given: Iterable[Path]
+) -> dict[Path, Predictions]:
+    """Return under which path in a folder each model's predictions are kept.
+
+    "a/int8" and "a-int8" get two, and none takes the place of a file that was given.
+    """
+    taken = {path.resolve() for path in given}
+    found: dict[Path, Predictions] = {}
+    for predictions in made:
+        stem, number = predictions.model.replace("/", "-").lstrip("."), 1
+        path = folder / f"{stem}{PREDICTIONS_SUFFIX}"
+        while path in found or path.resolve() in taken:
+            number += 1
+            path = folder / f"{stem}.{number}{PREDICTIONS_SUFFIX}"
+        found[path] = predictions
+    return found
