@@ -10,6 +10,7 @@ import io
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import click
@@ -113,6 +114,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
 def _sentence(error: Exception) -> str:
     if isinstance(error, EdgeError):
         return str(error)
+    if isinstance(error, FileNotFoundError) and _is_nowhere():
+        return "The current folder was deleted; change to one that is there and try again."
     if isinstance(error, OSError) and error.strerror:
         where = f"{error.filename}: " if error.filename else ""
         advice = "; free some space and try again" if error.errno == errno.ENOSPC else ""
@@ -123,6 +126,15 @@ def _sentence(error: Exception) -> str:
         f"This should not have happened ({type(error).__name__}: {error}). Run it again with "
         "--debug and report what it prints."
     )
+
+
+def _is_nowhere() -> bool:
+    """Whether the folder that relative names start from is gone."""
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        return True
+    return False
 
 
 def main() -> None:

@@ -50,6 +50,26 @@ def test_classifying_imports_no_tensorflow(run_folder: Path) -> None:
     assert done.stdout.splitlines()[-1] == "0 set()"
 
 
+def test_a_current_folder_that_was_deleted_is_said(tmp_path: Path, run_folder: Path) -> None:
+    code = (
+        "import os, sys; os.rmdir(os.getcwd())\n"
+        "from edge_runtime.cli import run; sys.exit(run(sys.argv[1:]))"
+    )
+    files = (run_folder / "full.predictions.npz", run_folder / "parity" / "int8.predictions.npz")
+    for number, arguments in enumerate((("parity", *map(str, files)), ("parity", "--init"))):
+        (tmp_path / str(number)).mkdir()
+        done = python(
+            code,
+            *arguments,
+            cwd=tmp_path / str(number),
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+        )
+        assert done.returncode == 1
+        assert done.stderr == (
+            "Error: The current folder was deleted; change to one that is there and try again.\n"
+        )
+
+
 @pytest.mark.parametrize("command", ["train", "convert"])
 def test_a_missing_extra_is_named_with_its_pip_line(command: str) -> None:
     code = (
