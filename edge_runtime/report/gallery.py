@@ -101,7 +101,7 @@ def _card(flip: Flip, model: str, class_names: tuple[str, ...], pictures: Pictur
         for index in (flip.label, flip.reference, flip.candidate)
     )
     link = pictures.link(flip.image)
-    picture = f'<img src="{link}" alt="Test image {flip.image}" loading="lazy">' if link else ""
+    picture = f'<img src="{link}" alt="Test image {flip.image}">' if link else ""
     return (
         f'<figure class="flip {flip.effect.split()[0]}">{picture}<figcaption>'
         f'<span class="tag">{_SIGNS[flip.effect]} {flip.effect}</span>'
