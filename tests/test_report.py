@@ -324,6 +324,47 @@ def test_a_tree_of_models_is_drawn_with_each_below_what_it_was_made_from() -> No
     assert heights[2] < heights[0] == heights[1] < heights[3] == heights[4]
 
 
+def test_a_long_chain_runs_downwards_on_wide_pages_too() -> None:
+    labels = [0, 1] * 10
+    places = ("float32", "int8", "on the host", "on the Pi", "on the old Pi")
+    report = compare(
+        answering(labels, labels, ("a", "b"), "full", scheme="keras", model_sha256="0"),
+        [
+            answering(labels, labels, ("a", "b"), name, scheme=scheme, **details)
+            for name, (scheme, details) in zip(
+                places,
+                [
+                    ("float32", {"model_sha256": "1"}),
+                    ("int8", {"model_sha256": "2", "cpu": "Xeon", "kernels": "XNNPACK"}),
+                    ("int8", {"model_sha256": "2", "cpu": "Xeon", "kernels": "built-in"}),
+                    ("int8", {"model_sha256": "2", "cpu": "A76", "kernels": "built-in"}),
+                    ("int8", {"model_sha256": "2", "cpu": "A53", "kernels": "built-in"}),
+                ],
+                strict=True,
+            )
+        ],
+    )
+    html = report_html(report, None)
+    wide = html[html.index('class="chain wide"') :]
+    boxes = re.findall(r'<rect class="box \w+" x="(\d+)" y="(\d+)" width="(\d+)"', wide)
+    assert len(boxes) == 6
+    assert len({y for _, y, _ in boxes}) == 6
+    assert all(int(x) + int(wide) == 1109 for x, _, wide in boxes)
+
+
+def test_a_label_without_room_names_what_changed_instead_of_cutting_it() -> None:
+    here = {"backend": "ai-edge-litert", "backend_version": "2.3.0", "kernels": "XNNPACK"}
+    there = {"backend": "tflite-runtime", "backend_version": "2.14.0", "kernels": "built-in"}
+    report = compare(
+        answering([0, 1], [0, 1], ("a", "b"), "host", scheme="int8", model_sha256="1", **here),
+        [answering([0, 1], [0, 1], ("a", "b"), "Pi", scheme="int8", model_sha256="1", **there)],
+    )
+    html = report_html(report, None)
+    wide = html[html.index('class="chain wide"') : html.index("</svg>", html.index("chain wide"))]
+    assert ">runtime, kernels</text>" in wide
+    assert "ai-edge-litert 2.3.0 → tflite-runtime 2.14.0, XNNPACK → built-in" in html
+
+
 def test_the_limit_and_each_difference_are_in_the_chart() -> None:
     html = report_html(broken_report(), None)
     chart = html[html.index('<svg class="chart"') :]
@@ -414,6 +455,14 @@ def test_a_model_that_answers_exactly_as_another_points_there() -> None:
 def test_only_the_model_that_the_verdict_is_about_is_unfolded() -> None:
     html = report_html(broken_report(), None)
     assert html.count('<details class="model" open>') == 1
+    assert re.search(r'<details class="model" open><summary><h2><bdi>int8</bdi>', html)
+
+
+def test_a_report_in_which_all_holds_opens_with_the_model_that_changed_most() -> None:
+    report = chain_report(noise=(0.0, 0.05), contract=Contract(Margins(accuracy=0.05)))
+    assert [item.counts.flips > 0 for item in report.comparisons] == [False, True]
+    html = report_html(report, None)
+    assert '<p class="about"><bdi>int8</bdi> against the full model' in html
     assert re.search(r'<details class="model" open><summary><h2><bdi>int8</bdi>', html)
 
 

@@ -1,7 +1,8 @@
 """The chain as a picture, in SVG: which model was made from which, and where answers changed.
 
 Drawn twice: from left to right for wide pages and paper, downwards for phones. The style sheet
-shows one of them.
+shows one of them. A chain that is too long for the width runs downwards on wide pages too, with a
+line for each step and a flat box for each model.
 """
 
 from collections.abc import Sequence
@@ -18,6 +19,8 @@ _LEAST_PITCH = 126
 _MOST_DEPTH = 3
 _LABEL_HEIGHT = 44
 _MOST_GROWTH = 1.25
+# A flat box, the line above it, and how far it is set in.
+_FLAT_HEIGHT, _FLAT_GAP, _FLAT_INDENT = 52, 38, 36
 # How many pixels a letter takes at most on average, in the two sizes of the picture.
 _LETTER, _SMALL_LETTER = 8.2, 6.6
 
@@ -26,12 +29,11 @@ def chain_picture(report: ParityReport) -> str:
     """Return the picture, for wide and for narrow pages."""
     placed, steps = boxes(report), arrows(report)
     spoken = escaped(_spoken(placed, steps))
-    pictures = [("tall", *_tall(placed, steps))]
-    if max(box.depth for box in placed) <= _MOST_DEPTH:
-        pictures.append(("wide", *_wide(placed, steps)))
-    only = " only" if len(pictures) == 1 else ""
+    is_short = max(box.depth for box in placed) <= _MOST_DEPTH
+    wide = (_wide if is_short else _flat)(placed, steps)
+    pictures = [("tall", *_tall(placed, steps)), ("wide", *wide)]
     return "".join(
-        f'<svg class="chain {kind}{only}" role="img" aria-label="{spoken}" '
+        f'<svg class="chain {kind}" role="img" aria-label="{spoken}" '
         f'viewBox="0 0 {width} {height:.0f}" style="max-width:{_room(kind, width)}px">'
         f"{content}</svg>"
         for kind, width, height, content in pictures
@@ -79,7 +81,8 @@ def _wide_arrow(step: Arrow, start: tuple[float, float], end: tuple[float, float
     above = [("step", part) for part in _parts(step.name, room)]
     if step.blamed:
         above.insert(0, ("to-blame", "to blame:"))
-    below = [("", step.changed), ("flips", step.flips), ("flips", step.effects)]
+    changed = [step.changed] if len(step.changed) <= room else _parts(step.briefly, room)
+    below = [*(("", part) for part in changed), ("flips", step.flips), ("flips", step.effects)]
     lines = [
         *((kind, text, y - 9 - 15 * (len(above) - 1 - n)) for n, (kind, text) in enumerate(above)),
         *((kind, text, y + 18 + 15 * n) for n, (kind, text) in enumerate(below)),
@@ -133,11 +136,60 @@ def _tall_arrow(
     flips = f"{step.flips}: {step.effects}" if step.effects else step.flips
     lines = [
         ("step", step.name + blame, top + 17.0),
-        ("", step.changed, top + 33.0),
+        ("", _changed(step, room), top + 33.0),
         ("flips", flips, top + (49.0 if step.changed else 33.0)),
     ]
     path = f"M{x:.0f} {parent[1] + sizes[1]:.0f}V{y:.0f}H{box[0] - 6:.0f}"
     return _line(step, path, f"M{box[0]:.0f} {y:.0f}l-8 -5v10z") + _text(lines, box[0] + 6, room)
+
+
+def _flat(placed: Sequence[Box], steps: dict[int, Arrow]) -> tuple[int, float, str]:
+    """Return width, height and content of the picture of a long chain on a wide page."""
+    indent = min(_FLAT_INDENT, 400 // max(box.depth for box in placed))
+    pitch = _FLAT_HEIGHT + _FLAT_GAP
+    at = {box.node: (box.depth * indent + 1, 4 + pitch * row) for row, box in enumerate(placed)}
+    arrows = "".join(
+        _flat_arrow(steps[box.node], at[box.parent], at[box.node], indent)
+        for box in placed
+        if box.parent is not None
+    )
+    content = arrows + "".join(_flat_box(box, *at[box.node]) for box in placed)
+    return _WIDE, len(placed) * pitch - _FLAT_GAP + 8, content
+
+
+def _flat_arrow(step: Arrow, parent: tuple[int, int], box: tuple[int, int], indent: int) -> str:
+    x, y = parent[0] + indent / 2 - 2, box[1] + _FLAT_HEIGHT / 2
+    room = int((_WIDE - box[0]) / _LETTER) - len(f"{step.name}{step.flips}{step.effects}") - 16
+    parts = [("step", step.name), ("to-blame", "◄ to blame" if step.blamed else "")]
+    parts += [("", _changed(step, room)), ("flips", step.flips), ("flips", step.effects)]
+    spans = "".join(
+        f'<tspan class="{kind}" dx="12">{escaped(text)}</tspan>' for kind, text in parts if text
+    )
+    path = f"M{x:.0f} {parent[1] + _FLAT_HEIGHT}V{y:.0f}H{box[0] - 6}"
+    return (
+        _line(step, path, f"M{box[0]} {y:.0f}l-8 -5v10z")
+        + f'<text x="{box[0]}" y="{box[1] - 14}">{spans}</text>'
+    )
+
+
+def _flat_box(box: Box, x: int, y: int) -> str:
+    place = f'x="{_WIDE - 32}" y="{y + 16}" width="20" height="20"'
+    sign = mark(box.decision, place=place) if box.decision else ""
+    room = _WIDE - 240 - x
+    name = escaped(fitted(box.name, int(room / _LETTER)))
+    facts = [("", " · ".join(filter(None, box.lines)), y + 41.0)]
+    return (
+        f'<rect class="box {box.decision or "full"}" x="{x}" y="{y}" width="{_WIDE - 1 - x}" '
+        f'height="{_FLAT_HEIGHT}" rx="8"/>'
+        f'<text class="model-name" x="{x + 14}" y="{y + 22}">{name}</text>'
+        f"{_text(facts, x + 14, int(room / _SMALL_LETTER))}{sign}"
+        f'<text class="figure" text-anchor="end" x="{_WIDE - 44}" y="{y + 31}">{box.figure} '
+        f'<tspan class="quiet">[{box.interval}]</tspan></text>'
+    )
+
+
+def _changed(step: Arrow, room: int) -> str:
+    return step.changed if len(step.changed) <= room else step.briefly
 
 
 def _line(step: Arrow, path: str, head: str) -> str:

@@ -68,7 +68,14 @@ def entries(report: ParityReport) -> list[Entry]:
 
 
 def leading(report: ParityReport) -> int:
-    """Return the index of the comparison that the verdict is about: the worst of the worst."""
+    """Return the index of the comparison that the page shows first.
+
+    The one that the verdict is about, the worst of the worst; where all is well, the one with most
+    changed answers, which are what there is to see.
+    """
+    if report.decision == "holds":
+        flips = [item.counts.flips for item in report.comparisons]
+        return flips.index(max(flips))
     confidence = report.contract.confidence
     deciding = [item.decision == report.decision for item in report.comparisons]
     chosen = [index for index, decides in enumerate(deciding) if decides or not any(deciding)]

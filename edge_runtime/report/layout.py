@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from edge_runtime.metrics import decimals_for
 from edge_runtime.parity import Decision, ParityReport, Step
+from edge_runtime.parity.steps import moves, same_file
 from edge_runtime.report.entries import Entry, blamed_steps, entries, neither
 from edge_runtime.wording import percent, percent_interval, plural, size
 
@@ -47,6 +48,7 @@ class Arrow:
         node: the model that it leads to.
         name: what the step is called.
         changed: what changed.
+        briefly: the same for where there is less room, as in "runtime, kernels".
         flips: how many answers did, in words.
         effects: what became of them, in words.
         share: the share of the images whose answer changed.
@@ -56,6 +58,7 @@ class Arrow:
     node: int
     name: str
     changed: str
+    briefly: str
     flips: str
     effects: str
     share: float
@@ -74,8 +77,11 @@ def boxes(report: ParityReport) -> list[Box]:
 
 def arrows(report: ParityReport) -> dict[int, Arrow]:
     """Return the steps by the model that they lead to."""
-    blamed = blamed_steps(report)
-    return {step.after: _arrow(step, index in blamed) for index, step in enumerate(report.steps)}
+    blamed, models = blamed_steps(report), entries(report)
+    return {
+        step.after: _arrow(step, _briefly(step, models), index in blamed)
+        for index, step in enumerate(report.steps)
+    }
 
 
 def _depth_first(parents: list[int | None]) -> list[int]:
@@ -129,7 +135,22 @@ def _box(entry: Entry, node: int, parent: int | None, depth: int, row: float) ->
     )
 
 
-def _arrow(step: Step, blamed: bool) -> Arrow:
+def _briefly(step: Step, models: list[Entry]) -> str:
+    """Return what changed without from what to what: both boxes say that."""
+    before, after = models[step.before].details, models[step.after].details
+    moved = set(moves(before, after))
+    words = {
+        "other file": not same_file(before, after),
+        "runtime": moved & {"backend", "backend_version"},
+        "CPU": moved & {"cpu", "machine"},
+        "kernels": "kernels" in moved,
+        "threads": "threads" in moved,
+        "pixels": "preprocessing" in step.kinds,
+    }
+    return ", ".join(word for word, is_so in words.items() if is_so) or step.changed
+
+
+def _arrow(step: Step, briefly: str, blamed: bool) -> Arrow:
     counts = step.counts
     effects = [("lost", counts.lost), ("won", counts.won), ("neither", neither(counts))]
     # The third follows from the other two where there is little room.
@@ -138,6 +159,7 @@ def _arrow(step: Step, blamed: bool) -> Arrow:
         step.after,
         step.name,
         step.changed,
+        briefly,
         plural(counts.flips, "flip") if counts.flips else "no flips",
         ", ".join(told[:2]),
         counts.flips / counts.image_count,

@@ -89,10 +89,8 @@ def answer_tiles(comparison: Comparison, confidence: float) -> str:
 
 
 def _effects(counts: PairedCounts) -> str:
-    return (
-        f"{counts.lost:,} lost, {counts.won:,} won, {neither(counts):,} neither right; "
-        f"{escaped(p_equals(counts.mcnemar_p_value))}"
-    )
+    p_value = escaped(p_equals(counts.mcnemar_p_value)).replace(" ", "&nbsp;")
+    return f"{counts.lost:,} lost, {counts.won:,} won, {neither(counts):,} neither right; {p_value}"
 
 
 def _cost_tiles(report: ParityReport, entry: Entry) -> str:
