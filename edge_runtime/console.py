@@ -4,6 +4,7 @@ Results go to standard output; talk and progress to standard error, progress onl
 """
 
 import contextlib
+import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from edge_runtime.datasets import DatasetSpec
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+
+# Below that figures have no room, and above it lines are long.
+_NARROWEST, _WIDEST = 72, 100
 
 
 @dataclass
@@ -153,6 +157,13 @@ def _dataset_options(default: str | None) -> Sequence[Callable[[Function], Funct
         ),
         click.option("--data-dir", metavar="DIR", help="Where TFDS keeps its datasets."),
     )
+
+
+def text_width() -> int:
+    """Return how many columns a table may take: those of the terminal, 100 in a file or a pipe."""
+    if not sys.stdout.isatty():
+        return _WIDEST
+    return max(_NARROWEST, min(_WIDEST, shutil.get_terminal_size().columns))
 
 
 def refuse_options_without_dataset(options: dict[str, Any]) -> None:

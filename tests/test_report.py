@@ -195,7 +195,10 @@ def test_table_says_when_no_class_changed_beyond_chance() -> None:
 
 
 @pytest.mark.parametrize("size_bytes", [1, 9_876_543_210])
-def test_table_stays_within_100_columns_whatever_the_names_and_sizes(size_bytes: int) -> None:
+@pytest.mark.parametrize("columns", [72, 80, 100])
+def test_table_stays_within_its_columns_whatever_the_names_and_sizes(
+    size_bytes: int, columns: int
+) -> None:
     report = chain_report(
         classes=3,
         noise=(0.1, 2.0),
@@ -205,7 +208,14 @@ def test_table_stays_within_100_columns_whatever_the_names_and_sizes(size_bytes:
         size_bytes=size_bytes,
         backend="b" * 400,
     )
-    assert max(width(line) for line in report_table(report).splitlines()) <= 100
+    assert max(width(line) for line in report_table(report, columns).splitlines()) <= columns
+
+
+def test_a_narrow_table_keeps_what_decides() -> None:
+    lines = report_table(broken_report(), 80).splitlines()
+    assert max(map(width, lines)) <= 80
+    assert [line.split()[-1] for line in lines[5:8]] == ["reference", "holds", "broken"]
+    assert any(line.startswith("quantization ◄ to blame  float32 → int8") for line in lines)
 
 
 def test_long_names_that_clash_stay_apart() -> None:

@@ -25,6 +25,7 @@ from edge_runtime.console import (
     run_options,
     spec_from_options,
     talk_options,
+    text_width,
 )
 from edge_runtime.datasets import Dataset, DatasetSpec, load_dataset
 from edge_runtime.errors import EdgeError, PredictionsError, RunError
@@ -217,6 +218,6 @@ def _print(report: ParityReport, paths: Sequence[Path], as_json: bool) -> None:
     if as_json:
         click.echo(report_json(report))
         return
-    click.echo(report_table(report))
+    click.echo(report_table(report, width=text_width()))
     for label, path in zip(["report", *[""] * len(paths)], paths, strict=False):
         click.echo(f"{label:<6}  {path}")

@@ -1,4 +1,4 @@
-"""The report for a terminal: plain text, at most 100 columns."""
+"""The report for a terminal: plain text, as wide as it is, at most 100 columns."""
 
 import textwrap
 from collections.abc import Sequence
@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from edge_runtime.metrics import PairedCounts, decimals_for
 from edge_runtime.parity import CellChange, Comparison, ParityReport, cell_changes, class_changes
 from edge_runtime.report.calibration import threshold_sentence
-from edge_runtime.report.entries import Entry, blamed_steps, entries, twin
+from edge_runtime.report.entries import Entry, entries, twin
 from edge_runtime.report.grid import WIDTH, aligned
 from edge_runtime.report.judged import judged_demands
+from edge_runtime.report.layout import Arrow, arrows
 from edge_runtime.report.recall import ordered
 from edge_runtime.wording import (
     ABSENT,
@@ -28,6 +29,7 @@ from edge_runtime.wording import (
 )
 
 _NAME_WIDTH = 30
+_LEAST_CHANGE = 16
 _MOST_CLASSES = 3
 _MOST_BEYOND = 5
 _MOST_DEMANDS = 12
@@ -42,23 +44,31 @@ _LEGEND = (
 )
 
 
-def report_table(report: ParityReport) -> str:
-    """Return the report as plain text of at most 100 columns, without a newline at the end."""
+def report_table(report: ParityReport, width: int = WIDTH) -> str:
+    """Return the report as plain text, without a newline at the end.
+
+    Args:
+        report: the comparison.
+        width: how many columns a line takes at most; 72 to 100 are readable.
+    """
     blocks = [
-        _wrapped(_subject(report)),
-        _models(report),
-        _steps(report),
-        list(_LEGEND),
-        _contract(report),
-        *(_classes(report, item) for item in report.comparisons),
-        _wrapped(printable(report.verdict)),
+        _wrapped(_subject(report), width),
+        _models(report, width),
+        _steps(report, width),
+        [line for sentence in _LEGEND for line in _wrapped(sentence, width)],
+        _contract(report, width),
+        *(_classes(report, item, width) for item in report.comparisons),
+        _wrapped(printable(report.verdict), width),
     ]
     return "\n\n".join("\n".join(block) for block in blocks if block)
 
 
-def _wrapped(sentence: str) -> list[str]:
+def _wrapped(sentence: str, width: int, *, first: str = "", others: str = "") -> list[str]:
+    """Return a sentence in lines, which begin as is said."""
     wide = columns(sentence) > len(sentence)
-    return textwrap.wrap(sentence, WIDTH // 2 if wide else WIDTH)
+    return textwrap.wrap(
+        sentence, width // 2 if wide else width, initial_indent=first, subsequent_indent=others
+    )
 
 
 def _subject(report: ParityReport) -> str:
@@ -80,7 +90,7 @@ def _absent(names: Sequence[str]) -> str:
     return f"; none of the images is: {shown}{more}"
 
 
-def _models(report: ParityReport) -> list[str]:
+def _models(report: ParityReport, width: int) -> list[str]:
     heads = [
         ["", "model"],
         ["size", "bytes"],
@@ -92,8 +102,11 @@ def _models(report: ParityReport) -> list[str]:
         ["", "decision"],
     ]
     rows = [_model_row(entry, report.contract.confidence) for entry in entries(report)]
-    # What nobody measured gets no column, and what a name needs more is left out first.
-    return aligned([list(pair) for pair in zip(*heads, strict=True)], rows, optional=(2, 1))
+    # What nobody measured gets no column, and what a name needs more is left out first; on narrow
+    # terminals also how many answers are the same, which is said below the table again.
+    optional = (2, 1) if width >= WIDTH else (2, 1, 5)
+    head = [list(pair) for pair in zip(*heads, strict=True)]
+    return aligned(head, rows, width=width, optional=optional)
 
 
 def _model_row(entry: Entry, confidence: float) -> list[str]:
@@ -122,23 +135,34 @@ def _flips(counts: PairedCounts) -> str:
     return f"{counts.flips:,} ({counts.lost:,}/{counts.won:,})"
 
 
-def _steps(report: ParityReport) -> list[str]:
-    blamed = blamed_steps(report)
-    rows = [
-        [
-            fitted(step.name, 27) + (" ◄ to blame" if index in blamed else ""),
-            f"{fitted(printable(step.before_model), 15)} → "
-            f"{fitted(printable(step.after_model), 15)}",
-            fitted(printable(step.changed), 24),
-            _flips(step.counts),
-        ]
-        for index, step in enumerate(report.steps)
+def _steps(report: ParityReport, width: int) -> list[str]:
+    limit = 15 if width >= WIDTH else 12
+    drawn = arrows(report)
+    names = [
+        fitted(step.name, 31) + (" ◄ to blame" if drawn[step.after].blamed else "")
+        for step in report.steps
     ]
+    models = [
+        f"{fitted(printable(step.before_model), limit)} → "
+        f"{fitted(printable(step.after_model), limit)}"
+        for step in report.steps
+    ]
+    flips = [_flips(step.counts) for step in report.steps]
     head = ["step", "models", "what changed", "flips (lost/won)"]
-    return aligned([head], rows, left=3)
+    taken = sum(max(map(columns, cells)) + 2 for cells in (names, models, [head[3], *flips]))
+    room = max(_LEAST_CHANGE, width - taken)
+    changed = [_changed(drawn[step.after], room) for step in report.steps]
+    rows = [list(row) for row in zip(names, models, changed, flips, strict=True)]
+    return aligned([head], rows, width=width, left=3)
 
 
-def _contract(report: ParityReport) -> list[str]:
+def _changed(step: Arrow, room: int) -> str:
+    """Return what changed, from what to what only where there is room for it."""
+    text = printable(step.changed)
+    return text if columns(text) <= room else fitted(printable(step.briefly), room)
+
+
+def _contract(report: ParityReport, width: int) -> list[str]:
     """Return the demands, unless they are only the one that the table above decides."""
     found = judged_demands(report)
     if all(item.check.demand == "accuracy" and item.group.kind == "model" for item in found):
@@ -146,18 +170,19 @@ def _contract(report: ParityReport) -> list[str]:
     rows = [
         [
             fitted(item.group.name, 32),
-            fitted(f"{item.what}: {item.asked}", 46),
+            fitted(f"{item.what}: {item.asked}", width - 43),
             item.measured,
             item.check.decision,
         ]
         for item in found[:_MOST_DEMANDS]
     ]
-    lines = aligned([["asked of", "what", "measured", "decision"]], rows, left=2)
+    head = ["asked of", "what", "measured", "decision"]
+    lines = aligned([head], rows, width=width, left=2)
     more = len(found) - _MOST_DEMANDS
     return lines + ([f"and {more:,} more in the reports"] if more > 0 else [])
 
 
-def _classes(report: ParityReport, item: Comparison) -> list[str]:
+def _classes(report: ParityReport, item: Comparison, width: int) -> list[str]:
     """Return what became of one model's classes, cells and confidences."""
     class_names = report.reference.class_names
     same = twin(report, item)
@@ -166,39 +191,48 @@ def _classes(report: ParityReport, item: Comparison) -> list[str]:
         return [f"{fitted(printable(item.model), _NAME_WIDTH)}: exactly as {before}"]
     model, counts = fitted(printable(item.model), _NAME_WIDTH), item.counts
     if not counts.flips:
-        return [f"{model}: no answer changed", *_confidence_lines(counts)]
+        return [f"{model}: no answer changed", *_confidence_lines(counts, width)]
     low, high = counts.agreement.exact_interval()
     decimals = decimals_for(counts.image_count)
     agreement = span(percent(low, decimals), percent(high, decimals))
-    return [
+    same_answers = (
         f"{model}: {percent(counts.agreement.value, decimals)} % [{agreement}] the same; equally "
-        f"accurate: {p_equals(counts.mcnemar_p_value)} (McNemar)",
-        *_class_lines(counts, class_names),
-        *_cell_lines(cell_changes(counts), class_names),
-        *_confidence_lines(counts),
+        f"accurate: {p_equals(counts.mcnemar_p_value)} (McNemar)"
+    )
+    return [
+        *_wrapped(same_answers, width, others="  "),
+        *_class_lines(counts, class_names, width),
+        *_cell_lines(cell_changes(counts), class_names, width),
+        *_confidence_lines(counts, width),
     ]
 
 
-def _confidence_lines(counts: PairedCounts) -> list[str]:
+def _confidence_lines(counts: PairedCounts, width: int) -> list[str]:
     """Return what became of the confidences; nothing where they are the same but for rounding."""
     if counts.largest_difference < _ROUNDING:
         return []
     ece = counts.joint_calibration.ece_difference_interval()
-    return [
-        f"  calibration error {percent(counts.reference_confidence.ece)} → "
+    confidence = (
+        f"calibration error {percent(counts.reference_confidence.ece)} → "
         f"{percent(counts.candidate_confidence.ece)} % ({points_interval(ece)}); a probability "
-        f"moved by {probability(counts.largest_difference)} at most",
-        f"  {threshold_sentence(counts.at_threshold(_THRESHOLD), counts.image_count)}",
+        f"moved by {probability(counts.largest_difference)} at most"
+    )
+    threshold = threshold_sentence(counts.at_threshold(_THRESHOLD), counts.image_count)
+    return [
+        *_wrapped(confidence, width, first="  ", others="    "),
+        *_wrapped(threshold, width, first="  ", others="    "),
     ]
 
 
-def _class_lines(counts: PairedCounts, class_names: tuple[str, ...]) -> list[str]:
+def _class_lines(counts: PairedCounts, class_names: tuple[str, ...], line_width: int) -> list[str]:
     """Return the classes beyond chance, or else the few that lost most."""
     changes = ordered(class_changes(counts))
     beyond = [change for change in changes if change.beyond_chance]
     losing = [change for change in changes if change.after.value < change.before.value]
     shown = beyond[:_MOST_BEYOND] or losing[:_MOST_CLASSES]
-    names = [fitted(printable(class_names[change.index]), _NAME_WIDTH) for change in shown]
+    # The figures behind a name take 62 columns at most.
+    limit = min(_NAME_WIDTH, line_width - 62)
+    names = [fitted(printable(class_names[change.index]), limit) for change in shown]
     width = max(map(columns, names), default=0)
     lines = [
         f"  {name}{' ' * (width - columns(name))}"
@@ -213,12 +247,15 @@ def _class_lines(counts: PairedCounts, class_names: tuple[str, ...]) -> list[str
     return [*lines, f"  {plural(len(beyond), 'class', 'classes')} changed beyond chance{rest}"]
 
 
-def _cell_lines(changes: tuple[CellChange, ...], class_names: tuple[str, ...]) -> list[str]:
+def _cell_lines(
+    changes: tuple[CellChange, ...], class_names: tuple[str, ...], width: int
+) -> list[str]:
     """Return the confusions that moved beyond chance."""
+    limit = min(24, (width - 48) // 2)
     beyond = [change for change in changes if change.beyond_chance and change.true != change.answer]
     return [
-        f"  {fitted(printable(class_names[change.true]), 24)} taken for "
-        f"{fitted(printable(class_names[change.answer]), 24)}: {change.entered:,} more, "
+        f"  {fitted(printable(class_names[change.true]), limit)} taken for "
+        f"{fitted(printable(class_names[change.answer]), limit)}: {change.entered:,} more, "
         f"{change.left:,} fewer, p {p_value(change.p_value)}"
         for change in beyond[:_MOST_CLASSES]
     ]
