@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from reports import three_decisions
+from reports import DEMANDING, chain_report, three_decisions
 
 from edge_runtime.datasets import Dataset
 from edge_runtime.report import report_html
@@ -61,13 +61,17 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     running.quit()
 
 
-@pytest.fixture(params=["of a run", "with every decision"])
+@pytest.fixture(params=["of a run", "with every decision", "with long names"])
 def report(request: pytest.FixtureRequest, sample: Dataset, tmp_path: Path) -> Path:
     if request.param == "of a run":
         folder: Path = request.getfixturevalue("run_folder")
         return folder / "parity" / "report.html"
+    made = three_decisions()
+    if request.param == "with long names":
+        names, models = ("|" * 90, "W" * 90, "猫" * 90), ("m" * 90, "`x" * 90, "int8 " * 90)
+        made = chain_report(classes=3, names=names, models=models, contract=DEMANDING)
     page = tmp_path / "report.html"
-    page.write_text(report_html(three_decisions(), sample.test.images), encoding="utf-8")
+    page.write_text(report_html(made, sample.test.images), encoding="utf-8")
     return page
 
 
