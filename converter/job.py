@@ -1,8 +1,5 @@
 """One conversion from the model to the verified file with its manifest."""
 
-import contextlib
-import secrets
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,8 +16,9 @@ from edge_runtime.classifier import Classifier
 from edge_runtime.errors import ConversionError
 from edge_runtime.files import sha256, write_atomically, write_json_atomically
 from edge_runtime.images import Preprocessing
-from edge_runtime.manifest import Manifest, ModelFile, Output, manifest_path
-from edge_runtime.probe import ProbeResult, probe
+from edge_runtime.loading.probe import ProbeResult, probe
+from edge_runtime.manifest import Manifest, Output
+from edge_runtime.model_file import ModelFile, manifest_path
 
 
 @dataclass(frozen=True)
@@ -94,8 +92,7 @@ def convert_to_file(
             f"{source.path}: the model has {verified.summary.outputs[0].shape[1]} classes, but "
             f"{len(labels.class_names)} class names are known; choose a --dataset that fits."
         )
-    with _tried_out(target, data) as trial:
-        probed = probe(trial)
+    probed = probe(ModelFile(target.name, data))
     details = {
         "recipe": recipe.name,
         "graph": graph_facts(verified),
@@ -130,17 +127,6 @@ def _kind_of_output(data: bytes, verified: Verified, labels: Labels) -> Output:
     slack = 1e-3 + answers.shape[1] / 512
     sums_to_one = np.abs(answers.sum(axis=1) - 1).max() <= slack
     return "probabilities" if (answers >= 0).all() and sums_to_one else "logits"
-
-
-@contextlib.contextmanager
-def _tried_out(target: Path, data: bytes) -> Iterator[Path]:
-    """Write a trial copy beside the target, which nobody takes for a model, and remove it."""
-    trial = target.with_name(f".{target.name}.{secrets.token_hex(4)}.trial")
-    try:
-        trial.write_bytes(data)
-        yield trial
-    finally:
-        trial.unlink(missing_ok=True)
 
 
 def _hash_source(path: Path) -> str:

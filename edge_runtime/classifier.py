@@ -14,7 +14,9 @@ from edge_runtime.delegation import Delegation, read_delegation
 from edge_runtime.errors import InputError, ModelError
 from edge_runtime.images import Invert, Preprocessing, read_picture
 from edge_runtime.inspection import ModelSummary, TensorInfo, inspect_model
-from edge_runtime.manifest import ModelFile, Output, read_model
+from edge_runtime.loading import open_model
+from edge_runtime.manifest import Output
+from edge_runtime.model_file import ModelFile
 from edge_runtime.quantization import dequantize, quantization_table, softmax
 
 _INTEGERS = ("uint8", "int8", "int16")
@@ -47,7 +49,8 @@ class Classifier:
     One classifier serves one thread; give each thread its own.
 
     Args:
-        model: a .tflite file, or one already read with `edge_runtime.manifest.read_model`.
+        model: a .tflite file or a bundle, which `edge_runtime.loading.open_model` checks first;
+            or one that this was done for.
         backend: a backend or its name; by default LiteRT, else tflite-runtime.
         threads: threads of the interpreter. More do not help a small network.
         class_names: names to use instead of the recorded ones.
@@ -70,7 +73,12 @@ class Classifier:
     ) -> None:
         if type(threads) is not int or threads < 1:
             raise InputError(f"Expected threads to be a whole number from 1 on, got {threads!r}.")
-        file = model if isinstance(model, ModelFile) else read_model(Path(model))
+        self.backend = backend if isinstance(backend, Backend) else choose_backend(backend)
+        file = (
+            model
+            if isinstance(model, ModelFile)
+            else open_model(Path(model), backend=self.backend, kernels=kernels)
+        )
         self.name = file.name
         self.summary: ModelSummary = _inspect(file)
         self._input, self._output = _classifier_tensors(self.summary, file.name)
@@ -96,7 +104,6 @@ class Classifier:
             )
         self.threads = threads
         self.kernels = kernels
-        self.backend = backend if isinstance(backend, Backend) else choose_backend(backend)
         self._quantized_pixel = quantization_table(self._input)
         self._interpreter: Interpreter | None = self.backend.load(
             file.data, threads=threads, kernels=kernels
@@ -141,8 +148,61 @@ class Classifier:
         probabilities = np.empty((len(images), len(self.class_names)), np.float32)
         for start in range(0, len(images), self.batch_size):
             part = images[start : start + self.batch_size]
-            probabilities[start : start + len(part)] = self._invoke(part)[: len(part)]
+            self._invoke(part)
+            values = dequantize(self._numbers(self._output)[: len(part)], self._output)
+            if self.output == "logits":
+                values = softmax(values)
+            probabilities[start : start + len(part)] = values
         return probabilities
+
+    def raw_outputs(self, images: NDArray[np.uint8]) -> NDArray[Any]:
+        """Return the (N, K) numbers of the output tensor in its dtype, not dequantized.
+
+        Raises:
+            InputError: the array has another dtype or shape.
+        """
+        return self._raw(images, (self._output,))[0]
+
+    def raw_scores(self, images: NDArray[np.uint8]) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Return the (N, K) numbers that go into the last softmax, and those of the output tensor.
+
+        Only without XNNPACK, which keeps to itself what lies between its operators: choose the
+        kernels "reference" or "built-in". A model that answers in floats, or does not end in a
+        softmax, has no other scores than its outputs.
+
+        Raises:
+            InputError: the array has another dtype or shape, or XNNPACK is in use.
+        """
+        if self.kernels == "auto":
+            raise InputError("Expected the kernels built-in or reference, got auto.")
+        source = self.scores_tensor
+        outputs = self._raw(images, (source, self._output))
+        return outputs[0], outputs[1]
+
+    @property
+    def scores_tensor(self) -> TensorInfo:
+        """Where `raw_scores` reads the scores."""
+        scores = self.summary.scores
+        if scores is None or self._output.is_floating or scores.shape != self._output.shape:
+            return self._output
+        return scores
+
+    @property
+    def output_tensor(self) -> TensorInfo:
+        """The model's output."""
+        return self._output
+
+    def _raw(
+        self, images: NDArray[np.uint8], tensors: tuple[TensorInfo, ...]
+    ) -> list[NDArray[Any]]:
+        self._refuse_wrong_input(images)
+        found = [np.empty((len(images), len(self.class_names)), tensor.dtype) for tensor in tensors]
+        for start in range(0, len(images), self.batch_size):
+            part = images[start : start + self.batch_size]
+            self._invoke(part)
+            for values, tensor in zip(found, tensors, strict=True):
+                values[start : start + len(part)] = self._numbers(tensor)[: len(part)]
+        return found
 
     def delegation(self) -> Delegation:
         """Return which operators XNNPACK took over."""
@@ -153,7 +213,7 @@ class Classifier:
             raise ModelError(f"{self.name}: this classifier is closed; make a new one.")
         return self._interpreter
 
-    def _invoke(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def _invoke(self, images: NDArray[np.uint8]) -> None:
         interpreter = self._open_interpreter()
         if len(images) < self.batch_size:  # the last part of a batch is filled up with black images
             missing = self.batch_size - len(images)
@@ -161,8 +221,10 @@ class Classifier:
         pixels = self._quantized_pixel[images].reshape(self._input.shape)
         interpreter.set_tensor(self._input.index, pixels)
         interpreter.invoke()
-        values = dequantize(interpreter.get_tensor(self._output.index), self._output)
-        return values if self.output == "probabilities" else softmax(values)
+
+    def _numbers(self, tensor: TensorInfo) -> NDArray[Any]:
+        numbers: NDArray[Any] = self._open_interpreter().get_tensor(tensor.index)
+        return numbers
 
     def _classification(self, probabilities: NDArray[np.float32]) -> Classification:
         index = int(np.argmax(probabilities))

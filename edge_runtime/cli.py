@@ -26,6 +26,7 @@ COMMANDS = {
     "classify": ("edge_runtime.commands.classify", "Say what pictures show."),
     "predict": ("edge_runtime.commands.predict", "Store what a model says about test images."),
     "parity": ("edge_runtime.commands.parity", "Prove that converted models answer the same."),
+    "bundle": ("edge_runtime.commands.bundle", "Pack a model and its proof into one file."),
     "inspect": ("edge_runtime.commands.inspect", "Say what a .tflite file is."),
     "doctor": ("edge_runtime.commands.doctor", "Find the mistake when a model answers badly."),
 }

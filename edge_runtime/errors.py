@@ -3,6 +3,7 @@
     EdgeError
     ├── PictureError (ValueError)        a picture cannot be read, or is too large
     ├── ModelError (ValueError)          a model file is damaged, or is not an image classifier
+    │   ├── BundleError                  a bundle is damaged, or is not one of ours
     │   └── ManifestError                the file beside it is damaged, or describes another model
     ├── InputError (ValueError)          an array has another dtype or shape than the model's input
     ├── DatasetError (ValueError)        a dataset cannot be found, read, or used for this
@@ -31,6 +32,10 @@ class PictureError(EdgeError, ValueError):
 
 class ModelError(EdgeError, ValueError):
     """A model file is damaged, or is not an image classifier."""
+
+
+class BundleError(ModelError):
+    """A bundle is damaged, or is not one of ours."""
 
 
 class ManifestError(ModelError):

@@ -14,9 +14,10 @@ from edge_runtime.classifier import Classifier
 from edge_runtime.datasets import Dataset, Split, image_hashes
 from edge_runtime.errors import DatasetError, ModelError, extra_missing
 from edge_runtime.images import Preprocessing
+from edge_runtime.loading import open_model
 from edge_runtime.machine import machine_details
-from edge_runtime.manifest import model_stem, read_model
 from edge_runtime.memory import model_memory
+from edge_runtime.model_file import model_stem
 from edge_runtime.native import native_messages_silenced
 from edge_runtime.predictions import Predictions
 
@@ -62,8 +63,8 @@ def predict_file(
     if predictor is not None:
         made: Predictions = predictor(path, dataset, split=split, name=name, progress=progress)
         return made
-    file = read_model(path)
     chosen = backend if isinstance(backend, Backend) else choose_backend(backend)
+    file = open_model(path, backend=chosen, kernels=kernels)
     with Classifier(file, backend=chosen, threads=threads, kernels=kernels) as classifier:
         predictions = evaluate(classifier, dataset, model=name, progress=progress, split=split)
     memory = model_memory(file.data, backend=chosen.name, threads=threads, kernels=kernels)

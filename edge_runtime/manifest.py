@@ -1,29 +1,14 @@
-"""What is recorded beside a model: its class names, its preprocessing, and how it was made.
-
-The manifest of `int8.tflite` is `int8.manifest.json`; a bundle (`.edge.zip`) holds both. A model
-without a manifest still runs: its classes are numbered, and pictures are fitted to its input
-without inverting.
-"""
+"""What is recorded beside a model: its class names, its preprocessing, and how it was made."""
 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Literal
 
-from edge_runtime.archive import read_members
-from edge_runtime.errors import EdgeError, ManifestError, ModelError
-from edge_runtime.files import MEBIBYTE, read_capped, sha256
+from edge_runtime.errors import ModelError
 from edge_runtime.images import Preprocessing
 
 SCHEMA_VERSION = 1
-BUNDLE_SUFFIX = ".edge.zip"
-MODEL_LIMIT_BYTES = 512 * MEBIBYTE
-MANIFEST_LIMIT_BYTES = 8 * MEBIBYTE
-
-_MODEL = "model.tflite"
-_MANIFEST = "manifest.json"
-_BUNDLE_MEMBERS = {_MODEL: MODEL_LIMIT_BYTES, _MANIFEST: MANIFEST_LIMIT_BYTES}
 
 Output = Literal["probabilities", "logits"]
 
@@ -88,109 +73,17 @@ class Manifest:
         except (TypeError, ValueError) as error:
             raise ModelError(str(error)) from error
 
+    @classmethod
+    def from_json(cls, text: bytes) -> "Manifest":
+        """Read the bytes of a manifest's file.
 
-def manifest_path(model: Path) -> Path:
-    """Return where the manifest of a model lies: beside it, `.manifest.json` for `.tflite`."""
-    return model.with_suffix(".manifest.json")
-
-
-def is_bundle(path: Path) -> bool:
-    """Return whether a file's name says that it is a bundle."""
-    return path.name.endswith(BUNDLE_SUFFIX)
-
-
-def model_stem(path: Path) -> str:
-    """Return the name of a model's file without its suffix, be that `.tflite` or `.edge.zip`."""
-    return path.name.removesuffix(BUNDLE_SUFFIX) if is_bundle(path) else path.stem
-
-
-@dataclass(frozen=True)
-class ModelFile:
-    """A model that was read once: these bytes are the ones that are checked and then run.
-
-    Attributes:
-        name: what to call it in messages.
-        data: the .tflite bytes.
-        manifest: what lay beside it, or None.
-    """
-
-    name: str
-    data: bytes
-    manifest: Manifest | None = None
-
-
-def read_model(path: Path) -> ModelFile:
-    """Read a .tflite file and the manifest beside it, or a bundle that holds both.
-
-    Raises:
-        ModelError: it is missing or too large, or the bundle is damaged.
-        ManifestError: the manifest is damaged, or does not belong to it.
-    """
-    data = read_model_bytes(path)
-    if is_bundle(path):
-        return _read_bundle(path, data)
-    beside = manifest_path(path)
-    document = _read_manifest_bytes(beside) if beside.exists() else None
-    return _model_file(path, data, document, manifest_name=str(beside))
-
-
-def _read_bundle(path: Path, archive: bytes) -> ModelFile:
-    try:
-        members = read_members(archive, _BUNDLE_MEMBERS)
-    except ModelError as error:
-        raise ModelError(f"{path}: this bundle cannot be used: {error}.") from error
-    return _model_file(
-        path, members[_MODEL], members[_MANIFEST], manifest_name=f"{path}: {_MANIFEST}"
-    )
-
-
-def _model_file(
-    path: Path, data: bytes, document: bytes | None, *, manifest_name: str
-) -> ModelFile:
-    if document is None:
-        return ModelFile(str(path), data)
-    try:
-        manifest = _parse_manifest(document)
-    except (EdgeError, ValueError, RecursionError) as error:
-        raise ManifestError(
-            f"{manifest_name}: the manifest cannot be read ({error}); convert the model again."
-        ) from error
-    if manifest.model_sha256 != sha256(data):
-        raise ManifestError(
-            f"{manifest_name} describes another file than {path.name} (SHA-256 expected: "
-            f"{manifest.model_sha256[:12]}…, got: {sha256(data)[:12]}…); copy both again, from "
-            "the same conversion."
-        )
-    return ModelFile(str(path), data, manifest)
-
-
-def _read_manifest_bytes(path: Path) -> bytes:
-    try:
-        return read_capped(path, limit_bytes=MANIFEST_LIMIT_BYTES)
-    except (OSError, ValueError) as error:
-        raise ManifestError(
-            f"{path}: the manifest cannot be read ({error}); convert the model again."
-        ) from error
-
-
-def _parse_manifest(document: bytes) -> Manifest:
-    fields = json.loads(document)
-    if not isinstance(fields, dict):
-        raise ValueError("expected a JSON object")
-    return Manifest.from_dict(fields)
-
-
-def read_model_bytes(path: Path) -> bytes:
-    """Read a .tflite file alone, or a bundle as it is.
-
-    Raises:
-        ModelError: it is missing, too large, or cannot be read.
-    """
-    try:
-        return read_capped(path, limit_bytes=MODEL_LIMIT_BYTES)
-    except FileNotFoundError as error:
-        raise ModelError(f"{path}: there is no such model file.") from error
-    except OSError as error:
-        raise ModelError(f"{path}: it cannot be read ({error.strerror}).") from error
-    except ValueError as error:
-        raise ModelError(f"{path}: {error}; this is no model for a small device.") from error
+        Raises:
+            ModelError: they are no JSON object, or not such a one.
+        """
+        try:
+            document = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise ModelError(f"it is no JSON: {error}") from error
+        if not isinstance(document, dict):
+            raise ModelError("expected a JSON object")
+        return cls.from_dict(document)

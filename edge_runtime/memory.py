@@ -11,7 +11,7 @@ import numpy as np
 
 from edge_runtime.backends import Kernels, choose_backend
 from edge_runtime.classifier import Classifier
-from edge_runtime.manifest import ModelFile
+from edge_runtime.model_file import ModelFile
 
 _CLEAR_REFS = Path("/proc/self/clear_refs")
 _STATUS = Path("/proc/self/status")

@@ -14,7 +14,8 @@ from edge_runtime.errors import InputError, ModelError, PictureError
 from edge_runtime.files import sha256
 from edge_runtime.images import Preprocessing
 from edge_runtime.inspection import TensorInfo
-from edge_runtime.manifest import Manifest, ModelFile, manifest_path
+from edge_runtime.manifest import Manifest
+from edge_runtime.model_file import ModelFile, manifest_path
 from edge_runtime.quantization import dequantize, quantization_table, softmax
 
 NAMES = (

@@ -15,7 +15,7 @@ from edge_runtime.classifier import Classifier
 from edge_runtime.datasets import Dataset, Split, image_hashes
 from edge_runtime.errors import DatasetError, ModelError
 from edge_runtime.inspection import ModelSummary, inspect_model
-from edge_runtime.manifest import read_model
+from edge_runtime.model_file import read_model
 from edge_runtime.predictions import Predictions
 
 Cli = Callable[..., Finished]

@@ -12,13 +12,8 @@ from edge_runtime.classifier import Classifier
 from edge_runtime.errors import ManifestError, ModelError
 from edge_runtime.files import MEBIBYTE, sha256
 from edge_runtime.images import Preprocessing
-from edge_runtime.manifest import (
-    MANIFEST_LIMIT_BYTES,
-    Manifest,
-    manifest_path,
-    model_stem,
-    read_model,
-)
+from edge_runtime.manifest import MANIFEST_LIMIT_BYTES, Manifest
+from edge_runtime.model_file import manifest_path, model_stem, read_model
 
 NAMES = tuple("abcdefghij")
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from edge_runtime.errors import PredictionsError, RunError
 from edge_runtime.files import sha256
-from edge_runtime.manifest import model_stem, read_model_bytes
+from edge_runtime.model_file import model_stem, read_model_bytes
 from edge_runtime.predictions import PREDICTIONS_SUFFIX, Predictions
 from edge_runtime.runs import Run
 

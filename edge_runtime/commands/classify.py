@@ -17,7 +17,7 @@ from edge_runtime.classifier import Classification, Classifier
 from edge_runtime.console import Console, json_option, talk_options
 from edge_runtime.errors import ModelError, PictureError
 from edge_runtime.images import PICTURE_SUFFIXES, Invert, read_picture
-from edge_runtime.manifest import read_model
+from edge_runtime.loading import open_model
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ def classify(
     if as_csv and as_json:
         raise click.UsageError("Give --csv or --json, not both.")
     console = context.ensure_object(Console)
-    file = read_model(model)
+    file = open_model(model, backend=backend)
     with Classifier(
         file, backend=backend, threads=threads, class_names=_read_labels(labels)
     ) as classifier:

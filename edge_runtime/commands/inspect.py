@@ -14,7 +14,7 @@ from edge_runtime.inspection import (
     inspect_model,
     runtime_support,
 )
-from edge_runtime.manifest import ModelFile, is_bundle, read_model, read_model_bytes
+from edge_runtime.model_file import ModelFile, is_bundle, read_model, read_model_bytes
 
 
 @click.command()

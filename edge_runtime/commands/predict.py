@@ -20,8 +20,8 @@ from edge_runtime.datasets import Dataset, load_dataset
 from edge_runtime.errors import PredictionsError, RunError
 from edge_runtime.evaluation import SplitName, chosen_split, predict_file
 from edge_runtime.files import MEBIBYTE, to_json
-from edge_runtime.manifest import model_stem
 from edge_runtime.metrics import Rate
+from edge_runtime.model_file import model_stem
 from edge_runtime.predictions import PREDICTIONS_SUFFIX, Predictions
 from edge_runtime.runs import find_run, open_run
 

@@ -9,19 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from edge_runtime.bundle.archive import MANIFEST, MEMBER_LIMITS
 from edge_runtime.datasets import Dataset
 from edge_runtime.doctor.findings import Cause
 from edge_runtime.errors import DatasetError, EdgeError, ModelError
 from edge_runtime.files import read_capped
 from edge_runtime.images import Preprocessing
 from edge_runtime.inspection import ModelSummary, inspect_model
-from edge_runtime.manifest import (
-    MANIFEST_LIMIT_BYTES,
-    Manifest,
-    Output,
-    manifest_path,
-    read_model_bytes,
-)
+from edge_runtime.manifest import Manifest, Output
+from edge_runtime.model_file import manifest_path, read_model_bytes
 
 _RECONVERT = "Convert the model again, so that a fitting manifest is written: fmnist-edge convert"
 
@@ -140,7 +136,7 @@ def open_record(path: Path) -> Record:
 
 def _with_manifest(data: bytes, summary: ModelSummary, beside: Path, stated: Output) -> Record:
     try:
-        document = json.loads(read_capped(beside, limit_bytes=MANIFEST_LIMIT_BYTES))
+        document = json.loads(read_capped(beside, limit_bytes=MEMBER_LIMITS[MANIFEST]))
         if not isinstance(document, Mapping):
             raise ValueError("expected a JSON object")
         manifest = Manifest.from_dict(document)

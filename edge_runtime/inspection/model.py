@@ -16,7 +16,7 @@ from edge_runtime.inspection.schema import (
     MetadataField,
     ModelField,
 )
-from edge_runtime.inspection.scheme import activation_dtypes, ends_in_softmax, scheme_of
+from edge_runtime.inspection.scheme import activation_dtypes, scheme_of, softmax_input
 from edge_runtime.inspection.tensors import TensorInfo, read_buffer
 
 _MIN_RUNTIME_VERSION = "min_runtime_version"
@@ -55,7 +55,7 @@ class ModelSummary:
         inputs: What subgraph 0, the one that is run, takes.
         outputs: What it answers.
         metadata: The metadata entries: the text of "min_runtime_version", the length of others.
-        ends_in_softmax: Whether the first output holds probabilities from a softmax.
+        scores: What goes into the softmax that makes the first output; None without one.
         activation_dtypes: The types of all that is fed in or computed, in alphabetical order.
     """
 
@@ -69,8 +69,13 @@ class ModelSummary:
     inputs: tuple[TensorInfo, ...]
     outputs: tuple[TensorInfo, ...]
     metadata: Mapping[str, str]
-    ends_in_softmax: bool
+    scores: TensorInfo | None
     activation_dtypes: tuple[str, ...]
+
+    @property
+    def ends_in_softmax(self) -> bool:
+        """Whether the first output holds probabilities from a softmax."""
+        return self.scores is not None
 
     @property
     def float_tensors(self) -> tuple[TensorInfo, ...]:
@@ -84,7 +89,11 @@ class ModelSummary:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the summary as what JSON can hold."""
-        return {**asdict(self), "is_full_integer": self.is_full_integer}
+        return {
+            **asdict(self),
+            "ends_in_softmax": self.ends_in_softmax,
+            "is_full_integer": self.is_full_integer,
+        }
 
 
 def inspect_model(data: bytes) -> ModelSummary:
@@ -120,7 +129,7 @@ def inspect_model(data: bytes) -> ModelSummary:
         inputs=tuple(tensors[index] for index in graphs[0].inputs),
         outputs=tuple(tensors[index] for index in graphs[0].outputs),
         metadata=_read_metadata(data, root, buffers),
-        ends_in_softmax=ends_in_softmax(graphs[0]),
+        scores=softmax_input(graphs[0]),
         activation_dtypes=activation_dtypes(graphs),
     )
 

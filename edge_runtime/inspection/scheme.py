@@ -39,19 +39,21 @@ def activation_dtypes(graphs: Sequence[Graph]) -> tuple[str, ...]:
     return tuple(sorted(_dtypes(used)))
 
 
-def ends_in_softmax(graph: Graph) -> bool:
-    """Return whether the first output is a softmax, maybe rescaled or reshaped after."""
+def softmax_input(graph: Graph) -> TensorInfo | None:
+    """Return what the softmax takes that makes the first output, maybe rescaled or reshaped after;
+    None if that is not how the graph ends.
+    """  # noqa: D205
     producers = graph.producers()
     index = graph.outputs[0] if graph.outputs else -1
     # No path is longer than the operators are many; more steps would be a circle.
     for _ in graph.operators:
         producer = producers.get(index)
         if producer is None or not producer.inputs:
-            return False
-        if producer.code.name not in _PASSES_VALUES_ON:
-            return producer.code.name == "SOFTMAX"
+            return None
         index = producer.inputs[0]
-    return False
+        if producer.code.name not in _PASSES_VALUES_ON:
+            return graph.tensors[index] if producer.code.name == "SOFTMAX" else None
+    return None
 
 
 def _scheme_of_weights(weights: set[str]) -> str:

@@ -1,0 +1,110 @@
+"""Golden vectors: a few images with the numbers that the model must answer to them.
+
+A hash proves that a file is the same; only numbers prove that the runtime, the kernels and the
+processor of a device make the same of it. They are held against two runs on the device:
+
+- with the *reference* kernels, which are slow and the same everywhere: the scores before the last
+  softmax must be the stored ones. That shows a single changed weight.
+- with the kernels that will serve: every output must be one that scores within the tolerance
+  explain. Fast kernels round differently from processor to processor.
+"""
+
+import io
+import zipfile
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_runtime.errors import BundleError
+
+COUNT = 32
+MOST = 256
+
+_ARRAYS = ("images", "labels", "scores", "outputs")
+_DAMAGE = (EOFError, LookupError, MemoryError, OSError, RuntimeError, ValueError)
+_MOST_UNPACKED = 256 * 1024 * 1024
+
+
+@dataclass(frozen=True, eq=False)
+class Golden:
+    """Images and what the model answered to them, with the reference kernels.
+
+    Attributes:
+        images: (N, H, W, C) uint8 raw pixels.
+        labels: (N,) int64 true classes.
+        scores: (N, K) numbers of the tensor that goes into the last softmax, in its dtype and not
+            dequantized; those of the output tensor where an integer model ends otherwise, and in
+            models that answer in floats.
+        outputs: (N, K) numbers of the output tensor, likewise.
+    """
+
+    images: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+    scores: NDArray[Any]
+    outputs: NDArray[Any]
+
+    def __post_init__(self) -> None:
+        count = len(self.images)
+        if self.images.ndim != 4 or self.images.dtype != np.uint8 or count == 0:
+            raise BundleError("its golden images are not (N, H, W, C) uint8")
+        if self.labels.shape != (count,) or self.labels.dtype != np.int64:
+            raise BundleError("its golden images have no label each")
+        if self.outputs.ndim != 2 or {len(self.outputs), len(self.scores)} != {count}:
+            raise BundleError("its golden images have no numbers each")
+        if self.scores.shape != self.outputs.shape:
+            raise BundleError("its golden scores do not fit its golden outputs")
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def to_npz(self) -> bytes:
+        """Return a .npz archive, uncompressed; the same vectors, the same bytes."""
+        buffer = io.BytesIO()
+        np.savez(buffer, **{name: getattr(self, name) for name in _ARRAYS})
+        return buffer.getvalue()
+
+    @classmethod
+    def from_npz(cls, data: bytes) -> "Golden":
+        """Read what `to_npz` wrote.
+
+        Raises:
+            BundleError: the bytes are damaged, or hold something else.
+        """
+        try:
+            with zipfile.ZipFile(io.BytesIO(data)) as archive:
+                if sum(entry.file_size for entry in archive.infolist()) > _MOST_UNPACKED:
+                    raise ValueError(f"unpacked they are larger than {_MOST_UNPACKED:,} bytes")
+            with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+                return cls(*(arrays[name] for name in _ARRAYS))
+        except (*_DAMAGE, zipfile.BadZipFile) as error:
+            if isinstance(error, BundleError):
+                raise
+            raise BundleError(f"its golden vectors cannot be read ({error})") from error
+
+
+def choose_golden_rows(
+    probabilities: NDArray[np.float32], labels: NDArray[np.int64]
+) -> NDArray[np.intp]:
+    """Return which images to keep: every class, and the answers that are nearest to another.
+
+    For each class the image of the smallest margin between the two largest probabilities is taken,
+    then the smallest margins of all. There a small change in a weight or in rounding shows first,
+    while an answer at 100 % hides it.
+
+    Args:
+        probabilities: (N, K) what the model says about the candidates.
+        labels: (N,) their true classes.
+
+    Returns:
+        (M,) row numbers in ascending order; M is `COUNT`, or one for each class where there are
+        more classes, at most `MOST`, or all where there are fewer.
+    """
+    two_largest = np.partition(probabilities.astype(np.float64), -2, axis=1)[:, -2:]
+    by_margin = np.argsort(two_largest[:, 1] - two_largest[:, 0], kind="stable")
+    _, first = np.unique(labels[by_margin], return_index=True)
+    size = min(max(COUNT, len(first)), MOST, len(labels))
+    cover = by_margin[np.sort(first)][:size]
+    others = by_margin[~np.isin(by_margin, cover)]
+    return np.sort(np.concatenate([cover, others[: size - len(cover)]]))

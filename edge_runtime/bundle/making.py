@@ -1,0 +1,157 @@
+"""From a model and its dataset to the bytes of a bundle."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_runtime.backends import Backend
+from edge_runtime.bundle.archive import CARD, GOLDEN, MANIFEST, MODEL, pack
+from edge_runtime.bundle.card import model_card
+from edge_runtime.bundle.contents import SCHEMA_VERSION, describe_members, manifest_bytes
+from edge_runtime.bundle.golden import Golden, choose_golden_rows
+from edge_runtime.bundle.selftest import run_selftest
+from edge_runtime.bundle.tolerance import Tolerance, measured_tolerances
+from edge_runtime.classifier import Classifier
+from edge_runtime.datasets import Dataset
+from edge_runtime.errors import BundleError
+from edge_runtime.evaluation import evaluate
+from edge_runtime.files import sha256
+from edge_runtime.inspection import ModelSummary, runtime_support
+from edge_runtime.machine import machine_details
+from edge_runtime.manifest import Manifest
+from edge_runtime.metrics import Rate
+from edge_runtime.model_file import ModelFile
+from edge_runtime.predictions import Predictions, aligned
+
+# Golden images are chosen among so many training images at most, spread evenly over all.
+_MOST_CANDIDATES = 2000
+
+# Of each runtime the oldest release that the limits in edge_runtime.inspection were measured for,
+# or that has the same operators.
+_OLDEST = {"ai-edge-litert": "2.0", "tflite-runtime 2.14.0": "2.14.0"}
+
+
+def make_bundle(
+    model: ModelFile,
+    dataset: Dataset,
+    *,
+    version: int,
+    backend: Backend,
+    full: Predictions | None = None,
+    training: Mapping[str, Any] | None = None,
+) -> bytes:
+    """Return the bytes of a bundle; the same arguments on the same machine, the same bytes.
+
+    Args:
+        model: a .tflite, with or without a manifest; without one the class names and the
+            preprocessing are the dataset's.
+        dataset: the golden images are training images of it, and the accuracy is measured on its
+            test images.
+        version: of the bundle, from 1 on.
+        backend: what runs the model here.
+        full: what the full model says about the same test images, to state the agreement.
+        training: how the full model was trained, for the model card.
+
+    Raises:
+        ModelError: the model is damaged, is no image classifier, or cannot be run.
+        DatasetError: it does not fit the model.
+        BundleError: the result does not reproduce its own golden vectors.
+    """
+    if version < 1:
+        raise BundleError(f"Expected the version to be a whole number from 1 on, got {version}.")
+    manifest = model.manifest or _manifest_of(model, dataset)
+    named = replace(model, manifest=manifest, bundle=None)
+    with Classifier(named, backend=backend) as classifier:
+        predictions = evaluate(classifier, dataset, model="model")
+        golden_images, labels = _choose_images(classifier, dataset)
+        summary = classifier.summary
+    golden, allowed = _golden_vectors(named, golden_images, labels, backend)
+    tested = run_selftest(named, golden, allowed, backend=backend)
+    if not tested.ok:
+        raise BundleError(f"{model.name}: {tested.in_words}; this model is not computed reliably.")
+    document = {
+        **manifest.to_dict(),
+        "minimum_runtime": minimum_runtimes(summary),
+        "dataset": {"name": dataset.name, "fingerprint": dataset.fingerprint},
+        "metrics": _metrics(predictions, full),
+        "golden": {
+            "count": len(golden),
+            "images_from": "training images",
+            "chosen": "each class, then the smallest margins between the two best classes",
+            "made_with": _made_with(backend),
+            "tolerances": [tolerance.to_dict() for tolerance in allowed],
+        },
+    }
+    card = model_card(document, version=version, summary=summary, training=training or {}).encode()
+    members = {MODEL: model.data, GOLDEN: golden.to_npz(), CARD: card}
+    document["bundle"] = {
+        "schema_version": SCHEMA_VERSION,
+        "version": version,
+        "members": describe_members(members),
+    }
+    return pack({MANIFEST: manifest_bytes(document), **members})
+
+
+def _manifest_of(model: ModelFile, dataset: Dataset) -> Manifest:
+    with Classifier(model) as classifier:
+        output = classifier.output
+    return Manifest(sha256(model.data), dataset.class_names, dataset.preprocessing, output)
+
+
+def _choose_images(
+    classifier: Classifier, dataset: Dataset
+) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    count = len(dataset.train)
+    rows = np.unique(np.linspace(0, count - 1, min(count, _MOST_CANDIDATES)).astype(np.intp))
+    candidates = dataset.train.take(rows)
+    chosen = choose_golden_rows(classifier.predict(candidates.images), candidates.labels)
+    return candidates.images[chosen], candidates.labels[chosen]
+
+
+def _golden_vectors(
+    model: ModelFile, images: NDArray[np.uint8], labels: NDArray[np.int64], backend: Backend
+) -> tuple[Golden, tuple[Tolerance, ...]]:
+    with Classifier(model, backend=backend, kernels="reference") as classifier:
+        scores, outputs = classifier.raw_scores(images)
+        in_floats = classifier.scores_tensor.is_floating
+    with Classifier(model, backend=backend, kernels="built-in") as classifier:
+        others = [classifier.raw_scores(images)[0]]
+    if in_floats:
+        with Classifier(model, backend=backend) as classifier:
+            others.append(classifier.raw_outputs(images))
+    return Golden(images, labels, scores, outputs), measured_tolerances(scores, others)
+
+
+def minimum_runtimes(summary: ModelSummary) -> dict[str, str]:
+    """Return the oldest release of each runtime that can run a model, by its operators."""
+    return {
+        support.runtime.split()[0]: _OLDEST[support.runtime]
+        for support in runtime_support(summary)
+        if support.supported
+    }
+
+
+def _metrics(predictions: Predictions, full: Predictions | None) -> dict[str, Any]:
+    right = predictions.answers == predictions.labels
+    metrics: dict[str, Any] = {
+        "images": "test images",
+        "accuracy": Rate(int(right.sum()), len(right)).to_dict(),
+        "recall": {
+            name: Rate(int(right[of_class].sum()), int(of_class.sum())).to_dict()
+            for index, name in enumerate(predictions.class_names)
+            if (of_class := predictions.labels == index).any()
+        },
+    }
+    if full is not None:
+        same = aligned(predictions, full).answers == predictions.answers
+        metrics["agreement_with_full_model"] = Rate(int(same.sum()), len(same)).to_dict()
+    return metrics
+
+
+def _made_with(backend: Backend) -> dict[str, str]:
+    details = machine_details()
+    keys = ("machine", "python", "numpy")
+    return {"runtime": f"{backend.package} {backend.version}", **{k: details[k] for k in keys}}

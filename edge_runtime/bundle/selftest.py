@@ -1,0 +1,220 @@
+"""Hold a loaded model against its golden vectors: the file with the slow kernels, the device with
+those that will serve.
+"""  # noqa: D205
+
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_runtime.backends import Backend, Kernels
+from edge_runtime.bundle.golden import Golden
+from edge_runtime.bundle.tolerance import Tolerance, differences, tolerance_for
+from edge_runtime.classifier import Classifier
+from edge_runtime.errors import BundleError
+from edge_runtime.inspection import TensorInfo
+from edge_runtime.model_file import ModelFile
+from edge_runtime.quantization import dequantize, softmax
+
+# The reference kernels are slow; of a large network only the first golden images go through them.
+_REFERENCE_SECONDS = 0.4
+_LEAST_IMAGES = 4
+
+# A softmax of integers is looked up in tables, which differ between releases: 1 step of an int8
+# output was measured against the true softmax, and 16 of 1/32768 of an int16 one.
+_SOFTMAX_STEPS = {"int8": 2, "uint8": 2, "int16": 64}
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How one run compares with the golden vectors.
+
+    Attributes:
+        kernels: "reference", or those that serve.
+        images: how many golden images went through.
+        images_off: the numbers of those whose answers lie outside the tolerance.
+        difference: how far the numbers lie off at most: of the scores in the run with the
+            reference kernels; in the other by how much an output leaves what is allowed. In steps,
+            or as a float.
+        tolerance: what was allowed.
+    """
+
+    kernels: str
+    images: int
+    images_off: tuple[int, ...]
+    difference: float
+    tolerance: Tolerance
+
+    @property
+    def ok(self) -> bool:
+        """Whether all images are within the tolerance."""
+        return not self.images_off
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it for JSON."""
+        return {**asdict(self), "images_off": list(self.images_off), "ok": self.ok}
+
+
+@dataclass(frozen=True)
+class SelfTest:
+    """What came of the golden vectors.
+
+    Attributes:
+        runtime: the package and its version.
+        file: the run with the reference kernels: are the numbers of the file what they should be?
+        device: the run with the kernels that serve: does this machine compute them rightly?
+    """
+
+    runtime: str
+    file: Comparison
+    device: Comparison
+
+    @property
+    def ok(self) -> bool:
+        """Whether both runs are within their tolerances."""
+        return self.file.ok and self.device.ok
+
+    @property
+    def in_words(self) -> str:
+        """What came of it, in a sentence without its full stop."""
+        if self.ok:
+            return f"all {self.device.images} golden vectors are reproduced by {self.runtime}"
+        failed = self.device if self.file.ok else self.file
+        return (
+            f"{len(failed.images_off)} of {failed.images} golden vectors are not reproduced by "
+            f"{self.runtime} with the kernels {failed.kernels} (off by {failed.difference:g} where "
+            f"{failed.tolerance.limit:g} is allowed)"
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it for JSON."""
+        return {
+            "ok": self.ok,
+            "in_words": self.in_words,
+            "runtime": self.runtime,
+            "file": self.file.to_dict(),
+            "device": self.device.to_dict(),
+        }
+
+
+def run_selftest(
+    model: ModelFile,
+    golden: Golden,
+    allowed: Sequence[Tolerance],
+    *,
+    backend: Backend,
+    kernels: Kernels = "auto",
+    threads: int = 1,
+) -> SelfTest:
+    """Run the golden images through a model, with the reference kernels and with those that serve.
+
+    Raises:
+        ModelError: the model cannot be run.
+        BundleError: the golden vectors do not fit the model.
+    """
+    return SelfTest(
+        f"{backend.package} {backend.version}",
+        _test_file(model, golden, allowed, backend=backend),
+        _test_device(model, golden, allowed, backend=backend, kernels=kernels, threads=threads),
+    )
+
+
+def _test_file(
+    model: ModelFile, golden: Golden, allowed: Sequence[Tolerance], *, backend: Backend
+) -> Comparison:
+    found = []
+    with Classifier(model, backend=backend, kernels="reference") as classifier:
+        _refuse_misfit(golden, classifier)
+        start = time.monotonic()
+        for image in golden.images:
+            found.append(classifier.raw_scores(image[np.newaxis])[0])
+            if len(found) >= _LEAST_IMAGES and time.monotonic() - start > _REFERENCE_SECONDS:
+                break
+    scores = np.concatenate(found)
+    tolerance = tolerance_for(
+        allowed, runtime=backend.package, version=backend.version, kernels="reference"
+    )
+    off = differences(golden.scores[: len(scores)], scores)
+    return _comparison("reference", off, off > tolerance.limit, tolerance)
+
+
+def _test_device(
+    model: ModelFile,
+    golden: Golden,
+    allowed: Sequence[Tolerance],
+    *,
+    backend: Backend,
+    kernels: Kernels,
+    threads: int,
+) -> Comparison:
+    tolerance = tolerance_for(
+        allowed, runtime=backend.package, version=backend.version, kernels=kernels
+    )
+    with Classifier(model, backend=backend, kernels=kernels, threads=threads) as classifier:
+        outputs = classifier.raw_outputs(golden.images)
+        low, high = explained_outputs(
+            golden, tolerance.limit, classifier.scores_tensor, classifier.output_tensor
+        )
+    wide = outputs.astype(np.float64)
+    outside = np.nan_to_num(np.maximum(low - wide, wide - high).max(axis=1), nan=np.inf)
+    return _comparison(kernels, np.maximum(outside, 0), outside > 0, tolerance)
+
+
+def _comparison(
+    kernels: str, off: NDArray[np.float64], is_off: NDArray[np.bool_], tolerance: Tolerance
+) -> Comparison:
+    numbers = tuple(int(number) for number in np.flatnonzero(is_off))
+    return Comparison(kernels, len(off), numbers, float(off.max()), tolerance)
+
+
+def _refuse_misfit(golden: Golden, classifier: Classifier) -> None:
+    shape = classifier.preprocessing.shape
+    classes = len(classifier.class_names)
+    dtypes = classifier.scores_tensor.dtype, classifier.output_tensor.dtype
+    found = (
+        golden.images.shape[1:],
+        golden.outputs.shape[1],
+        (
+            str(golden.scores.dtype),
+            str(golden.outputs.dtype),
+        ),
+    )
+    if found != (shape, classes, dtypes):
+        raise BundleError(
+            f"its golden vectors are of images {found[0]}, {found[1]} classes and {found[2]}; its "
+            f"model has {shape}, {classes} and {dtypes}"
+        )
+
+
+def explained_outputs(
+    golden: Golden, limit: float, scores: TensorInfo, output: TensorInfo
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return (N, K) the lowest and the highest outputs that scores within the limit can lead to.
+
+    Without a softmax that is the stored numbers ± limit. With one, a class is lowest where its own
+    score is ``limit`` steps less and all others' are ``limit`` steps more, and the other way round.
+
+    Args:
+        golden: the stored numbers.
+        limit: steps of an integer tensor of scores, or the difference of floats.
+        scores: the tensor that goes into the softmax, or the output again.
+        output: the output tensor.
+    """
+    if scores.index == output.index:
+        stored = golden.outputs.astype(np.float64)
+        return stored - limit, stored + limit
+    probabilities = softmax(dequantize(golden.scores, scores)).astype(np.float64)
+    slack = _SOFTMAX_STEPS[output.dtype]
+    limits = np.iinfo(output.dtype)
+    scale, zero_point = output.scales[0], output.zero_points[0]
+    # When one score of a softmax is shifted by s, its p becomes p·eˢ / (1 - p + p·eˢ).
+    factor = np.exp(2 * limit * scores.scales[0])
+    low = probabilities / (factor - factor * probabilities + probabilities)
+    high = probabilities * factor / (1 - probabilities + probabilities * factor)
+    return (
+        np.clip(np.floor(low / scale) + zero_point - slack, limits.min, limits.max),
+        np.clip(np.ceil(high / scale) + zero_point + slack, limits.min, limits.max),
+    )

@@ -1,0 +1,223 @@
+"""The command `bundle`."""
+
+import contextlib
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import click
+
+from edge_runtime.backends import choose_backend
+from edge_runtime.bundle.contents import Bundle, read_bundle
+from edge_runtime.bundle.making import make_bundle
+from edge_runtime.console import (
+    Console,
+    dataset_options,
+    json_option,
+    refuse_options_without_dataset,
+    run_options,
+    spec_from_options,
+    talk_options,
+)
+from edge_runtime.datasets import Dataset, load_dataset
+from edge_runtime.errors import BundleError, EdgeError, RunError
+from edge_runtime.files import refuse_unwritable_folder, sha256, to_json, write_atomically
+from edge_runtime.loading import open_model
+from edge_runtime.model_file import (
+    BUNDLE_SUFFIX,
+    ModelFile,
+    is_bundle,
+    model_stem,
+    read_model_bytes,
+)
+from edge_runtime.predictions import Predictions
+from edge_runtime.runs import Run, find_run, open_run
+from edge_runtime.wording import percent
+
+_PREFERRED = "int8.tflite"
+
+
+@click.command()
+@click.argument("model", required=False, type=click.Path(path_type=Path))
+@run_options
+@dataset_options(default=None)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Where to write, a folder or a name that ends in .edge.zip.  [default: beside MODEL]",
+)
+@click.option(
+    "--bundle-version",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="A device refuses a smaller one than it has.  [default: that of a bundle with the same "
+    "content in --runs-dir or at --out; else one more than the largest there]",
+)
+@click.option("--force", is_flag=True, help="Replace a bundle of another content.")
+@click.option("--backend", metavar="NAME", help="The runtime to use, as in `classify`.")
+@json_option
+@talk_options
+@click.pass_context
+def bundle(
+    context: click.Context,
+    /,
+    model: Path | None,
+    run_name: str | None,
+    runs_dir: str,
+    out: Path | None,
+    bundle_version: int | None,
+    force: bool,
+    backend: str | None,
+    as_json: bool,
+    **dataset_choice: Any,
+) -> None:
+    """Pack a model with all that a device needs into one file that proves itself: NAME.edge.zip.
+
+    MODEL is a .tflite; by default the latest run's int8.tflite, or its smallest. The bundle holds
+    the model, class names and preprocessing, 32 golden vectors with which each device shows that it
+    computes what it should, figures with intervals, and a model card. The same run gives the same
+    bytes.
+
+    The golden images are training images, the figures are of the test images: those of the run, or
+    of --dataset.
+    """
+    console = context.ensure_object(Console)
+    refuse_options_without_dataset(dataset_choice)
+    run = _run(model, Path(runs_dir), run_name, dataset_choice["dataset"])
+    path = model or _latest_model(run)
+    target = _target(path, out)
+    refuse_unwritable_folder(target.parent)
+    file = _read(path, backend)
+    dataset = _dataset(run, dataset_choice)
+    console.say(f"bundling {path}")
+    make = partial(
+        make_bundle,
+        file,
+        dataset,
+        backend=choose_backend(backend),
+        full=_full(run, dataset),
+        training=run.config.get("training") if run else None,
+    )
+    if bundle_version is None:
+        data = _next_version(make, file, _known_bundles(Path(runs_dir), target))
+    else:
+        data = make(version=bundle_version)
+    _write(target, data, force=force)
+    _print(target, read_bundle(data), as_json)
+
+
+def _run(
+    model: Path | None, runs_dir: Path, run_name: str | None, dataset: str | None
+) -> Run | None:
+    """Return the run that the model or the images come from; none, where both are named."""
+    if model is not None and run_name is not None:
+        raise click.UsageError("Give a MODEL or --run, not both.")
+    if model is not None and (model.parent / "config.json").is_file():
+        return open_run(model.parent)
+    if model is not None and dataset is not None:
+        return None
+    try:
+        return find_run(runs_dir, run_name)
+    except RunError as error:
+        if model is None:
+            raise
+        raise RunError(f"{error} Or name the images with --dataset.") from error
+
+
+def _latest_model(run: Run | None) -> Path:
+    models = run.converted_models() if run else []
+    if not models or run is None:
+        where = run.name if run else "The run"
+        raise RunError(
+            f"{where} has no converted models yet; make one first with: fmnist-edge convert"
+        )
+    preferred = run.folder / _PREFERRED
+    return preferred if preferred in models else models[-1]
+
+
+def _target(model: Path, out: Path | None) -> Path:
+    default = f"{model_stem(model)}{BUNDLE_SUFFIX}"
+    if out is None:
+        return model.with_name(default)
+    if out.is_dir():
+        return out / default
+    if not is_bundle(out):
+        raise click.UsageError(
+            f"Expected --out to be a folder that is there, or to end in {BUNDLE_SUFFIX}, got {out}."
+        )
+    return out
+
+
+def _read(path: Path, backend: str | None) -> ModelFile:
+    if is_bundle(path):
+        raise BundleError(f"{path} is a bundle already; give the .tflite that it was made of.")
+    return open_model(path, backend=backend)
+
+
+def _dataset(run: Run | None, options: dict[str, Any]) -> Dataset:
+    if options["dataset"] is not None or run is None:
+        return load_dataset(spec_from_options(options, seed=0))
+    return run.load_dataset()
+
+
+def _full(run: Run | None, dataset: Dataset) -> Predictions | None:
+    """Return what the run's full model says, if it is about the same test images."""
+    if run is None or dataset.fingerprint != run.config["dataset_fingerprint"]:
+        return None
+    return Predictions.load(run.predictions_path) if run.predictions_path.exists() else None
+
+
+def _known_bundles(runs_dir: Path, target: Path) -> list[Bundle]:
+    """Return the sound bundles among the runs and at the target, the highest version first."""
+    known = []
+    for path in {*runs_dir.glob(f"*/*{BUNDLE_SUFFIX}"), target}:
+        with contextlib.suppress(EdgeError):  # a damaged one has no say; it is not replaced unasked
+            known.append(read_bundle(read_model_bytes(path)))
+    return sorted(known, key=lambda one: -one.version)
+
+
+def _next_version(make: Callable[..., bytes], file: ModelFile, known: list[Bundle]) -> bytes:
+    """Return the bundle with the version of a known one if nothing else differs, or the next."""
+    for bundle in known:
+        if bundle.manifest.model_sha256 == sha256(file.data):
+            data = make(version=bundle.version)
+            if sha256(data) == bundle.sha256:
+                return data
+    return make(version=1 + max((bundle.version for bundle in known), default=0))
+
+
+def _write(target: Path, data: bytes, *, force: bool) -> None:
+    if target.exists() and not force:
+        if target.is_file() and read_model_bytes(target) == data:
+            return
+        raise BundleError(f"{target} exists with another content; replace it with --force.")
+    write_atomically(target, data)
+
+
+def _print(target: Path, made: Bundle, as_json: bool) -> None:
+    details = made.manifest.details
+    accuracy, golden = details["metrics"]["accuracy"], details["golden"]
+    if as_json:
+        document = {
+            "bundle": str(target),
+            "sha256": made.sha256,
+            "size_bytes": len(made.data),
+            "manifest": made.manifest.to_dict(),
+        }
+        click.echo(to_json(document))
+        return
+    low, high = accuracy["interval_95"]
+    runs_on = ", ".join(f"{name} ≥ {oldest}" for name, oldest in details["minimum_runtime"].items())
+    click.echo(f"bundle    {target}")
+    click.echo(f"version   {made.version}")
+    click.echo(f"size      {len(made.data):,} bytes, SHA-256 {made.sha256}")
+    click.echo(
+        f"accuracy  {percent(accuracy['value'])} % (95 % interval {percent(low)} to "
+        f"{percent(high)}, {accuracy['total']:,} test images)"
+    )
+    click.echo(
+        f"golden    {golden['count']} vectors, reproduced by {golden['made_with']['runtime']}"
+    )
+    click.echo(f"runs on   {runs_on}")

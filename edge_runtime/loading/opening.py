@@ -1,0 +1,59 @@
+"""From a path to a model whose bytes may be loaded."""
+
+from pathlib import Path
+
+from edge_runtime.backends import Backend, Kernels, choose_backend
+from edge_runtime.errors import ModelError
+from edge_runtime.inspection import ModelSummary, inspect_model, runtime_support
+from edge_runtime.loading.probe import probe
+from edge_runtime.loading.remembered import has_passed, remember_passed
+from edge_runtime.model_file import ModelFile, read_model
+
+
+def open_model(
+    path: Path, *, backend: Backend | str | None = None, kernels: Kernels = "auto"
+) -> ModelFile:
+    """Read a .tflite or a bundle, and return it when it has passed every check.
+
+    Args:
+        path: the file.
+        backend: what will run it, or its name; by default what `choose_backend` takes.
+        kernels: which kernels will run it.
+
+    Raises:
+        ModelError: the file is missing, damaged, needs what the runtime lacks, makes the runtime
+            crash or hang, or does not answer the golden vectors of its bundle.
+        MissingDependencyError: the backend is not installed.
+    """
+    chosen = backend if isinstance(backend, Backend) else choose_backend(backend)
+    file = read_model(path)
+    if has_passed(file, backend=chosen, kernels=kernels):
+        return file
+    check_structure(file, chosen)
+    try:
+        found = probe(file, backend=chosen.name, kernels=kernels)
+    except ModelError as error:
+        raise ModelError(f"{file.name}: {error}") from error
+    if found.selftest is not None and not found.selftest["ok"]:
+        raise ModelError(f"{file.name}: {found.selftest['in_words']}; do not use it here.")
+    remember_passed(file, backend=chosen, kernels=kernels)
+    return file
+
+
+def check_structure(file: ModelFile, backend: Backend) -> ModelSummary:
+    """Check the bytes of a model, and its operators against a runtime; nothing is run.
+
+    Raises:
+        ModelError: they are damaged, or the runtime lacks an operator, a version or a type.
+    """
+    try:
+        summary = inspect_model(file.data)
+    except ModelError as error:
+        raise ModelError(f"{file.name}: {error}") from error
+    for support in runtime_support(summary):
+        if support.runtime.split()[0] == backend.package and not support.supported:
+            raise ModelError(
+                f"{file.name}: {support.runtime} cannot run this model: "
+                f"{'; '.join(support.problems)}. Convert it for that runtime."
+            )
+    return summary

@@ -1,0 +1,100 @@
+"""Load a model and run it in a process of its own, so that a crash of the runtime harms nobody.
+
+The child gets the very bytes that were checked on its standard input, not a path that might have
+changed since, and prints what it found as JSON; `edge_runtime.loading.child` is what it runs.
+"""
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from edge_runtime.backends import Kernels
+from edge_runtime.errors import ModelError
+from edge_runtime.model_file import ModelFile
+
+CPU_SECONDS = 30
+_TIMEOUT_SECONDS = 120
+
+# Nothing in the current folder may pass for a module of ours or of NumPy.
+_CHILD = """\
+import sys
+sys.path[:] = [path for path in sys.path if path]
+from edge_runtime.loading.child import main
+sys.exit(main())
+"""
+
+
+@dataclass(frozen=True)
+class ProbeResult:
+    """What a runtime made of a model.
+
+    Attributes:
+        backend: the runtime's package.
+        backend_version: its version.
+        outside_xnnpack: the operators that XNNPACK left to the runtime's own, slower kernels.
+        operator_count: how many operators there are.
+        selftest: of a bundle, what came of its golden vectors, as in `SelfTest.to_dict`.
+    """
+
+    backend: str
+    backend_version: str
+    outside_xnnpack: tuple[str, ...]
+    operator_count: int
+    selftest: Mapping[str, Any] | None = None
+
+    @property
+    def xnnpack(self) -> str:
+        """How much of the graph XNNPACK takes over, in words."""
+        if not self.outside_xnnpack:
+            return "whole graph"
+        if len(self.outside_xnnpack) == self.operator_count:
+            return "none"
+        if len(self.outside_xnnpack) > 2:
+            return f"all but {len(self.outside_xnnpack)} of {self.operator_count} operators"
+        return f"all but {', '.join(self.outside_xnnpack)}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it for JSON, with the words."""
+        return {**asdict(self), "xnnpack": self.xnnpack}
+
+
+def probe(
+    file: ModelFile,
+    *,
+    backend: str | None = None,
+    kernels: Kernels = "auto",
+    python: str = sys.executable,
+) -> ProbeResult:
+    """Load and invoke a model in a child process, under limits of time and memory.
+
+    Args:
+        file: the model; of one that came in a bundle the golden vectors are tested.
+        backend: name of a backend; by default the one that would be chosen.
+        kernels: which kernels to use.
+        python: the interpreter to use, which must be able to import this package.
+
+    Raises:
+        ModelError: the runtime refused the model, died of it, took too long, or answered with NaN.
+    """
+    whole = file.bundle.data if file.bundle else file.data
+    kind = "bundle" if file.bundle else "model"
+    command = [python, "-c", _CHILD, kind, kernels, *([backend] if backend else [])]
+    try:
+        child = subprocess.run(
+            command, input=whole, capture_output=True, timeout=_TIMEOUT_SECONDS, check=False
+        )
+    except subprocess.TimeoutExpired as error:
+        raise ModelError(f"the model did not answer within {_TIMEOUT_SECONDS} s.") from error
+    if child.returncode == -signal.SIGXCPU:
+        raise ModelError(f"the model did not answer within {CPU_SECONDS} s of processor time.")
+    if child.returncode < 0:
+        raise ModelError(f"the runtime dies of this model (signal {-child.returncode}).")
+    if child.returncode != 0:
+        lines = child.stderr.decode(errors="replace").strip().splitlines()
+        raise ModelError((lines or ["it gave no reason"])[-1].removeprefix("Error: "))
+    found = json.loads(child.stdout)
+    return ProbeResult(**{**found, "outside_xnnpack": tuple(found["outside_xnnpack"])})

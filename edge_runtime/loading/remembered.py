@@ -1,0 +1,54 @@
+"""Which files have passed every check on this machine, by hash.
+
+A note is an empty file whose name says all. It is only ever written after the checks, by the user
+who runs them, into that user's own cache; losing it costs a second.
+"""
+
+import contextlib
+import os
+import platform
+from pathlib import Path
+
+from edge_runtime.backends import Backend, Kernels
+from edge_runtime.files import sha256
+from edge_runtime.model_file import ModelFile
+
+# Raised whenever a check is added, so that files are checked again.
+_CHECKS_VERSION = 1
+
+
+def cache_folder() -> Path:
+    """Return where this toolkit keeps what it can make again: `$XDG_CACHE_HOME/fmnist-edge`."""
+    root = os.environ.get("XDG_CACHE_HOME", "")
+    # The specification: a relative path is to be ignored.
+    base = Path(root) if Path(root).is_absolute() else Path("~").expanduser() / ".cache"
+    return base / "fmnist-edge"
+
+
+def has_passed(file: ModelFile, *, backend: Backend, kernels: Kernels) -> bool:
+    """Return whether these very bytes have passed with this runtime on this machine."""
+    try:
+        return _note(file, backend, kernels).is_file()
+    except (OSError, RuntimeError):  # no such folder may be read, or there is no home
+        return False
+
+
+def remember_passed(file: ModelFile, *, backend: Backend, kernels: Kernels) -> None:
+    """Note that these bytes have passed; where that cannot be noted they are checked again."""
+    with contextlib.suppress(OSError, RuntimeError):
+        note = _note(file, backend, kernels)
+        note.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        note.touch(mode=0o600)
+
+
+def _note(file: ModelFile, backend: Backend, kernels: Kernels) -> Path:
+    parts = (
+        str(_CHECKS_VERSION),
+        file.sha256,
+        backend.package,
+        backend.version,
+        kernels,
+        platform.machine(),
+        platform.node(),
+    )
+    return cache_folder() / "passed" / sha256("\n".join(parts).encode())

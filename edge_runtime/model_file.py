@@ -1,0 +1,119 @@
+"""A model as it is read: once, its bytes with what belongs to them.
+
+The manifest of `int8.tflite` is `int8.manifest.json`; a bundle (`.edge.zip`) holds both. A model
+without a manifest still runs: its classes are numbered, and pictures are fitted to its input
+without inverting.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge_runtime.bundle.archive import BUNDLE_LIMIT_BYTES, MANIFEST, MEMBER_LIMITS, MODEL
+from edge_runtime.bundle.contents import Bundle, read_bundle
+from edge_runtime.errors import ManifestError, ModelError
+from edge_runtime.files import read_capped, sha256
+from edge_runtime.manifest import Manifest
+
+BUNDLE_SUFFIX = ".edge.zip"
+
+
+def manifest_path(model: Path) -> Path:
+    """Return where the manifest of a model lies: beside it, `.manifest.json` for `.tflite`."""
+    return model.with_suffix(".manifest.json")
+
+
+def is_bundle(path: Path) -> bool:
+    """Return whether a file's name says that it is a bundle."""
+    return path.name.endswith(BUNDLE_SUFFIX)
+
+
+def model_stem(path: Path) -> str:
+    """Return the name of a model's file without its suffix, be that `.tflite` or `.edge.zip`."""
+    return path.name.removesuffix(BUNDLE_SUFFIX) if is_bundle(path) else path.stem
+
+
+@dataclass(frozen=True)
+class ModelFile:
+    """A model that was read once: these bytes are the ones that are checked and then run.
+
+    Attributes:
+        name: what to call it in messages.
+        data: the .tflite bytes.
+        manifest: what lay beside it or with it, or None.
+        bundle: where it came in one, all of that.
+    """
+
+    name: str
+    data: bytes
+    manifest: Manifest | None = None
+    bundle: Bundle | None = None
+
+    @property
+    def sha256(self) -> str:
+        """The hash of the file that was read, the bundle's where it came in one."""
+        return self.bundle.sha256 if self.bundle else sha256(self.data)
+
+
+def read_model(path: Path) -> ModelFile:
+    """Read a .tflite file and the manifest beside it, or a bundle, and check the hashes.
+
+    Raises:
+        ModelError: it is missing or too large, or the bundle is damaged.
+        ManifestError: the manifest is damaged, or does not belong to it.
+    """
+    data = read_model_bytes(path)
+    if is_bundle(path):
+        return bundled_model(data, name=str(path))
+    beside = manifest_path(path)
+    if not beside.exists():
+        return ModelFile(str(path), data)
+    manifest = _read_manifest(beside)
+    if manifest.model_sha256 != sha256(data):
+        raise ManifestError(
+            f"{beside} describes another file than {path.name} (SHA-256 expected: "
+            f"{manifest.model_sha256[:12]}…, got: {sha256(data)[:12]}…); copy both again, from "
+            "the same conversion."
+        )
+    return ModelFile(str(path), data, manifest)
+
+
+def bundled_model(data: bytes, *, name: str) -> ModelFile:
+    """Return the model in the bytes of a bundle.
+
+    Raises:
+        ModelError: the bundle is damaged.
+    """
+    try:
+        bundle = read_bundle(data)
+    except ModelError as error:
+        raise ModelError(
+            f"{name}: this bundle cannot be used: {error}; copy it again, or make it again with "
+            "`fmnist-edge bundle`."
+        ) from error
+    return ModelFile(name, bundle.model, bundle.manifest, bundle)
+
+
+def _read_manifest(path: Path) -> Manifest:
+    try:
+        return Manifest.from_json(read_capped(path, limit_bytes=MEMBER_LIMITS[MANIFEST]))
+    except (OSError, ValueError) as error:
+        raise ManifestError(
+            f"{path}: the manifest cannot be read ({error}); convert the model again."
+        ) from error
+
+
+def read_model_bytes(path: Path) -> bytes:
+    """Read a .tflite file alone, or a bundle as it is.
+
+    Raises:
+        ModelError: it is missing, too large, or cannot be read.
+    """
+    limit = BUNDLE_LIMIT_BYTES if is_bundle(path) else MEMBER_LIMITS[MODEL]
+    try:
+        return read_capped(path, limit_bytes=limit)
+    except FileNotFoundError as error:
+        raise ModelError(f"{path}: there is no such model file.") from error
+    except OSError as error:
+        raise ModelError(f"{path}: it cannot be read ({error.strerror}).") from error
+    except ValueError as error:
+        raise ModelError(f"{path}: {error}; this is no model for a small device.") from error
