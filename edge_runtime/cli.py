@@ -27,6 +27,10 @@ COMMANDS = {
     "predict": ("edge_runtime.commands.predict", "Store what a model says about test images."),
     "parity": ("edge_runtime.commands.parity", "Prove that converted models answer the same."),
     "bundle": ("edge_runtime.commands.bundle", "Pack a model and its proof into one file."),
+    "install": ("edge_runtime.commands.releases", "Put a bundle in place on this device."),
+    "rollback": ("edge_runtime.commands.releases", "Go back to the bundle before."),
+    "status": ("edge_runtime.commands.releases", "Say what is installed on this device."),
+    "selftest": ("edge_runtime.commands.releases", "Ask whether this device answers rightly."),
     "inspect": ("edge_runtime.commands.inspect", "Say what a .tflite file is."),
     "doctor": ("edge_runtime.commands.doctor", "Find the mistake when a model answers badly."),
 }

@@ -9,6 +9,7 @@
     ├── DatasetError (ValueError)        a dataset cannot be found, read, or used for this
     ├── PredictionsError (ValueError)    predictions are damaged, or are not of the same images
     ├── ContractError (ValueError)       a contract has a typo, or asks for what cannot be shown
+    ├── ReleaseError (ValueError)        what is installed on a device is damaged or in the way
     ├── RunError (ValueError)            a run is missing, unfinished, or in the way
     ├── TrainingError (RuntimeError)     training cannot go on
     ├── ConversionError (RuntimeError)   a model cannot be converted as asked
@@ -56,6 +57,10 @@ class PredictionsError(EdgeError, ValueError):
 
 class ContractError(EdgeError, ValueError):
     """A contract has a typo, or asks for what cannot be shown."""
+
+
+class ReleaseError(EdgeError, ValueError):
+    """What is installed on a device is damaged, or in the way."""
 
 
 class RunError(EdgeError, ValueError):

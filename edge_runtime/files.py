@@ -125,6 +125,26 @@ def sync(path: Path) -> None:
         os.close(descriptor)
 
 
+def switch_link(link: Path, target: Path) -> None:
+    """Let a symbolic link point to ``target``, by one rename: to the old or the new, at any moment.
+
+    Args:
+        link: the link, which need not be there yet.
+        target: what it says, absolute or relative to its folder.
+
+    Raises:
+        OSError: it cannot be replaced.
+    """
+    temporary = link.with_name(f".{link.name}.{secrets.token_hex(4)}.tmp")
+    temporary.symlink_to(target)
+    try:
+        temporary.replace(link)
+    except OSError:
+        temporary.unlink()
+        raise
+    sync(link.parent)
+
+
 def put_folder_in_place(source: Path, target: Path) -> None:
     """Rename ``source`` to ``target``, setting an existing target aside first, then deleting it."""
     for entry in source.rglob("*"):

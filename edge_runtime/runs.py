@@ -1,7 +1,6 @@
 """The folder that a training leaves: `runs/NAME/`; `runs/latest` points to the newest."""
 
 import json
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Any
 
 from edge_runtime.datasets import Dataset, DatasetSpec, load_dataset
 from edge_runtime.errors import RunError, nearest_name
-from edge_runtime.files import sync
+from edge_runtime.files import switch_link
 
 LATEST = "latest"
 
@@ -136,12 +135,4 @@ def next_run_name(runs_dir: Path, stem: str) -> str:
 
 def mark_latest(run: Run) -> None:
     """Let `runs/latest` point to a run; the link is replaced in one step."""
-    link = run.folder.parent / LATEST
-    temporary = link.with_name(f".{LATEST}.{secrets.token_hex(4)}.tmp")
-    temporary.symlink_to(run.folder.name)
-    try:
-        temporary.replace(link)
-    except OSError:
-        temporary.unlink()
-        raise
-    sync(link.parent)
+    switch_link(run.folder.parent / LATEST, Path(run.folder.name))

@@ -5,7 +5,7 @@ from pathlib import Path
 from edge_runtime.backends import Backend, Kernels, choose_backend
 from edge_runtime.errors import ModelError
 from edge_runtime.inspection import ModelSummary, inspect_model, runtime_support
-from edge_runtime.loading.probe import probe
+from edge_runtime.loading.probe import ProbeResult, probe
 from edge_runtime.loading.remembered import has_passed, remember_passed
 from edge_runtime.model_file import ModelFile, read_model
 
@@ -27,17 +27,32 @@ def open_model(
     """
     chosen = backend if isinstance(backend, Backend) else choose_backend(backend)
     file = read_model(path)
-    if has_passed(file, backend=chosen, kernels=kernels):
-        return file
-    check_structure(file, chosen)
+    if not has_passed(file, backend=chosen, kernels=kernels):
+        examine(file, backend=chosen, kernels=kernels)
+        remember_passed(file, backend=chosen, kernels=kernels)
+    return file
+
+
+def examine(file: ModelFile, *, backend: Backend, kernels: Kernels = "auto") -> ProbeResult:
+    """Check the structure of a model that was read, and run it in a process of its own.
+
+    Args:
+        file: the model; one that came in a bundle must reproduce its golden vectors.
+        backend: what will run it.
+        kernels: which kernels will run it.
+
+    Raises:
+        ModelError: it is damaged, needs what the runtime lacks, makes it crash or hang, or does not
+            answer its golden vectors.
+    """
+    check_structure(file, backend)
     try:
-        found = probe(file, backend=chosen.name, kernels=kernels)
+        found = probe(file, backend=backend.name, kernels=kernels)
     except ModelError as error:
         raise ModelError(f"{file.name}: {error}") from error
     if found.selftest is not None and not found.selftest["ok"]:
         raise ModelError(f"{file.name}: {found.selftest['in_words']}; do not use it here.")
-    remember_passed(file, backend=chosen, kernels=kernels)
-    return file
+    return found
 
 
 def check_structure(file: ModelFile, backend: Backend) -> ModelSummary:

@@ -1,0 +1,168 @@
+"""The commands of a device: `install`, `rollback`, `status` and `selftest`."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from edge_runtime.backends import choose_backend
+from edge_runtime.console import json_option, talk_options
+from edge_runtime.errors import EdgeError, ReleaseError
+from edge_runtime.files import to_json
+from edge_runtime.loading.opening import examine
+from edge_runtime.model_file import ModelFile, read_model
+from edge_runtime.releases import Release, Releases, device_home
+from edge_runtime.wording import percent
+
+_NOTHING = "Nothing is installed; install a bundle with: fmnist-edge install NAME.edge.zip"
+_backend_option = click.option(
+    "--backend", metavar="NAME", help="The runtime to use, as in `classify`."
+)
+
+
+@click.command()
+@click.argument("bundle", type=click.Path(path_type=Path))
+@click.option("--allow-downgrade", is_flag=True, help="Install it though a newer one is there.")
+@_backend_option
+@json_option
+@talk_options
+def install(bundle: Path, allow_downgrade: bool, backend: str | None, as_json: bool) -> None:
+    """Check BUNDLE (.edge.zip), put it in place on this device, and switch to it.
+
+    Before anything is written every byte is held against its hashes, and a process of its own must
+    reproduce the golden vectors. The switch is one rename: a power cut at any moment leaves the old
+    bundle or the new one, whole. The last three are kept; `rollback` goes back.
+
+    Bundles are kept in $FMNIST_EDGE_HOME, or ~/.local/share/fmnist-edge; the current one is
+    current/model.edge.zip there.
+    """
+    releases = Releases(device_home())
+    release, changed = releases.install(
+        bundle, backend=choose_backend(backend), allow_downgrade=allow_downgrade
+    )
+    _print_release(release, as_json, "installed" if changed else "installed already")
+
+
+@click.command()
+@_backend_option
+@json_option
+@talk_options
+def rollback(backend: str | None, as_json: bool) -> None:
+    """Go back to the bundle that was installed before the current one, after checking it."""
+    release = Releases(device_home()).rollback(backend=choose_backend(backend))
+    _print_release(release, as_json, "back to")
+
+
+@click.command()
+@json_option
+@talk_options
+def status(as_json: bool) -> int:
+    """Say which bundle is installed on this device, and whether its bytes are as they were made."""
+    releases = Releases(device_home())
+    digest, problem, release = releases.current_sha256(), "", None
+    try:
+        release = releases.current()
+    except ReleaseError as error:
+        problem = str(error)
+    before = releases.history()[:-1][::-1]
+    if as_json:
+        document = {
+            "home": str(releases.home),
+            "sha256": digest,
+            "release": _describe(release) if release else None,
+            "problem": problem or None,
+            "before": before,
+        }
+        click.echo(to_json(document))
+        return 1 if problem else 0
+    if digest is None:
+        click.echo(_NOTHING)
+        return 0
+    if release is None:
+        advice = "go back with `fmnist-edge rollback`" if before else "install it again"
+        raise ReleaseError(f"{problem} Install a sound bundle over it, or {advice}.")
+    _print_release(release, False, "installed")
+    click.echo(f"before     {', '.join(entry[:12] + '…' for entry in before) or 'nothing'}")
+    return 0
+
+
+@click.command()
+@click.argument("model", required=False, type=click.Path(path_type=Path))
+@_backend_option
+@json_option
+@talk_options
+def selftest(model: Path | None, backend: str | None, as_json: bool) -> int:
+    """Answer yes or no: does this device compute what it should?
+
+    Every byte of the installed bundle, or of MODEL, is held against its hashes; then a process of
+    its own must reproduce the golden vectors, with the kernels that are the same everywhere and
+    with those that serve. The exit code is 0 for yes and 1 for no.
+    """
+    start = time.monotonic()
+    file: ModelFile | None = None
+    answer, found = "", None
+    try:
+        file = _installed_or(model)
+        result = examine(file, backend=choose_backend(backend))
+        found = result.selftest
+        answer = str(found["in_words"]) if found else _without_golden(result.to_dict())
+        ok = True
+    except EdgeError as error:
+        answer, ok = str(error), False
+    seconds = time.monotonic() - start
+    if as_json:
+        document = {
+            "ok": ok,
+            "answer": answer,
+            "sha256": file.sha256 if file else None,
+            "seconds": round(seconds, 3),
+            "golden": found,
+        }
+        click.echo(to_json(document))
+    else:
+        click.echo(f"{'yes' if ok else 'no'}: {answer} ({seconds:.1f} s)")
+    return 0 if ok else 1
+
+
+def _installed_or(model: Path | None) -> ModelFile:
+    if model is not None:
+        return read_model(model)
+    release = Releases(device_home()).current()
+    if release is None:
+        raise ReleaseError(_NOTHING)
+    return release.model
+
+
+def _without_golden(result: dict[str, Any]) -> str:
+    return (
+        f"it runs on {result['backend']} {result['backend_version']}, but a .tflite has no golden "
+        "vectors that say what it must answer; make a bundle for that"
+    )
+
+
+def _describe(release: Release) -> dict[str, Any]:
+    manifest = release.model.manifest
+    return {
+        "path": str(release.path),
+        "sha256": release.sha256,
+        "version": release.version,
+        "size_bytes": len(release.model.bundle.data) if release.model.bundle else None,
+        "class_names": list(manifest.class_names) if manifest else None,
+        "metrics": manifest.details.get("metrics") if manifest else None,
+    }
+
+
+def _print_release(release: Release, as_json: bool, what: str) -> None:
+    described = _describe(release)
+    if as_json:
+        click.echo(to_json({"result": what, **described}))
+        return
+    accuracy = described["metrics"]["accuracy"]
+    low, high = accuracy["interval_95"]
+    click.echo(f"{what:<10} version {release.version}, SHA-256 {release.sha256}")
+    click.echo(
+        f"accuracy   {percent(accuracy['value'])} % (95 % interval {percent(low)} to "
+        f"{percent(high)}, {accuracy['total']:,} test images)"
+    )
+    click.echo(f"file       {release.path}")

@@ -1,0 +1,258 @@
+"""The bundles on a device: put in place, switched, taken back, so that a power cut at any moment
+leaves the old one or the new one, whole.
+
+    $FMNIST_EDGE_HOME/          ~/.local/share/fmnist-edge unless it is set
+        current                 -> releases/SHA256, replaced by one rename
+        history.json            the releases in the order of their installation
+        releases/SHA256/model.edge.zip
+
+A release is named by the hash of its file and never changes. The history is written before the
+link is switched: what stands in it behind the current release was about to be installed, and has
+no say.
+"""  # noqa: D205
+
+import contextlib
+import fcntl
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge_runtime.backends import Backend, choose_backend
+from edge_runtime.errors import BundleError, ModelError, ReleaseError
+from edge_runtime.files import sha256, switch_link, sync, write_atomically, write_json_atomically
+from edge_runtime.loading.opening import examine
+from edge_runtime.loading.remembered import remember_passed
+from edge_runtime.model_file import (
+    ModelFile,
+    bundled_model,
+    is_bundle,
+    read_model,
+    read_model_bytes,
+)
+
+HOME_VARIABLE = "FMNIST_EDGE_HOME"
+FILE_NAME = "model.edge.zip"
+KEPT = 3
+
+_SHA256_DIGITS = 64
+
+
+@dataclass(frozen=True, eq=False)
+class Release:
+    """A bundle on this device, whose bytes have been held against its name.
+
+    Attributes:
+        path: its file.
+        model: what is in it.
+        version: of the bundle.
+    """
+
+    path: Path
+    model: ModelFile
+    version: int
+
+    @property
+    def sha256(self) -> str:
+        """The hash of its file."""
+        return self.model.sha256
+
+
+@dataclass(frozen=True)
+class Releases:
+    """The releases in one folder.
+
+    Args:
+        home: the folder; it need not be there yet.
+    """
+
+    home: Path
+
+    @property
+    def link(self) -> Path:
+        """What points to the current release."""
+        return self.home / "current"
+
+    def path_of(self, digest: str) -> Path:
+        """Return the file of the release of that hash."""
+        return self.home / "releases" / digest / FILE_NAME
+
+    def current_sha256(self) -> str | None:
+        """Return the hash of the release that the link points to; None if there is no link."""
+        try:
+            return self.link.readlink().name
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise ReleaseError(
+                f"{self.link} is no link to a release ({error.strerror}); move it away."
+            ) from error
+
+    def current(self) -> Release | None:
+        """Return the current release after holding every byte against its hash.
+
+        Raises:
+            ReleaseError: it is damaged or missing, although the link points to it.
+        """
+        digest = self.current_sha256()
+        return None if digest is None else self.open(digest)
+
+    def open(self, digest: str) -> Release:
+        """Return a release after holding every byte against its hash.
+
+        Raises:
+            ReleaseError: it is damaged or missing.
+        """
+        path = self.path_of(digest)
+        try:
+            model = read_model(path)
+        except ModelError as error:
+            raise ReleaseError(f"The release {digest[:12]}… is damaged: {error}") from error
+        if model.sha256 != digest or model.bundle is None:
+            raise ReleaseError(f"{path}: it holds another bundle than its folder's name says.")
+        return Release(path, model, model.bundle.version)
+
+    def history(self) -> list[str]:
+        """Return the hashes of what was installed up to the current release, the oldest first."""
+        current = self.current_sha256()
+        if current is None:
+            return []
+        try:
+            recorded = json.loads((self.home / "history.json").read_text("utf-8"))["releases"]
+            entries = [str(entry) for entry in recorded if len(str(entry)) == _SHA256_DIGITS]
+        except (OSError, ValueError, LookupError, TypeError):
+            entries = []
+        # What was about to be installed stands behind the last mention of the current one.
+        behind = entries[::-1].index(current) + 1 if current in entries else 0
+        before = entries[: len(entries) - behind] if behind else []
+        return [*(entry for entry in before if entry != current), current]
+
+    def install(
+        self, bundle: Path, *, backend: Backend | None = None, allow_downgrade: bool = False
+    ) -> tuple[Release, bool]:
+        """Check a bundle, put it in place, and switch to it.
+
+        Nothing is written before the bundle has reproduced its golden vectors on this machine.
+
+        Args:
+            bundle: the file; it is read once.
+            backend: the runtime; by default the one that `choose_backend` takes.
+            allow_downgrade: whether a smaller version than the current one may be installed.
+
+        Returns:
+            The release, and whether anything changed.
+
+        Raises:
+            ModelError: the bundle is damaged, or does not compute here what it should.
+            ReleaseError: it is older than the current release.
+            OSError: it cannot be written.
+        """
+        if not is_bundle(bundle):
+            raise BundleError(f"Expected a bundle (.edge.zip), got {bundle}.")
+        data = read_model_bytes(bundle)
+        model = bundled_model(data, name=str(bundle))
+        with self._alone():
+            if not allow_downgrade:
+                self._refuse_downgrade(model)
+            chosen = backend or choose_backend()
+            examine(model, backend=chosen)
+            unchanged = self.current_sha256() == model.sha256 and self._is_whole(model.sha256)
+            if not unchanged:
+                self._put_in_place(model.sha256, data)
+            remember_passed(model, backend=chosen, kernels="auto")
+            release = self.open(model.sha256)
+            if not unchanged:
+                self._switch(release.sha256)
+                self._prune()
+            return release, not unchanged
+
+    def rollback(self, *, backend: Backend | None = None) -> Release:
+        """Check the release before the current one, and switch to it.
+
+        Raises:
+            ReleaseError: there is none, or it is damaged.
+            ModelError: it does not compute here what it should.
+        """
+        with self._alone():
+            history = self.history()
+            if len(history) < 2:
+                raise ReleaseError("There is no release before the current one to go back to.")
+            release = self.open(history[-2])
+            examine(release.model, backend=backend or choose_backend())
+            switch_link(self.link, Path("releases") / release.sha256)
+            self._write_history(history[:-1])
+            return release
+
+    def _refuse_downgrade(self, model: ModelFile) -> None:
+        try:
+            current = self.current()
+        except ReleaseError:  # a damaged one is no reason to keep it
+            return
+        version = model.bundle.version if model.bundle else 0
+        if current is not None and version < current.version:
+            raise ReleaseError(
+                f"{model.name}: it is version {version}, and version {current.version} is "
+                "installed; go back with `fmnist-edge rollback`, or install the older one with "
+                "--allow-downgrade."
+            )
+
+    def _is_whole(self, digest: str) -> bool:
+        try:
+            return sha256(read_model_bytes(self.path_of(digest))) == digest
+        except ModelError:
+            return False
+
+    def _put_in_place(self, digest: str, data: bytes) -> None:
+        path = self.path_of(digest)
+        if self._is_whole(digest):
+            return
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, data)
+        path.chmod(0o444)
+        for folder in (path.parent.parent, self.home, self.home.parent):
+            sync(folder)
+
+    def _switch(self, digest: str) -> None:
+        self._write_history([*self.history(), digest])
+        switch_link(self.link, Path("releases") / digest)
+
+    def _write_history(self, entries: list[str]) -> None:
+        write_json_atomically(self.home / "history.json", {"releases": entries})
+
+    def _prune(self) -> None:
+        """Delete all but the last few releases, and what an interrupted installation left."""
+        kept = self.history()[-KEPT:]
+        self._write_history(kept)
+        for folder in (self.home / "releases").iterdir():
+            if folder.name not in kept:
+                shutil.rmtree(folder, ignore_errors=True)
+        for temporary in (*self.home.glob(".*.tmp"), *self.home.glob("releases/*/.*.tmp")):
+            temporary.unlink(missing_ok=True)
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Keep other installations out; the lock goes with the process, however it ends."""
+        self.home.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(self.home / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
+
+
+def device_home() -> Path:
+    """Return where releases are kept: `$FMNIST_EDGE_HOME`, or `~/.local/share/fmnist-edge`.
+
+    Raises:
+        ReleaseError: there is no home folder.
+    """
+    named = os.environ.get(HOME_VARIABLE)
+    try:
+        return Path(named or "~/.local/share/fmnist-edge").expanduser().absolute()
+    except RuntimeError as error:
+        raise ReleaseError(
+            f"There is no home folder to install into; set {HOME_VARIABLE} to a folder."
+        ) from error
