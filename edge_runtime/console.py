@@ -16,6 +16,8 @@ import click
 if TYPE_CHECKING:
     from edge_runtime.datasets import DatasetSpec
 
+INSTALLED = "installed"
+
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 # Below that figures have no room, and above it lines are long.
@@ -96,6 +98,24 @@ def json_option(function: Function) -> Function:
     return click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")(
         function
     )
+
+
+class ModelPath(click.Path):
+    """The path of a model; the word `installed` is the bundle that is installed on this device."""
+
+    name = "model"
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the path, that of the current release for `installed`."""
+        path = super().convert(value, param, ctx)
+        if str(path) != INSTALLED or path.exists():
+            return path
+        from edge_runtime.releases import Releases, device_home
+
+        return Releases(device_home()).installed_path()
 
 
 def run_options(function: Function) -> Function:

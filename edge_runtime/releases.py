@@ -36,6 +36,7 @@ from edge_runtime.model_file import (
 HOME_VARIABLE = "FMNIST_EDGE_HOME"
 FILE_NAME = "model.edge.zip"
 KEPT = 3
+NOTHING_INSTALLED = "Nothing is installed; install a bundle with: fmnist-edge install NAME.edge.zip"
 
 _SHA256_DIGITS = 64
 
@@ -89,6 +90,17 @@ class Releases:
             raise ReleaseError(
                 f"{self.link} is no link to a release ({error.strerror}); move it away."
             ) from error
+
+    def installed_path(self) -> Path:
+        """Return the file of the current release, for commands that take a model.
+
+        Raises:
+            ReleaseError: nothing is installed.
+        """
+        digest = self.current_sha256()
+        if digest is None:
+            raise ReleaseError(NOTHING_INSTALLED)
+        return self.path_of(digest)
 
     def current(self) -> Release | None:
         """Return the current release after holding every byte against its hash.
@@ -222,22 +234,25 @@ class Releases:
         write_json_atomically(self.home / "history.json", {"releases": entries})
 
     def _prune(self) -> None:
-        """Delete all but the last few releases, and what an interrupted installation left."""
+        """Delete all but the last few releases."""
         kept = self.history()[-KEPT:]
         self._write_history(kept)
         for folder in (self.home / "releases").iterdir():
             if folder.name not in kept:
                 shutil.rmtree(folder, ignore_errors=True)
-        for temporary in (*self.home.glob(".*.tmp"), *self.home.glob("releases/*/.*.tmp")):
-            temporary.unlink(missing_ok=True)
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
-        """Keep other installations out; the lock goes with the process, however it ends."""
+        """Keep other installations out, and delete what an interrupted one left.
+
+        The lock goes with the process, however it ends.
+        """
         self.home.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(self.home / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
+            for temporary in (*self.home.glob(".*.tmp"), *self.home.glob("releases/*/.*.tmp")):
+                temporary.unlink(missing_ok=True)
             yield
         finally:
             os.close(descriptor)

@@ -14,7 +14,7 @@ import numpy as np
 
 from edge_runtime.backends import BACKENDS
 from edge_runtime.classifier import Classification, Classifier
-from edge_runtime.console import Console, json_option, talk_options
+from edge_runtime.console import Console, ModelPath, json_option, talk_options
 from edge_runtime.errors import ModelError, PictureError
 from edge_runtime.images import PICTURE_SUFFIXES, Invert, read_picture
 from edge_runtime.loading import open_model
@@ -43,7 +43,7 @@ class Answer:
 
 
 @click.command()
-@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("model", type=ModelPath())
 @click.argument("pictures", nargs=-1, required=True, metavar="PICTURE...")
 @click.option(
     "--invert",
@@ -81,7 +81,7 @@ def classify(
     as_json: bool,
 ) -> int:
     """Say what each PICTURE shows: PNG, JPEG or BMP files, folders of them, globs, or - for
-    standard input.
+    standard input. MODEL is a .tflite, a bundle, or the word `installed`.
 
     Pictures of any size and colour are fitted to MODEL's input as recorded beside it. A picture
     that cannot be read is named, the others are answered, and the exit code is 1.

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from edge_runtime.console import json_option, talk_options
+from edge_runtime.console import ModelPath, json_option, talk_options
 from edge_runtime.errors import ManifestError, ModelError
 from edge_runtime.files import to_json
 from edge_runtime.inspection import (
@@ -18,7 +18,7 @@ from edge_runtime.model_file import ModelFile, is_bundle, read_model, read_model
 
 
 @click.command()
-@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("model", type=ModelPath())
 @click.option("--tensors", is_flag=True, help="List every tensor.")
 @json_option
 @talk_options

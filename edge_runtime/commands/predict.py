@@ -9,6 +9,7 @@ import click
 from edge_runtime.backends import BACKENDS, Kernels
 from edge_runtime.console import (
     Console,
+    ModelPath,
     dataset_options,
     json_option,
     refuse_options_without_dataset,
@@ -27,7 +28,7 @@ from edge_runtime.runs import find_run, open_run
 
 
 @click.command()
-@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("model", type=ModelPath())
 @run_options
 @dataset_options(default=None)
 @click.option(

@@ -12,10 +12,9 @@ from edge_runtime.errors import EdgeError, ReleaseError
 from edge_runtime.files import to_json
 from edge_runtime.loading.opening import examine
 from edge_runtime.model_file import ModelFile, read_model
-from edge_runtime.releases import Release, Releases, device_home
+from edge_runtime.releases import NOTHING_INSTALLED, Release, Releases, device_home
 from edge_runtime.wording import percent
 
-_NOTHING = "Nothing is installed; install a bundle with: fmnist-edge install NAME.edge.zip"
 _backend_option = click.option(
     "--backend", metavar="NAME", help="The runtime to use, as in `classify`."
 )
@@ -77,7 +76,7 @@ def status(as_json: bool) -> int:
         click.echo(to_json(document))
         return 1 if problem else 0
     if digest is None:
-        click.echo(_NOTHING)
+        click.echo(NOTHING_INSTALLED)
         return 0
     if release is None:
         advice = "go back with `fmnist-edge rollback`" if before else "install it again"
@@ -130,7 +129,7 @@ def _installed_or(model: Path | None) -> ModelFile:
         return read_model(model)
     release = Releases(device_home()).current()
     if release is None:
-        raise ReleaseError(_NOTHING)
+        raise ReleaseError(NOTHING_INSTALLED)
     return release.model
 
 
