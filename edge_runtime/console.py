@@ -110,7 +110,7 @@ class ModelPath(click.Path):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return the path, that of the current release for `installed`."""
-        path = super().convert(value, param, ctx)
+        path: Any = super().convert(value, param, ctx)
         if str(path) != INSTALLED or path.exists():
             return path
         from edge_runtime.releases import Releases, device_home

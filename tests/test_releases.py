@@ -42,7 +42,7 @@ def releases(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Releases:
 def contents(folder: Path) -> dict[str, object]:
     """Every file and link below, with what it holds; the lock left out."""
     return {
-        str(path.relative_to(folder)): os.readlink(path) if path.is_symlink() else path.read_bytes()
+        str(path.relative_to(folder)): path.readlink() if path.is_symlink() else path.read_bytes()
         for path in sorted(folder.rglob("*"))
         if path.name != ".lock" and (path.is_symlink() or path.is_file())
     }
@@ -54,7 +54,7 @@ def test_a_bundle_is_installed_under_its_hash_and_the_link_points_to_it(releases
     assert changed
     assert release.sha256 == digest
     assert release.version == 1
-    assert os.readlink(releases.home / "current") == f"releases/{digest}"
+    assert (releases.home / "current").readlink() == Path("releases", digest)
     assert (releases.home / "current" / FILE_NAME).read_bytes() == bundles[0].read_bytes()
     assert releases.current().sha256 == digest
 
