@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any, Literal, Protocol, get_args
 
+from edge_runtime.availability import LITERT, TFLITE_RUNTIME, runtime_here
 from edge_runtime.errors import EdgeError, MissingDependencyError, ModelError, nearest_name
 from edge_runtime.native import native_messages_silenced
 
@@ -40,6 +41,7 @@ class Backend:
         interpreter: where its interpreter class is in that module.
         requirement: what to give to `pip install`.
         resolver: where the enumeration of its sets of kernels is in that module.
+        numpy_below: the first major version of NumPy that it fails with; None if any will do.
     """
 
     name: str
@@ -48,6 +50,7 @@ class Backend:
     interpreter: str
     requirement: str
     resolver: str = "OpResolverType"
+    numpy_below: int | None = None
 
     @property
     def version(self) -> str:
@@ -74,6 +77,7 @@ class Backend:
                 old to choose its kernels.
             ModelError: the runtime refuses the model.
         """
+        self._refuse_new_numpy()
         options = self._kernel_options(kernels)
         interpreter_class = self._interpreter_class()
         try:
@@ -112,10 +116,25 @@ class Backend:
         Raises:
             MissingDependencyError: the runtime is not installed, or cannot be imported.
         """
+        self._refuse_new_numpy()
         self._interpreter_class()
 
     def _interpreter_class(self) -> Any:
         return self._import(self.interpreter)
+
+    def _refuse_new_numpy(self) -> None:
+        """Raise if NumPy is too new: the import would pass, and the first model fail oddly."""
+        if self.numpy_below is None or self.version == "not installed":
+            return
+        try:
+            found = importlib.metadata.version("numpy")
+        except importlib.metadata.PackageNotFoundError:
+            return  # the import says so
+        if int(found.split(".")[0]) >= self.numpy_below:
+            raise MissingDependencyError(
+                f"{self.package} {self.version} is made for NumPy {self.numpy_below - 1}, and "
+                f"NumPy {found} is installed; mend it with: pip install 'numpy<{self.numpy_below}'"
+            )
 
     def _import(self, name: str) -> Any:
         try:
@@ -135,15 +154,14 @@ class Backend:
 
 
 BACKENDS = (
-    Backend(
-        "litert", "ai-edge-litert", "ai_edge_litert.interpreter", "Interpreter", "ai-edge-litert"
-    ),
+    Backend("litert", "ai-edge-litert", "ai_edge_litert.interpreter", "Interpreter", LITERT),
     Backend(
         "tflite-runtime",
         "tflite-runtime",
         "tflite_runtime.interpreter",
         "Interpreter",
-        "tflite-runtime==2.14.0 'numpy<2'",
+        TFLITE_RUNTIME,
+        numpy_below=2,
     ),
     Backend(
         "tensorflow",
@@ -181,7 +199,16 @@ def choose_backend(name: str | None = None) -> Backend:
     for backend in available_backends():
         if backend.name != "tensorflow":
             return backend
-    raise MissingDependencyError(
-        "No TFLite runtime is installed; install one with: pip install ai-edge-litert "
-        "(on 32-bit ARM: pip install tflite-runtime==2.14.0 'numpy<2')"
-    )
+    raise _no_runtime()
+
+
+def _no_runtime() -> MissingDependencyError:
+    """Return what to raise where no runtime is installed: the line for this machine, or why not."""
+    possible = runtime_here()
+    if possible.requirement:
+        return MissingDependencyError(
+            "No TFLite runtime is installed; install the one for this machine with: pip install "
+            f"{possible.requirement}"
+        )
+    problem = possible.problem
+    return MissingDependencyError(f"{problem} {possible.mend[0].upper()}{possible.mend[1:]}.")

@@ -13,6 +13,7 @@
     ├── RunError (ValueError)            a run is missing, unfinished, or in the way
     ├── TrainingError (RuntimeError)     training cannot go on
     ├── ConversionError (RuntimeError)   a model cannot be converted as asked
+    │   └── UnsupportedError             what was converted does not run where it is meant to
     └── MissingDependencyError (ImportError)   an optional package is not installed
 
 Each message says what was expected, what came, and what to do, in one sentence or two. The command
@@ -20,7 +21,11 @@ line prints it and ends with exit code 1.
 """
 
 import difflib
+import sys
 from collections.abc import Iterable
+
+# As the extra `train` says in pyproject.toml.
+LAST_PYTHON_OF_TENSORFLOW = (3, 13)
 
 
 class EdgeError(Exception):
@@ -75,6 +80,10 @@ class ConversionError(EdgeError, RuntimeError):
     """A model cannot be converted as asked."""
 
 
+class UnsupportedError(ConversionError):
+    """What was converted does not run in the runtime that it is meant for."""
+
+
 class MissingDependencyError(EdgeError, ImportError):
     """An optional package is not installed."""
 
@@ -94,6 +103,14 @@ def extra_missing(what: str, error: ImportError) -> MissingDependencyError:
     """
     mend = "install them from the folder of fmnist-edge with: pip install"
     if isinstance(error, ModuleNotFoundError):
+        if error.name == "tensorflow" and sys.version_info[:2] > LAST_PYTHON_OF_TENSORFLOW:
+            last = ".".join(map(str, LAST_PYTHON_OF_TENSORFLOW))
+            return MissingDependencyError(
+                f"{what} needs TensorFlow, which is not made for Python "
+                f"{sys.version_info[0]}.{sys.version_info[1]}; make another environment with "
+                f"Python 3.10 to {last}: python{last} -m venv .venv && .venv/bin/pip install "
+                "'.[train]'"
+            )
         return MissingDependencyError(
             f"{what} needs TensorFlow and its companions ({error.name} is not installed); {mend} "
             "'.[train]'"

@@ -149,6 +149,22 @@ def test_the_runtime_prints_nothing_while_it_loads(tiny_model, capfd):
     assert capfd.readouterr() == ("", "")
 
 
+def test_a_runtime_of_numpy_1_says_so_instead_of_failing_oddly_with_numpy_2(monkeypatch):
+    versions = {"tflite-runtime": "2.14.0", "numpy": "2.2.6"}
+    monkeypatch.setattr(backends.importlib.metadata, "version", lambda name: versions[name])
+    for use in (choose_backend("tflite-runtime").import_runtime, lambda: probe_bytes(b"")):
+        with pytest.raises(
+            MissingDependencyError,
+            match=r"^tflite-runtime 2\.14\.0 is made for NumPy 1, and NumPy 2\.2\.6 is installed; "
+            r"mend it with: pip install 'numpy<2'$",
+        ):
+            use()
+
+
+def probe_bytes(model):
+    return choose_backend("tflite-runtime").load(model)
+
+
 # The kernels.
 
 

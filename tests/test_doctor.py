@@ -54,17 +54,26 @@ def test_numpy_2_is_fine_where_litert_works_too() -> None:
 
 
 @pytest.mark.parametrize(
-    ("bits", "python", "line"),
+    ("architecture", "bits", "python", "line"),
     [
-        (64, (3, 12, 0), "pip install ai-edge-litert"),
-        (32, (3, 11, 0), "pip install tflite-runtime==2.14.0 'numpy<2'"),
+        ("aarch64", 64, (3, 12, 0), "pip install ai-edge-litert"),
+        ("aarch64", 64, (3, 14, 0), "pip install ai-edge-litert"),
+        ("armv7l", 32, (3, 11, 0), "pip install tflite-runtime==2.14.0 'numpy<2'"),
+        ("aarch64", 32, (3, 11, 0), "pip install tflite-runtime==2.14.0 'numpy<2'"),
+        (
+            *("armv7l", 32, (3, 13, 0)),
+            "install the 64-bit Raspberry Pi OS, then: pip install ai-edge-litert; or use Python "
+            "3.11, which Bookworm has, and: pip install tflite-runtime==2.14.0 'numpy<2'",
+        ),
     ],
 )
 def test_a_missing_runtime_gets_the_line_for_this_machine(
-    bits: int, python: tuple[int, ...], line: str
+    architecture: str, bits: int, python: tuple[int, ...], line: str
 ) -> None:
     versions = {name: PI.versions[name] for name in ("numpy", "pillow", "click")}
-    machine = replace(PI, pointer_bits=bits, python=python, versions=versions)
+    machine = replace(
+        PI, architecture=architecture, pointer_bits=bits, python=python, versions=versions
+    )
     assert problems(machine) == {"TFLite runtime": line}
 
 

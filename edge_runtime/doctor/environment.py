@@ -8,16 +8,20 @@ import sys
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from edge_runtime.availability import (
+    LAST_PYTHON_OF_LITERT,
+    LAST_PYTHON_OF_TFLITE_RUNTIME,
+    glibc_version,
+    runtime_for,
+)
 from edge_runtime.backends import BACKENDS, Backend
 from edge_runtime.errors import MissingDependencyError
 from edge_runtime.native import native_messages_silenced
 
-SUPPORTED_PYTHONS = ((3, 10), (3, 13))
+# The newest runs models; TensorFlow, which trains and converts, is made for those before it.
+SUPPORTED_PYTHONS = ((3, 10), LAST_PYTHON_OF_LITERT)
 # Oldest versions, as in the project's requirements.
 _LEAST = {"numpy": (1, 23, 2), "pillow": (10, 1), "click": (8, 1)}
-_LAST_PYTHON_OF_TFLITE_RUNTIME = (3, 11)
-_LITERT = "pip install ai-edge-litert"
-_TFLITE_RUNTIME = "pip install tflite-runtime==2.14.0 'numpy<2'"
 _64_BIT_KERNELS = ("x86_64", "aarch64", "arm64", "AMD64")
 
 
@@ -58,6 +62,7 @@ class Machine:
         pointer_bits: 32 or 64, of this Python.
         versions: of the installed packages, by pip's name.
         import_errors: why an installed runtime cannot be imported, by pip's name.
+        glibc: the version of the C library, as in (2, 36); None if it is another one.
     """
 
     python: tuple[int, ...]
@@ -66,6 +71,7 @@ class Machine:
     pointer_bits: int
     versions: dict[str, str]
     import_errors: dict[str, str]
+    glibc: tuple[int, ...] | None = (2, 36)
 
     @property
     def is_32_bit(self) -> bool:
@@ -91,6 +97,7 @@ def this_machine() -> Machine:
         8 * struct.calcsize("P"),
         versions,
         errors,
+        glibc_version(),
     )
 
 
@@ -146,7 +153,7 @@ def _check_system(machine: Machine) -> EnvironmentFinding:
     found = f"{machine.system}, {machine.architecture}, {machine.pointer_bits}-bit programs"
     if machine.is_32_bit and machine.architecture in _64_BIT_KERNELS:
         found += " on a 64-bit kernel"
-        if machine.python[:2] > _LAST_PYTHON_OF_TFLITE_RUNTIME:
+        if machine.python[:2] > LAST_PYTHON_OF_TFLITE_RUNTIME:
             return EnvironmentFinding(
                 "system",
                 found,
@@ -203,18 +210,12 @@ def _explains(found: list[EnvironmentFinding]) -> bool:
 
 
 def _no_runtime(machine: Machine) -> EnvironmentFinding:
-    if not machine.is_32_bit:
-        return EnvironmentFinding("TFLite runtime", "none", "A model needs one to run.", _LITERT)
-    if machine.python[:2] <= _LAST_PYTHON_OF_TFLITE_RUNTIME:
-        return EnvironmentFinding(
-            "TFLite runtime", "none", "A model needs one to run.", _TFLITE_RUNTIME
-        )
-    return EnvironmentFinding(
-        "TFLite runtime",
-        "none",
-        "No TFLite runtime is made for 32-bit systems with Python 3.12 or newer.",
-        f"use Python 3.11 and: {_TFLITE_RUNTIME}",
+    possible = runtime_for(
+        machine.python, machine.system, machine.architecture, machine.pointer_bits, machine.glibc
     )
+    problem = possible.problem or "A model needs one to run."
+    mend = possible.mend or f"pip install {possible.requirement}"
+    return EnvironmentFinding("TFLite runtime", "none", problem, mend)
 
 
 def _first_line(text: str) -> str:
