@@ -1,5 +1,6 @@
 """The command `convert`."""
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,13 +17,15 @@ from edge_runtime.console import (
     spec_from_options,
     talk_options,
 )
-from edge_runtime.errors import ConversionError, extra_missing
+from edge_runtime.errors import ConversionError, UnsupportedError, extra_missing
+from edge_runtime.inspection import RUNTIMES
 from edge_runtime.native import native_messages_silenced
 
 if TYPE_CHECKING:
     from converter.calibration import RepresentativeDataset
     from converter.conversion import SourceModel
     from converter.job import Converted, Labels
+    from converter.target import Target
     from edge_runtime.datasets import Dataset
     from edge_runtime.runs import Run
 
@@ -59,6 +62,18 @@ if TYPE_CHECKING:
     help="Where the files go.  [default: beside the model]",
 )
 @click.option("--force", is_flag=True, help="Replace files that exist.")
+@click.option(
+    "--runtime",
+    type=click.Choice(list(RUNTIMES)),
+    help="Make only what this runtime runs, and leave the rest out.  [default: the one that is "
+    "here]",
+)
+@click.option(
+    "--runtime-python",
+    metavar="PYTHON",
+    help="A Python that has --runtime, to load and run each file with.  [default: this one, if it "
+    "has]",
+)
 @json_option
 @talk_options
 @click.pass_context
@@ -74,6 +89,8 @@ def convert(
     runs_dir: str,
     out: Path | None,
     force: bool,
+    runtime: str | None,
+    runtime_python: str | None,
     as_json: bool,
     **dataset_choice: Any,
 ) -> None:
@@ -82,18 +99,25 @@ def convert(
 
     Each file is checked before it is put in place: its graph must be what was asked for, and the
     runtime must load and run it in a process of its own. A manifest beside it records class names,
-    preprocessing, and what it was calibrated on: training images only.
+    preprocessing, the runtime it was made for, and what it was calibrated on: training images only.
+
+    With --runtime, what that runtime cannot run is left out with the reason; where the runtime is
+    not here, files are judged by operator versions and tensor types, and the manifest says so.
     """  # noqa: D205
     refuse_options_without_dataset(dataset_choice)
+    if runtime_python is not None and runtime is None:
+        raise click.UsageError("--runtime-python is for --runtime; say which runtime it has.")
     recipes = choose_recipes(quantize)
     _refuse_unusable_io(recipes, io)
     try:
         with native_messages_silenced():
             from converter.conversion import open_source
             from converter.job import convert_to_file
+            from converter.target import choose_target
     except ImportError as error:
         raise extra_missing("`fmnist-edge convert`", error) from error
 
+    made_for = choose_target(runtime, runtime_python) if runtime else None
     run = _run(model, run_name, Path(runs_dir))
     path = model or (run.model_path if run else Path())
     targets = _targets(recipes, path, out, in_run=run is not None, force=force)
@@ -103,20 +127,26 @@ def convert(
     dataset = _dataset(run, dataset_choice, split_seed)
     labels = _labels(source, run, dataset)
     representative = _representative(recipes, dataset, representative_size, seed)
-    converted = []
+    converted, left_out = [], {}
     for recipe in recipes:
         _announce(recipe, context.ensure_object(Console))
-        converted.append(
-            convert_to_file(
-                source,
-                recipe,
-                targets[recipe.name],
-                io_type=input_output_type(recipe, io),
-                labels=labels,
-                representative=representative,
+        try:
+            converted.append(
+                convert_to_file(
+                    source,
+                    recipe,
+                    targets[recipe.name],
+                    io_type=input_output_type(recipe, io),
+                    labels=labels,
+                    representative=representative,
+                    runtime=made_for,
+                )
             )
-        )
-    _print_result(converted, as_json)
+        except UnsupportedError as error:
+            left_out[recipe.name] = str(error)
+            # Not talk: with --quiet, too, nobody should miss that a file is missing.
+            click.echo(f"left out {recipe.name}: {error}", err=True)
+    _print_result(converted, left_out, made_for, as_json)
 
 
 def _announce(recipe: Recipe, console: Console) -> None:
@@ -214,13 +244,29 @@ def _labels(source: "SourceModel", run: "Run | None", dataset: "Dataset | None")
     return Labels(numbered, Preprocessing(shape[0], shape[1], channels))
 
 
-def _print_result(converted: "list[Converted]", as_json: bool) -> None:
-    import json
-
+def _print_result(
+    converted: "list[Converted]", left_out: dict[str, str], target: "Target | None", as_json: bool
+) -> None:
     if as_json:
-        document = {"models": [item.to_dict() for item in converted]}
+        document: dict[str, Any] = {"models": [item.to_dict() for item in converted]}
+        if target is not None:
+            document["runtime"] = {"name": target.runtime.option, "proved": target.is_proved}
+            document["left_out"] = [
+                {"recipe": name, "reason": reason} for name, reason in left_out.items()
+            ]
         click.echo(json.dumps(document, indent=2, ensure_ascii=False))
-        return
+    elif converted:
+        _print_table(converted)
+        if target is not None:
+            click.echo(_proof_in_words(converted[0], target))
+    if not converted and target is not None:
+        raise UnsupportedError(
+            f"Nothing was made: {target.runtime.name} does not run {' or '.join(left_out)} of this "
+            "model; try another --quantize or --runtime."
+        )
+
+
+def _print_table(converted: "list[Converted]") -> None:
     width = max(len(str(item.path)) for item in converted)
     click.echo(f"{'model':<{width}}  {'bytes':>9}  {'input':<8} {'XNNPACK':<16} runs on")
     for item in converted:
@@ -232,3 +278,13 @@ def _print_result(converted: "list[Converted]", as_json: bool) -> None:
             f"{item.path!s:<{width}}  {summary.size_bytes:>9,}  {summary.inputs[0].dtype:<8} "
             f"{item.probed.xnnpack:<16} {runtimes}"
         )
+
+
+def _proof_in_words(item: "Converted", target: "Target") -> str:
+    ran = item.made_for["ran_in"]
+    if target.is_proved:
+        return f"Made for {target.runtime.name}; each file was loaded and run in {ran}."
+    return (
+        f"Made for {target.runtime.name}, judged by operator versions and tensor types only; run "
+        f"in {ran}. Prove it with --runtime-python, a Python that has {target.runtime.name}."
+    )

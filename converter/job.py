@@ -11,12 +11,13 @@ import tensorflow as tf
 from converter.calibration import RepresentativeDataset
 from converter.conversion import SourceModel, convert_source
 from converter.recipes import Recipe
+from converter.target import Target, made_for, prove
 from converter.verification import Verified, graph_facts, verify
 from edge_runtime.classifier import Classifier
 from edge_runtime.errors import ConversionError
 from edge_runtime.files import sha256, write_atomically, write_json_atomically
 from edge_runtime.images import Preprocessing
-from edge_runtime.loading.probe import ProbeResult, probe
+from edge_runtime.loading.probe import ProbeResult
 from edge_runtime.manifest import Manifest, Output
 from edge_runtime.model_file import ModelFile, manifest_path
 
@@ -47,12 +48,14 @@ class Converted:
         recipe: how it was made.
         verified: what it was found to be.
         probed: what the runtime made of it.
+        made_for: the runtime that it was made for, and how it was proved.
     """
 
     path: Path
     recipe: Recipe
     verified: Verified
     probed: ProbeResult
+    made_for: dict[str, str]
 
     def to_dict(self) -> dict[str, Any]:
         """Return it for JSON."""
@@ -61,6 +64,7 @@ class Converted:
             "recipe": self.recipe.name,
             **graph_facts(self.verified),
             "probe": self.probed.to_dict(),
+            "made_for": self.made_for,
         }
 
 
@@ -72,12 +76,23 @@ def convert_to_file(
     io_type: str,
     labels: Labels,
     representative: RepresentativeDataset | None = None,
+    runtime: Target | None = None,
 ) -> Converted:
     """Convert, verify, run in a process of its own, and only then write file and manifest.
 
+    Args:
+        source: the model.
+        recipe: how to quantize.
+        target: the .tflite to write.
+        io_type: dtype of input and output: int8, uint8, int16 or float32.
+        labels: what the numbers mean.
+        representative: images for the recipes that need them.
+        runtime: the runtime that the file is made for; None is the one that is here.
+
     Raises:
         ConversionError: TensorFlow cannot convert the model, or the result is not as promised.
-        ModelError: the runtime cannot run the result.
+        UnsupportedError: the runtime that it is made for cannot run the result.
+        ModelError: the runtime that is here cannot run the result.
     """
     data = convert_source(
         source,
@@ -92,11 +107,13 @@ def convert_to_file(
             f"{source.path}: the model has {verified.summary.outputs[0].shape[1]} classes, but "
             f"{len(labels.class_names)} class names are known; choose a --dataset that fits."
         )
-    probed = probe(ModelFile(target.name, data))
+    probed = prove(ModelFile(target.name, data), verified, runtime)
+    where = made_for(runtime, probed)
     details = {
         "recipe": recipe.name,
         "graph": graph_facts(verified),
         "probe": probed.to_dict(),
+        "made_for": where,
         "representative_dataset": (
             representative.to_dict() if representative and recipe.calibrated else None
         ),
@@ -112,7 +129,7 @@ def convert_to_file(
     manifest = Manifest(sha256(data), labels.class_names, labels.preprocessing, output, details)
     write_atomically(target, data)
     write_json_atomically(manifest_path(target), manifest.to_dict())
-    return Converted(target, recipe, verified, probed)
+    return Converted(target, recipe, verified, probed, where)
 
 
 def _kind_of_output(data: bytes, verified: Verified, labels: Labels) -> Output:

@@ -11,7 +11,8 @@ from edge_runtime import backends
 from edge_runtime.backends import BACKENDS, Backend, available_backends, choose_backend
 from edge_runtime.classifier import Classifier
 from edge_runtime.errors import EdgeError, MissingDependencyError, ModelError
-from edge_runtime.probe import probe
+from edge_runtime.loading.probe import probe
+from edge_runtime.model_file import read_model
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (50, 8, 8, 1)).astype(np.uint8)
 
@@ -246,5 +247,5 @@ def test_a_dynamic_model_as_tensorflow_converts_it_is_refused_by_tflite_runtime_
 ):
     # FULLY_CONNECTED version 12; `converter` makes dynamic models that do load there.
     with pytest.raises(ModelError, match="'FULLY_CONNECTED' version '12'") as refused:
-        probe(tiny_model("dynamic"), python=str(tflite_runtime_python))
+        probe(read_model(tiny_model("dynamic")), python=str(tflite_runtime_python))
     assert str(refused.value).startswith("tflite-runtime 2.14.0 cannot run this model: ")

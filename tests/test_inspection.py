@@ -154,9 +154,11 @@ class TestWhatAModelIs:
     def test_public_names_are_these(self):
         assert inspection.__all__ == [
             "BUILTIN_OPERATORS",
+            "RUNTIMES",
             "TFLITE_RUNTIME_2_14",
             "ModelSummary",
             "OperatorUse",
+            "Runtime",
             "RuntimeSupport",
             "TensorInfo",
             "inspect_model",

@@ -10,14 +10,16 @@ Neither TensorFlow nor a runtime is needed, and nothing in the file is executed.
 
 from edge_runtime.inspection.model import ModelSummary, OperatorUse, inspect_model
 from edge_runtime.inspection.operators import BUILTIN_OPERATORS, TFLITE_RUNTIME_2_14
-from edge_runtime.inspection.runtimes import RuntimeSupport, runtime_support
+from edge_runtime.inspection.runtimes import RUNTIMES, Runtime, RuntimeSupport, runtime_support
 from edge_runtime.inspection.tensors import TensorInfo
 
 __all__ = [
     "BUILTIN_OPERATORS",
+    "RUNTIMES",
     "TFLITE_RUNTIME_2_14",
     "ModelSummary",
     "OperatorUse",
+    "Runtime",
     "RuntimeSupport",
     "TensorInfo",
     "inspect_model",

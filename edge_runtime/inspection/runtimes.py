@@ -31,18 +31,50 @@ class RuntimeSupport:
 
 
 @dataclass(frozen=True)
-class _Runtime:
+class Runtime:
+    """A runtime that files can be made for.
+
+    Attributes:
+        option: What `convert --runtime` takes.
+        name: Its name, with the version where only that one is meant.
+        backend: The backend that runs it, as in `edge_runtime.backends`.
+        release: How its versions begin; "" for any.
+        versions: The highest version of each operator that it has.
+        dtypes: The tensor types that it knows.
+    """
+
+    option: str
     name: str
+    backend: str
+    release: str
     versions: Mapping[str, int]
     dtypes: tuple[str, ...]
+
+    def support(self, summary: ModelSummary) -> RuntimeSupport:
+        """Return whether it can load a model, judged as in `runtime_support`."""
+        found = [_operator_problem(use, self.versions) for use in summary.operators]
+        dtypes = dict.fromkeys(tensor.dtype for tensor in summary.tensors)
+        found += [f"{dtype} tensors: not there" for dtype in dtypes if dtype not in self.dtypes]
+        problems = tuple(problem for problem in found if problem is not None)
+        return RuntimeSupport(self.name, not problems, problems)
 
 
 # Operators and tensor types as printed by scripts/measure-op-versions. Newer releases only add to
 # them, so ai-edge-litert 2.3.0 stands for those that follow.
-_RUNTIMES = (
-    _Runtime("ai-edge-litert", AI_EDGE_LITERT_2_3, _ALL_DTYPES),
-    _Runtime("tflite-runtime 2.14.0", TFLITE_RUNTIME_2_14, _ALL_DTYPES[:18]),
-)
+RUNTIMES: dict[str, Runtime] = {
+    runtime.option: runtime
+    for runtime in (
+        Runtime("litert", "ai-edge-litert", "litert", "", AI_EDGE_LITERT_2_3, _ALL_DTYPES),
+        Runtime(
+            "tflite-runtime-2.14",
+            "tflite-runtime 2.14.0",
+            "tflite-runtime",
+            "2.14.",
+            TFLITE_RUNTIME_2_14,
+            _ALL_DTYPES[:18],
+        ),
+    )
+}
 
 
 def runtime_support(summary: ModelSummary) -> tuple[RuntimeSupport, ...]:
@@ -54,15 +86,7 @@ def runtime_support(summary: ModelSummary) -> tuple[RuntimeSupport, ...]:
     Args:
         summary: What `inspect_model` said about the model.
     """
-    return tuple(_support(runtime, summary) for runtime in _RUNTIMES)
-
-
-def _support(runtime: _Runtime, summary: ModelSummary) -> RuntimeSupport:
-    found = [_operator_problem(use, runtime.versions) for use in summary.operators]
-    dtypes = dict.fromkeys(tensor.dtype for tensor in summary.tensors)
-    found += [f"{dtype} tensors: not there" for dtype in dtypes if dtype not in runtime.dtypes]
-    problems = tuple(problem for problem in found if problem is not None)
-    return RuntimeSupport(runtime.name, not problems, problems)
+    return tuple(runtime.support(summary) for runtime in RUNTIMES.values())
 
 
 def _operator_problem(use: OperatorUse, versions: Mapping[str, int]) -> str | None:

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from edge_runtime.backends import Kernels
-from edge_runtime.errors import ModelError
+from edge_runtime.errors import MissingDependencyError, ModelError
 from edge_runtime.model_file import ModelFile
 
 CPU_SECONDS = 30
@@ -25,6 +25,24 @@ import sys
 sys.path[:] = [path for path in sys.path if path]
 from edge_runtime.loading.child import main
 sys.exit(main())
+"""
+
+
+# What another Python says of a runtime: its version, or why there is none.
+_ASK_VERSION = """\
+import sys
+sys.path[:] = [path for path in sys.path if path]
+try:
+    from edge_runtime.backends import choose_backend
+    from edge_runtime.errors import EdgeError
+except ImportError as error:
+    sys.exit(f"Error: {error}; install fmnist-edge there with: {sys.argv[2]} -m pip install .")
+try:
+    backend = choose_backend(sys.argv[1])
+    backend.import_runtime()
+except EdgeError as error:
+    sys.exit(f"Error: {error}")
+print(backend.version)
 """
 
 
@@ -98,3 +116,38 @@ def probe(
         raise ModelError((lines or ["it gave no reason"])[-1].removeprefix("Error: "))
     found = json.loads(child.stdout)
     return ProbeResult(**{**found, "outside_xnnpack": tuple(found["outside_xnnpack"])})
+
+
+def version_in(python: str, backend: str) -> str:
+    """Return the version of a runtime that another Python has.
+
+    Args:
+        python: the interpreter, which must be able to import this package too.
+        backend: name of the backend, as in `choose_backend`.
+
+    Raises:
+        MissingDependencyError: it is no Python, or cannot import this package or the runtime.
+    """
+    try:
+        child = subprocess.run(
+            [python, "-c", _ASK_VERSION, backend, python],
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=_TIMEOUT_SECONDS,
+            check=False,
+        )
+    except OSError as error:
+        raise MissingDependencyError(
+            f"{python} cannot be started ({error.strerror}); name a Python that has the runtime, "
+            "as in .venv-tflite-runtime/bin/python."
+        ) from error
+    except subprocess.TimeoutExpired as error:
+        raise MissingDependencyError(
+            f"{python} did not answer within {_TIMEOUT_SECONDS} s."
+        ) from error
+    answer = child.stdout.strip()
+    if child.returncode == 0 and answer:
+        return answer
+    lines = child.stderr.strip().splitlines() or ["it does not answer like a Python"]
+    raise MissingDependencyError(f"{python}: {lines[-1].removeprefix('Error: ')}")
