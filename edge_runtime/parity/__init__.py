@@ -4,6 +4,7 @@ from edge_runtime.parity.chain import TIE_RULE, Comparison, ParityReport, compar
 from edge_runtime.parity.checks import Check, Decision
 from edge_runtime.parity.contract import Budgets, Contract, Margins
 from edge_runtime.parity.flips import Flip
+from edge_runtime.parity.movement import MovedAnswer, Movement
 from edge_runtime.parity.significance import (
     CellChange,
     ClassChange,
@@ -24,6 +25,8 @@ __all__ = [
     "Decision",
     "Flip",
     "Margins",
+    "MovedAnswer",
+    "Movement",
     "ParityReport",
     "Step",
     "StepKind",

@@ -10,8 +10,9 @@ from edge_runtime.metrics import PairedCounts, count_pairs
 from edge_runtime.parity.checks import Check, Decision, check_budgets, check_margins, worst
 from edge_runtime.parity.contract import Contract
 from edge_runtime.parity.flips import Flip, find_flips
+from edge_runtime.parity.movement import find_movement
 from edge_runtime.parity.order import in_order, predecessors
-from edge_runtime.parity.steps import Step, StepKind, changes, step_kinds
+from edge_runtime.parity.steps import Step, StepKind, changes, same_file, step_kinds
 from edge_runtime.parity.verdict import verdict_sentence
 from edge_runtime.predictions import Predictions, aligned
 
@@ -184,14 +185,17 @@ def _distinctly_named(predictions: Sequence[Predictions]) -> list[Predictions]:
 
 def _step(predictions: Sequence[Predictions], source: int, target: int) -> Step:
     before, after = predictions[source], predictions[target]
+    kinds = step_kinds(before, after)
+    is_rerun = kinds == ("runtime",) and same_file(before.details, after.details)
     return Step(
-        kinds=step_kinds(before, after),
+        kinds=kinds,
         before=source,
         after=target,
         before_model=before.model,
         after_model=after.model,
         changed=changes(before, after),
         counts=count_pairs(before.probabilities, after.probabilities, before.labels),
+        movement=find_movement(before, after) if is_rerun else None,
     )
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from edge_runtime.metrics import PairedCounts
+from edge_runtime.parity.movement import Movement
 from edge_runtime.predictions import Predictions
 
 StepKind = Literal["conversion", "quantization", "runtime", "preprocessing"]
@@ -38,6 +39,7 @@ class Step:
         after_model: likewise.
         changed: what changed, in words, as in "float32 → int8".
         counts: the answers after it against those before it.
+        movement: where both are of the same file and the same pixels, how its probabilities moved.
     """
 
     kinds: tuple[StepKind, ...]
@@ -47,6 +49,7 @@ class Step:
     after_model: str
     changed: str
     counts: PairedCounts
+    movement: Movement | None = None
 
     @property
     def name(self) -> str:

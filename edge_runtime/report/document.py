@@ -21,7 +21,7 @@ from edge_runtime.parity import (
     class_changes,
 )
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 SCHEMA_ID = f"urn:fmnist-edge:schema:report:{SCHEMA_VERSION}"
 THRESHOLDS = (0.50, 0.80, 0.90, 0.95, 0.99)
 
@@ -94,6 +94,7 @@ def _step(report: ParityReport, step: Step, checks: tuple[Check, ...]) -> dict[s
         "after_model": step.after_model,
         "changed": step.changed,
         "checks": [check.to_dict() for check in checks],
+        "movement": step.movement.to_dict() if step.movement else None,
         **_paired(step.counts, report.contract.confidence),
     }
 

@@ -6,6 +6,7 @@ from edge_runtime.parity.verdict import called, consequence, findings, headline
 from edge_runtime.report.demands import DemandGroup, demand_groups, demanded, found
 from edge_runtime.report.entries import Entry, blamed_steps, entries
 from edge_runtime.report.markdown_markup import LONGEST_NAME, code, folded, plain, table
+from edge_runtime.report.movement import movements
 from edge_runtime.wording import (
     ABSENT,
     microseconds,
@@ -153,7 +154,10 @@ def _steps(report: ParityReport) -> str:
             ]
         )
     headings = ["step", "from → to", "what changed", "changed answers", "lost / won"]
-    return "### Steps\n\n" + table(headings, rows, numbers_from=3)
+    moved = [f"- {called(step.after_model)}: {plain(words)}" for step, words in movements(report)]
+    return "\n\n".join(
+        ["### Steps", table(headings, rows, numbers_from=3), *filter(None, ["\n".join(moved)])]
+    )
 
 
 def _model_details(report: ParityReport, item: Comparison) -> str:

@@ -10,6 +10,7 @@ from edge_runtime.report.entries import (
 )
 from edge_runtime.report.markup import escaped, named, row, scroller, table, verdict_tag
 from edge_runtime.report.model import size_note
+from edge_runtime.report.movement import movements
 from edge_runtime.wording import (
     ABSENT,
     microseconds,
@@ -101,7 +102,11 @@ def steps_table(report: ParityReport) -> str:
         _step_row(step, report.contract.confidence, index in blamed)
         for index, step in enumerate(report.steps)
     ]
-    return scroller(table("steps", heads, rows), "All steps")
+    moved = "".join(
+        f"<p>{named(step.after_model, _LONGEST_NAME)}: {escaped(words)}</p>"
+        for step, words in movements(report)
+    )
+    return scroller(table("steps", heads, rows), "All steps") + moved
 
 
 def _step_row(step: Step, confidence: float, is_blamed: bool) -> str:

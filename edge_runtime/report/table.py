@@ -10,6 +10,7 @@ from edge_runtime.report.entries import Entry, entries, twin
 from edge_runtime.report.grid import WIDTH, aligned
 from edge_runtime.report.judged import judged_demands
 from edge_runtime.report.layout import Arrow, arrows
+from edge_runtime.report.movement import movements
 from edge_runtime.report.recall import ordered
 from edge_runtime.wording import (
     ABSENT,
@@ -55,6 +56,7 @@ def report_table(report: ParityReport, width: int = WIDTH) -> str:
         _wrapped(_subject(report), width),
         _models(report, width),
         _steps(report, width),
+        *_movements(report, width),
         [line for sentence in _LEGEND for line in _wrapped(sentence, width)],
         _contract(report, width),
         *(_classes(report, item, width) for item in report.comparisons),
@@ -154,6 +156,14 @@ def _steps(report: ParityReport, width: int) -> list[str]:
     changed = [_changed(drawn[step.after], room) for step in report.steps]
     rows = [list(row) for row in zip(names, models, changed, flips, strict=True)]
     return aligned([head], rows, width=width, left=3)
+
+
+def _movements(report: ParityReport, width: int) -> list[list[str]]:
+    """Return what another runtime or processor changed about the same file, and why."""
+    return [
+        _wrapped(f"{fitted(printable(step.after_model), _NAME_WIDTH)}: {words}", width, others="  ")
+        for step, words in movements(report)
+    ]
 
 
 def _changed(step: Arrow, room: int) -> str:
