@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 MEBIBYTE = 1024 * 1024
+_CHUNK_BYTES = 16 * MEBIBYTE
 
 
 def sha256(data: bytes | memoryview) -> str:
@@ -27,11 +28,15 @@ def read_capped(path: Path, *, limit_bytes: int) -> bytes:
         ValueError: the file is larger than the limit.
         OSError: it cannot be read.
     """
+    chunks, left = [], limit_bytes + 1
     with path.open("rb") as file:
-        data = file.read(limit_bytes + 1)
-    if len(data) > limit_bytes:
+        # Not at once: Python sets aside what is asked for, and 32 bits cannot ask for 4 GiB.
+        while left and (chunk := file.read(min(left, _CHUNK_BYTES))):
+            chunks.append(chunk)
+            left -= len(chunk)
+    if not left:
         raise ValueError(f"it is larger than {limit_bytes // MEBIBYTE} MiB")
-    return data
+    return b"".join(chunks)
 
 
 def write_atomically(path: Path, data: bytes | str) -> None:

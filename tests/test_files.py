@@ -55,6 +55,12 @@ def test_a_file_is_read_up_to_the_limit_and_refused_above_it(tmp_path):
         read_capped(path, limit_bytes=2 * MEBIBYTE)
 
 
+def test_a_limit_beyond_the_size_of_a_pointer_is_no_obstacle(tmp_path: Path) -> None:
+    (tmp_path / "small").write_bytes(b"small")
+    # Predictions may have 4 GiB; a 32-bit Python cannot ask for that at once.
+    assert read_capped(tmp_path / "small", limit_bytes=2**80) == b"small"
+
+
 @pytest.mark.parametrize("data", [b"", b"\x00\xff" * 1000, "Größe: 28 × 28\n"])
 def test_a_file_is_written_and_replaced_whole_and_nothing_else_is_left(tmp_path, data):
     path = tmp_path / "out.bin"
