@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_runtime.counting import count_numbers
 from edge_runtime.errors import PredictionsError
 from edge_runtime.files import MEBIBYTE, read_capped, write_atomically
 
@@ -36,6 +37,7 @@ _DAMAGE = (
     LookupError,
     MemoryError,
     OSError,
+    OverflowError,
     RuntimeError,
     TypeError,
     ValueError,
@@ -108,7 +110,7 @@ class Predictions:
     @property
     def absent_classes(self) -> tuple[str, ...]:
         """The classes that none of the images is of."""
-        counts = np.bincount(self.labels, minlength=len(self.class_names))
+        counts = count_numbers(self.labels, len(self.class_names))
         return tuple(self.class_names[index] for index in np.flatnonzero(counts == 0))
 
     @property

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.backends import Backend
+from edge_runtime.counting import count_numbers
 from edge_runtime.doctor.correction import Apply
 from edge_runtime.doctor.evidence import Score, score
 from edge_runtime.doctor.subject import Floats, Trial
@@ -47,7 +48,7 @@ class Case:
     @property
     def chance(self) -> float:
         """The accuracy of always giving the commonest class."""
-        return float(np.bincount(self.labels).max() / len(self.labels))
+        return float(count_numbers(self.labels).max() / len(self.labels))
 
     def trial(self, data: bytes | None = None) -> Trial | None:
         """Return a copy of the model ready to run, or None if the runtime refuses it."""

@@ -6,6 +6,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_runtime.counting import count_numbers
 from edge_runtime.doctor.evidence import Score, score
 from edge_runtime.doctor.subject import Floats
 
@@ -95,7 +96,7 @@ def _fit(outputs: Floats, labels: Integers) -> Integers:
     confusion = np.zeros((count, count))
     np.add.at(confusion, (outputs.argmax(axis=1), labels), 1)
     matched = best_matching(confusion)
-    sizes = np.bincount(labels, minlength=count)
+    sizes = count_numbers(labels, count)
     fitted = np.arange(count)
     for cycle in _cycles(matched):
         gain = confusion[cycle, matched[cycle]].sum() - confusion[cycle, cycle].sum()

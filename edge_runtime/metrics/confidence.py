@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_runtime.counting import count_numbers
 from edge_runtime.metrics.mergeable import UNIT, Mergeable, exact_sum, exact_sums
 from edge_runtime.metrics.rates import Rate
 from edge_runtime.statistics.binomial import normal_quantile
@@ -160,8 +161,8 @@ def count_confidence(
     true = wide[rows, labels]
     squares = (wide * wide).sum(axis=1) - 2 * true + 1
     return ConfidenceCounts(
-        images=np.bincount(steps, minlength=STEPS),
-        right=np.bincount(steps[right], minlength=STEPS),
+        images=count_numbers(steps, STEPS),
+        right=count_numbers(steps[right], STEPS),
         confidence_units=exact_sums(confidence.astype(np.float64), steps, STEPS),
         squared_error_units=exact_sum(squares),
         log_loss_units=exact_sum(-np.log(np.maximum(true, PROBABILITY_FLOOR))),

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_runtime.counting import count_numbers
 from edge_runtime.metrics.confidence import PROBABILITY_FLOOR
 from edge_runtime.metrics.mergeable import UNIT, Mergeable, exact_sum, largest
 
@@ -54,7 +55,7 @@ def count_distances(distances: NDArray[np.float64]) -> DistanceCounts:
     """Count (N,) distances of 0 or more."""
     bins = np.searchsorted(_EDGES, distances, side="left")
     return DistanceCounts(
-        np.bincount(bins, minlength=len(_EDGES) + 1),
+        count_numbers(bins, len(_EDGES) + 1),
         exact_sum(distances),
         float(distances.max(initial=0.0)),
     )

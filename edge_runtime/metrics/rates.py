@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_runtime.counting import count_numbers
 from edge_runtime.statistics import clopper_pearson_interval, wilson_interval
 
 
@@ -55,7 +56,7 @@ def count_confusion(
 ) -> NDArray[np.int64]:
     """Return the (classes, classes) int64 confusion matrix, true class by answer."""
     cells = labels.astype(np.int64) * classes + answers
-    return np.bincount(cells, minlength=classes * classes).reshape(classes, classes)
+    return count_numbers(cells, classes * classes).reshape(classes, classes)
 
 
 def recalls(confusion: NDArray[np.int64]) -> tuple[Rate, ...]:
