@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from converter.recipes import Recipe
 from edge_runtime.errors import ConversionError, ModelError
+from edge_runtime.model_file import is_bundle
 from edge_runtime.native import native_messages_silenced
 
 _Shape = tuple[int | None, ...]
@@ -69,6 +70,11 @@ def open_source(path: Path) -> SourceModel:
     """
     if not path.exists():
         raise ModelError(f"{path}: there is no such model; expected a .keras file or a SavedModel.")
+    if is_bundle(path):
+        raise ModelError(
+            f"{path}: this is a bundle of a converted model; give the .keras file or the "
+            "SavedModel that it was converted from."
+        )
     if path.is_dir() and not (path / "saved_model.pb").is_file():
         raise ModelError(f"{path}: this folder is no SavedModel; it has no saved_model.pb.")
     if path.is_file() and not (path.suffix == ".keras" and zipfile.is_zipfile(path)):

@@ -147,10 +147,22 @@ class Backend:
                     f"{self.package} {self.version} is installed but cannot be imported ({error}); "
                     f"mend it with: pip install {self.requirement}"
                 ) from error
-            raise MissingDependencyError(
-                f"The backend {self.name} needs {self.package}, which is not installed; install it "
-                f"with: pip install {self.requirement}"
-            ) from error
+            raise self._missing() from error
+
+    def refuse_missing(self) -> None:
+        """Raise unless the package is installed, without importing it.
+
+        Raises:
+            MissingDependencyError: it is not installed.
+        """
+        if self.version == "not installed":
+            raise self._missing()
+
+    def _missing(self) -> MissingDependencyError:
+        return MissingDependencyError(
+            f"The backend {self.name} needs {self.package}, which is not installed; install it "
+            f"with: pip install {self.requirement}"
+        )
 
 
 BACKENDS = (

@@ -10,16 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.backends import Backend, Interpreter, Kernels, choose_backend
+from edge_runtime.classifier_tensors import classifier_tensors, fitting_names, inspect_file
 from edge_runtime.delegation import Delegation, read_delegation
 from edge_runtime.errors import InputError, ModelError
 from edge_runtime.images import Invert, Preprocessing, read_picture
-from edge_runtime.inspection import ModelSummary, TensorInfo, inspect_model
+from edge_runtime.inspection import ModelSummary, TensorInfo
 from edge_runtime.loading import open_model
 from edge_runtime.manifest import Output
 from edge_runtime.model_file import ModelFile
 from edge_runtime.quantization import dequantize, quantization_table, softmax
-
-_INTEGERS = ("uint8", "int8", "int16")
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,8 +79,8 @@ class Classifier:
             else open_model(Path(model), backend=self.backend, kernels=kernels)
         )
         self.name = file.name
-        self.summary: ModelSummary = _inspect(file)
-        self._input, self._output = _classifier_tensors(self.summary, file.name)
+        self.summary: ModelSummary = inspect_file(file)
+        self._input, self._output = classifier_tensors(self.summary, file.name)
         self.batch_size, height, width, channels = (*self._input.shape, 1)[:4]
         self.preprocessing = (
             file.manifest.preprocessing if file.manifest else Preprocessing(height, width, channels)
@@ -92,7 +91,7 @@ class Classifier:
             else ("probabilities" if self.summary.ends_in_softmax else "logits")
         )
         recorded = file.manifest.class_names if file.manifest else None
-        self.class_names = _fitting_names(
+        self.class_names = fitting_names(
             recorded if class_names is None else class_names,
             class_count=self._output.shape[1],
             name=file.name,
@@ -149,7 +148,7 @@ class Classifier:
         for start in range(0, len(images), self.batch_size):
             part = images[start : start + self.batch_size]
             self._invoke(part)
-            values = dequantize(self._numbers(self._output)[: len(part)], self._output)
+            values = dequantize(self._numbers()[: len(part)], self._output)
             if self.output == "logits":
                 values = softmax(values)
             probabilities[start : start + len(part)] = values
@@ -161,48 +160,18 @@ class Classifier:
         Raises:
             InputError: the array has another dtype or shape.
         """
-        return self._raw(images, (self._output,))[0]
-
-    def raw_scores(self, images: NDArray[np.uint8]) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Return the (N, K) numbers that go into the last softmax, and those of the output tensor.
-
-        Only without XNNPACK, which keeps to itself what lies between its operators: choose the
-        kernels "reference" or "built-in". A model that answers in floats, or does not end in a
-        softmax, has no other scores than its outputs.
-
-        Raises:
-            InputError: the array has another dtype or shape, or XNNPACK is in use.
-        """
-        if self.kernels == "auto":
-            raise InputError("Expected the kernels built-in or reference, got auto.")
-        source = self.scores_tensor
-        outputs = self._raw(images, (source, self._output))
-        return outputs[0], outputs[1]
-
-    @property
-    def scores_tensor(self) -> TensorInfo:
-        """Where `raw_scores` reads the scores."""
-        scores = self.summary.scores
-        if scores is None or self._output.is_floating or scores.shape != self._output.shape:
-            return self._output
-        return scores
+        self._refuse_wrong_input(images)
+        outputs = np.empty((len(images), len(self.class_names)), self._output.dtype)
+        for start in range(0, len(images), self.batch_size):
+            part = images[start : start + self.batch_size]
+            self._invoke(part)
+            outputs[start : start + len(part)] = self._numbers()[: len(part)]
+        return outputs
 
     @property
     def output_tensor(self) -> TensorInfo:
         """The model's output."""
         return self._output
-
-    def _raw(
-        self, images: NDArray[np.uint8], tensors: tuple[TensorInfo, ...]
-    ) -> list[NDArray[Any]]:
-        self._refuse_wrong_input(images)
-        found = [np.empty((len(images), len(self.class_names)), tensor.dtype) for tensor in tensors]
-        for start in range(0, len(images), self.batch_size):
-            part = images[start : start + self.batch_size]
-            self._invoke(part)
-            for values, tensor in zip(found, tensors, strict=True):
-                values[start : start + len(part)] = self._numbers(tensor)[: len(part)]
-        return found
 
     def delegation(self) -> Delegation:
         """Return which operators XNNPACK took over."""
@@ -222,8 +191,8 @@ class Classifier:
         interpreter.set_tensor(self._input.index, pixels)
         interpreter.invoke()
 
-    def _numbers(self, tensor: TensorInfo) -> NDArray[Any]:
-        numbers: NDArray[Any] = self._open_interpreter().get_tensor(tensor.index)
+    def _numbers(self) -> NDArray[Any]:
+        numbers: NDArray[Any] = self._open_interpreter().get_tensor(self._output.index)
         return numbers
 
     def _classification(self, probabilities: NDArray[np.float32]) -> Classification:
@@ -260,60 +229,3 @@ class Classifier:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
-
-
-def _inspect(file: ModelFile) -> ModelSummary:
-    try:
-        return inspect_model(file.data)
-    except ModelError as error:
-        raise ModelError(f"{file.name}: {error}") from error
-
-
-def _classifier_tensors(summary: ModelSummary, name: str) -> tuple[TensorInfo, TensorInfo]:
-    if len(summary.inputs) != 1 or len(summary.outputs) != 1:
-        raise ModelError(
-            f"{name}: expected an image classifier with one input and one output, got "
-            f"{len(summary.inputs)} and {len(summary.outputs)}."
-        )
-    source, result = summary.inputs[0], summary.outputs[0]
-    image_like = len(source.shape) == 3 or (len(source.shape) == 4 and source.shape[3] in (1, 3))
-    if not image_like or min(source.shape) < 1:
-        raise ModelError(
-            f"{name}: the model's input is not an image: expected (batch, height, width, 1 or 3), "
-            f"got {source.shape}."
-        )
-    if len(result.shape) != 2 or result.shape[0] != source.shape[0] or result.shape[1] < 2:
-        raise ModelError(
-            f"{name}: expected an output of (batch, classes) with two classes or more, got "
-            f"{result.shape}."
-        )
-    for tensor in (source, result):
-        _refuse_unusable_type(tensor, name)
-    return source, result
-
-
-def _refuse_unusable_type(tensor: TensorInfo, name: str) -> None:
-    if tensor.dtype == "float32":
-        return
-    if tensor.dtype not in _INTEGERS:
-        raise ModelError(
-            f"{name}: the tensor '{tensor.name}' is {tensor.dtype}; expected float32 or one of "
-            f"{', '.join(_INTEGERS)}."
-        )
-    if len(tensor.scales) != 1 or len(tensor.zero_points) != 1:
-        raise ModelError(
-            f"{name}: the {tensor.dtype} tensor '{tensor.name}' has no scale and zero point."
-        )
-
-
-def _fitting_names(
-    names: tuple[str, ...] | None, *, class_count: int, name: str
-) -> tuple[str, ...]:
-    if names is None:
-        return tuple(str(index) for index in range(class_count))
-    if len(names) != class_count:
-        raise ModelError(
-            f"{name}: the model has {class_count} classes, but {len(names)} class names were "
-            "given; give one name for each class, in the order of training."
-        )
-    return tuple(names)

@@ -15,6 +15,9 @@ from edge_runtime.bundle.contents import describe_members, manifest_bytes
 from edge_runtime.bundle.making import make_bundle
 from edge_runtime.datasets import Dataset, Split
 from edge_runtime.files import sha256
+from edge_runtime.inspection.flatbuffer import FlatBuffer, Span
+from edge_runtime.inspection.schema import ModelField
+from edge_runtime.inspection.tensors import read_buffer
 from edge_runtime.model_file import ModelFile
 
 CLASSES = tuple("abcdefghij")
@@ -123,3 +126,10 @@ def crc_fixed(archive: bytes) -> bytes:
             data[central + 16 : central + 20] = crc
             central += 46 + len(entry.filename) + len(entry.extra) + len(entry.comment)
     return bytes(data)
+
+
+def weights_span(model: bytes) -> Span:
+    """Where the largest constant lies in the bytes of a .tflite."""
+    file = FlatBuffer(model)
+    tables = file.root().tables(ModelField.BUFFERS)
+    return max((read_buffer(file, table) for table in tables), key=lambda span: span.length)

@@ -1,14 +1,19 @@
 """What several test files share: the sample, tiny models, a trained run, the second runtime."""
 
+import functools
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from bundles import CLASSES, tiny_bundle
+from PIL import Image
 
 from edge_runtime.datasets import Dataset, DatasetSpec, load_dataset
 
@@ -16,6 +21,24 @@ from edge_runtime.datasets import Dataset, DatasetSpec, load_dataset
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache() -> Iterator[Path]:
+    """A cache of its own for the tests and all their processes: the user's is left alone."""
+    with (
+        tempfile.TemporaryDirectory(prefix="fmnist-edge-tests-") as folder,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        patch.setenv("XDG_CACHE_HOME", folder)
+        yield Path(folder) / "fmnist-edge"
+
+
+@pytest.fixture
+def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cache in which nothing is remembered."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "fmnist-edge"
 
 
 @pytest.fixture(scope="session")
@@ -28,6 +51,27 @@ def sample() -> Dataset:
 def tiny_model() -> Callable[[str], Path]:
     """`tiny_model("int8")` is the path of a small model; `scripts/make-test-models` makes them."""
     return lambda name: ROOT / "tests" / "data" / f"tiny-{name}.tflite"
+
+
+@pytest.fixture(scope="session")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Ten classes of 8 × 8 pictures, as the tiny models want them: 2 to train on, 3 to test on."""
+    folder = tmp_path_factory.mktemp("pictures")
+    rng = np.random.default_rng(0)
+    for part, count in (("train", 2), ("test", 3)):
+        for name in CLASSES:
+            (folder / part / name).mkdir(parents=True)
+            for number in range(count):
+                pixels = rng.integers(0, 256, (8, 8)).astype(np.uint8)
+                Image.fromarray(pixels).save(folder / part / name / f"{number}.png")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def bundle_of(tiny_model: Callable[[str], Path]) -> Callable[[str], bytes]:
+    """`bundle_of("int8")` are the bytes of a bundle of that tiny model, made once."""
+    pytest.importorskip("ai_edge_litert")
+    return functools.cache(lambda name: tiny_bundle(tiny_model(name).read_bytes()))
 
 
 @pytest.fixture(scope="session")

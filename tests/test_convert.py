@@ -239,7 +239,7 @@ def test_nothing_is_put_in_place_when_the_runtime_refuses_the_model(
     cli: Cli, run_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(file: ModelFile) -> None:
-        assert file.data
+        assert len(file.data) > 0
         raise ModelError("The runtime died of this model (signal 11).")
 
     monkeypatch.setattr("converter.target.probe", refuse)

@@ -4,15 +4,14 @@ import json
 import shutil
 import subprocess
 import sys
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from bundles import CLASSES
 from conftest import Finished
-from PIL import Image
 
 from edge_runtime import memory
 from edge_runtime.classifier import Classifier
@@ -20,15 +19,12 @@ from edge_runtime.datasets import Dataset, DatasetSpec, Split, load_dataset
 from edge_runtime.errors import DatasetError, InputError
 from edge_runtime.evaluation import evaluate, predict_file
 from edge_runtime.files import MEBIBYTE, sha256
-from edge_runtime.images import Preprocessing
-from edge_runtime.manifest import Manifest
 from edge_runtime.memory import memory_growth, model_memory
 from edge_runtime.predictions import Predictions, aligned
 
 Cli = Callable[..., Finished]
 TinyModel = Callable[[str], Path]
 
-CLASSES = tuple("abcdefghij")
 DETAILS = [
     "model",
     "model_sha256",
@@ -51,20 +47,6 @@ DETAILS = [
     "numpy",
     "pillow",
 ]
-
-
-@pytest.fixture(scope="module")
-def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Ten classes of 8 × 8 pictures, as the tiny models want them: 2 to train on, 3 to test on."""
-    folder = tmp_path_factory.mktemp("pictures")
-    rng = np.random.default_rng(0)
-    for part, count in (("train", 2), ("test", 3)):
-        for name in CLASSES:
-            (folder / part / name).mkdir(parents=True)
-            for number in range(count):
-                pixels = rng.integers(0, 256, (8, 8)).astype(np.uint8)
-                Image.fromarray(pixels).save(folder / part / name / f"{number}.png")
-    return folder
 
 
 @pytest.fixture
@@ -152,13 +134,13 @@ def test_two_machines_that_resize_differently_still_compare(
 
 
 def test_a_bundle_is_predicted_with_its_class_names(
-    cli: Cli, here: Path, pictures: Path, tiny_model: TinyModel
+    cli: Cli,
+    here: Path,
+    pictures: Path,
+    tiny_model: TinyModel,
+    bundle_of: Callable[[str], bytes],
 ) -> None:
-    model = tiny_model("int8").read_bytes()
-    manifest = Manifest(sha256(model), CLASSES, Preprocessing(8, 8, 1), "probabilities")
-    with zipfile.ZipFile(here / "letters.edge.zip", "w") as archive:
-        archive.writestr("model.tflite", model)
-        archive.writestr("manifest.json", json.dumps(manifest.to_dict()))
+    (here / "letters.edge.zip").write_bytes(bundle_of("int8"))
     done = cli("predict", "letters.edge.zip", "--dataset", f"folder:{pictures}")
     assert done.code == 0, done.err
     bundled = Predictions.load(here / "letters.predictions.npz")

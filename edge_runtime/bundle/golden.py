@@ -51,7 +51,7 @@ class Golden:
             raise BundleError("its golden images are not (N, H, W, C) uint8")
         if self.labels.shape != (count,) or self.labels.dtype != np.int64:
             raise BundleError("its golden images have no label each")
-        if self.outputs.ndim != 2 or {len(self.outputs), len(self.scores)} != {count}:
+        if self.outputs.ndim != 2 or len(self.outputs) != count:
             raise BundleError("its golden images have no numbers each")
         if self.scores.shape != self.outputs.shape:
             raise BundleError("its golden scores do not fit its golden outputs")

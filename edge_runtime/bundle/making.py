@@ -7,17 +7,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.backends import Backend
+from edge_runtime.backends import Backend, Kernels
 from edge_runtime.bundle.archive import CARD, GOLDEN, MANIFEST, MODEL, pack
 from edge_runtime.bundle.card import model_card
 from edge_runtime.bundle.contents import SCHEMA_VERSION, describe_members, manifest_bytes
 from edge_runtime.bundle.golden import Golden, choose_golden_rows
+from edge_runtime.bundle.scores import ending_at_scores
 from edge_runtime.bundle.selftest import run_selftest
 from edge_runtime.bundle.tolerance import Tolerance, measured_tolerances
 from edge_runtime.classifier import Classifier
 from edge_runtime.datasets import Dataset
 from edge_runtime.errors import BundleError
-from edge_runtime.evaluation import evaluate
+from edge_runtime.evaluation import evaluate, refuse_misfit
 from edge_runtime.files import sha256
 from edge_runtime.inspection import ModelSummary, runtime_support
 from edge_runtime.machine import machine_details
@@ -28,6 +29,8 @@ from edge_runtime.predictions import Predictions, aligned
 
 # Golden images are chosen among so many training images at most, spread evenly over all.
 _MOST_CANDIDATES = 2000
+
+_FASTER_KERNELS: tuple[Kernels, ...] = ("built-in", "auto")
 
 # Of each runtime the oldest release that the limits in edge_runtime.inspection were measured for,
 # or that has the same operators.
@@ -62,7 +65,7 @@ def make_bundle(
     """
     if version < 1:
         raise BundleError(f"Expected the version to be a whole number from 1 on, got {version}.")
-    manifest = model.manifest or _manifest_of(model, dataset)
+    manifest = model.manifest or _manifest_of(model, dataset, backend)
     named = replace(model, manifest=manifest, bundle=None)
     with Classifier(named, backend=backend) as classifier:
         predictions = evaluate(classifier, dataset, model="model")
@@ -95,9 +98,11 @@ def make_bundle(
     return pack({MANIFEST: manifest_bytes(document), **members})
 
 
-def _manifest_of(model: ModelFile, dataset: Dataset) -> Manifest:
-    with Classifier(model) as classifier:
+def _manifest_of(model: ModelFile, dataset: Dataset, backend: Backend) -> Manifest:
+    with Classifier(model, backend=backend) as classifier:
+        shape, names = classifier.preprocessing.shape, classifier.class_names
         output = classifier.output
+    refuse_misfit(model.name, shape, names, dataset)
     return Manifest(sha256(model.data), dataset.class_names, dataset.preprocessing, output)
 
 
@@ -114,15 +119,18 @@ def _choose_images(
 def _golden_vectors(
     model: ModelFile, images: NDArray[np.uint8], labels: NDArray[np.int64], backend: Backend
 ) -> tuple[Golden, tuple[Tolerance, ...]]:
-    with Classifier(model, backend=backend, kernels="reference") as classifier:
-        scores, outputs = classifier.raw_scores(images)
-        in_floats = classifier.scores_tensor.is_floating
-    with Classifier(model, backend=backend, kernels="built-in") as classifier:
-        others = [classifier.raw_scores(images)[0]]
-    if in_floats:
-        with Classifier(model, backend=backend) as classifier:
-            others.append(classifier.raw_outputs(images))
+    ending = ending_at_scores(model)
+    outputs = _raw_outputs(model, images, backend, "reference")
+    scores = _raw_outputs(ending, images, backend, "reference")
+    others = [_raw_outputs(ending, images, backend, kernels) for kernels in _FASTER_KERNELS]
     return Golden(images, labels, scores, outputs), measured_tolerances(scores, others)
+
+
+def _raw_outputs(
+    model: ModelFile, images: NDArray[np.uint8], backend: Backend, kernels: Kernels
+) -> NDArray[Any]:
+    with Classifier(model, backend=backend, kernels=kernels) as classifier:
+        return classifier.raw_outputs(images)
 
 
 def minimum_runtimes(summary: ModelSummary) -> dict[str, str]:

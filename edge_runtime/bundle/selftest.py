@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from edge_runtime.backends import Backend, Kernels
 from edge_runtime.bundle.golden import Golden
+from edge_runtime.bundle.scores import ending_at_scores, scores_tensor
 from edge_runtime.bundle.tolerance import Tolerance, differences, tolerance_for
 from edge_runtime.classifier import Classifier
 from edge_runtime.errors import BundleError
@@ -126,11 +127,11 @@ def _test_file(
     model: ModelFile, golden: Golden, allowed: Sequence[Tolerance], *, backend: Backend
 ) -> Comparison:
     found = []
-    with Classifier(model, backend=backend, kernels="reference") as classifier:
-        _refuse_misfit(golden, classifier)
+    with Classifier(ending_at_scores(model), backend=backend, kernels="reference") as classifier:
+        _refuse_misfit(golden.images, golden.scores, classifier)
         start = time.monotonic()
         for image in golden.images:
-            found.append(classifier.raw_scores(image[np.newaxis])[0])
+            found.append(classifier.raw_outputs(image[np.newaxis]))
             if len(found) >= _LEAST_IMAGES and time.monotonic() - start > _REFERENCE_SECONDS:
                 break
     scores = np.concatenate(found)
@@ -154,10 +155,10 @@ def _test_device(
         allowed, runtime=backend.package, version=backend.version, kernels=kernels
     )
     with Classifier(model, backend=backend, kernels=kernels, threads=threads) as classifier:
+        _refuse_misfit(golden.images, golden.outputs, classifier)
         outputs = classifier.raw_outputs(golden.images)
-        low, high = explained_outputs(
-            golden, tolerance.limit, classifier.scores_tensor, classifier.output_tensor
-        )
+        scores = scores_tensor(classifier.summary)
+        low, high = explained_outputs(golden, tolerance.limit, scores, classifier.output_tensor)
     wide = outputs.astype(np.float64)
     outside = np.nan_to_num(np.maximum(low - wide, wide - high).max(axis=1), nan=np.inf)
     return _comparison(kernels, np.maximum(outside, 0), outside > 0, tolerance)
@@ -170,22 +171,19 @@ def _comparison(
     return Comparison(kernels, len(off), numbers, float(off.max()), tolerance)
 
 
-def _refuse_misfit(golden: Golden, classifier: Classifier) -> None:
-    shape = classifier.preprocessing.shape
-    classes = len(classifier.class_names)
-    dtypes = classifier.scores_tensor.dtype, classifier.output_tensor.dtype
-    found = (
-        golden.images.shape[1:],
-        golden.outputs.shape[1],
-        (
-            str(golden.scores.dtype),
-            str(golden.outputs.dtype),
-        ),
+def _refuse_misfit(
+    images: NDArray[np.uint8], numbers: NDArray[Any], classifier: Classifier
+) -> None:
+    stored = images.shape[1:], numbers.shape[1], str(numbers.dtype)
+    expected = (
+        classifier.preprocessing.shape,
+        len(classifier.class_names),
+        classifier.output_tensor.dtype,
     )
-    if found != (shape, classes, dtypes):
+    if stored != expected:
         raise BundleError(
-            f"its golden vectors are of images {found[0]}, {found[1]} classes and {found[2]}; its "
-            f"model has {shape}, {classes} and {dtypes}"
+            f"its golden vectors are of images {stored[0]}, {stored[1]} classes and {stored[2]}; "
+            f"its model has {expected[0]}, {expected[1]} and {expected[2]}"
         )
 
 

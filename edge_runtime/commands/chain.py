@@ -6,7 +6,7 @@ from pathlib import Path
 
 from edge_runtime.errors import PredictionsError, RunError
 from edge_runtime.files import sha256
-from edge_runtime.model_file import model_stem, read_model_bytes
+from edge_runtime.model_file import is_bundle, model_stem, read_model, read_model_bytes
 from edge_runtime.predictions import PREDICTIONS_SUFFIX, Predictions
 from edge_runtime.runs import Run
 
@@ -121,7 +121,7 @@ def _between(given: Sequence[Link], run: Run) -> list[Link]:
 
 
 def _file_sha256(path: Path) -> str:
-    return sha256(read_model_bytes(path))
+    return sha256(read_model(path).data if is_bundle(path) else read_model_bytes(path))
 
 
 def _each_once(links: Sequence[Link]) -> list[Link]:
@@ -141,7 +141,7 @@ def complete(links: Sequence[Link], predict: Callable[[Path, str], Predictions])
     stems = [link.stem for link in links]
     done = []
     for link in links:
-        name = link.stem if stems.count(link.stem) == 1 else str(link.path.with_suffix(""))
+        name = link.stem if stems.count(link.stem) == 1 else str(link.path.with_name(link.stem))
         done.append(replace(link, predictions=link.predictions or predict(link.path, name)))
     names = [_name(link) for link in done]
     return [

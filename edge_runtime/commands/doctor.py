@@ -71,8 +71,8 @@ def doctor(
 
     Without MODEL only the environment is checked: Python, system, NumPy, runtime.
 
-    MODEL is a .tflite file. The dataset is by default that of the run that the file lies in, or of
-    the latest run. Exits with 1 if a mistake or a problem was found.
+    MODEL is a .tflite file or a bundle. The dataset is by default that of the run that the file
+    lies in, or of the latest run. Exits with 1 if a mistake or a problem was found.
     """
     console = context.ensure_object(Console)
     refuse_options_without_dataset(dataset_choice)
@@ -99,7 +99,9 @@ def doctor(
 
 def _refuse_model_options(run_name: str | None, dataset_choice: dict[str, Any]) -> None:
     if run_name or dataset_choice["dataset"]:
-        raise click.UsageError("Name the MODEL, a .tflite file, that shall be examined.")
+        raise click.UsageError(
+            "Name the MODEL, a .tflite file or a bundle, that shall be examined."
+        )
 
 
 def _dataset(model: Path, run_name: str | None, runs_dir: Path, choice: dict[str, Any]) -> Dataset:

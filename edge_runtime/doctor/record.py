@@ -17,7 +17,7 @@ from edge_runtime.files import read_capped
 from edge_runtime.images import Preprocessing
 from edge_runtime.inspection import ModelSummary, inspect_model
 from edge_runtime.manifest import Manifest, Output
-from edge_runtime.model_file import manifest_path, read_model_bytes
+from edge_runtime.model_file import is_bundle, manifest_path, read_model, read_model_bytes
 
 _RECONVERT = "Convert the model again, so that a fitting manifest is written: fmnist-edge convert"
 
@@ -110,7 +110,7 @@ class Record:
 
 
 def open_record(path: Path) -> Record:
-    """Read a .tflite file and what lies beside it, even if they do not belong together.
+    """Read a bundle, or a .tflite file and what lies beside it, even if that belongs to another.
 
     Raises:
         ModelError: the file is missing, damaged, no .tflite file, or no image classifier.
@@ -120,12 +120,15 @@ def open_record(path: Path) -> Record:
             f"{path}: expected a .tflite file, got a Keras model; make one with: fmnist-edge "
             f"convert {path}"
         )
-    data = read_model_bytes(path)
+    bundled = read_model(path) if is_bundle(path) else None
+    data = bundled.data if bundled else read_model_bytes(path)
     try:
         summary = inspect_model(data)
     except ModelError as error:
         raise ModelError(f"{path}: {error}") from error
     _refuse_other_tasks(summary, path)
+    if bundled and bundled.manifest:
+        return _as_recorded(data, summary, bundled.manifest)
     beside = manifest_path(path)
     stated: Output = "probabilities" if summary.ends_in_softmax else "logits"
     if not beside.exists():
@@ -149,6 +152,12 @@ def _with_manifest(data: bytes, summary: ModelSummary, beside: Path, stated: Out
             f"{beside.name} describes another file (its SHA-256 differs): one of both was changed "
             "or copied alone. `classify` and `parity` refuse this pair.",
         )
+    return _as_recorded(data, summary, manifest, notes)
+
+
+def _as_recorded(
+    data: bytes, summary: ModelSummary, manifest: Manifest, notes: tuple[str, ...] = ()
+) -> Record:
     return Record(
         data, summary, manifest.class_names, manifest.preprocessing, manifest.output, notes=notes
     )

@@ -28,6 +28,7 @@ def open_model(
     chosen = backend if isinstance(backend, Backend) else choose_backend(backend)
     file = read_model(path)
     if not has_passed(file, backend=chosen, kernels=kernels):
+        chosen.refuse_missing()
         examine(file, backend=chosen, kernels=kernels)
         remember_passed(file, backend=chosen, kernels=kernels)
     return file

@@ -114,7 +114,10 @@ def probe(
     if child.returncode != 0:
         lines = child.stderr.decode(errors="replace").strip().splitlines()
         raise ModelError((lines or ["it gave no reason"])[-1].removeprefix("Error: "))
-    found = json.loads(child.stdout)
+    try:
+        found = json.loads(child.stdout)
+    except ValueError as error:
+        raise ModelError("the runtime gave no answer that can be read.") from error
     return ProbeResult(**{**found, "outside_xnnpack": tuple(found["outside_xnnpack"])})
 
 
