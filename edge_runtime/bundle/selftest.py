@@ -129,10 +129,10 @@ def _test_file(
     found = []
     with Classifier(ending_at_scores(model), backend=backend, kernels="reference") as classifier:
         _refuse_misfit(golden.images, golden.scores, classifier)
-        start = time.monotonic()
+        start = time.process_time()
         for image in golden.images:
             found.append(classifier.raw_outputs(image[np.newaxis]))
-            if len(found) >= _LEAST_IMAGES and time.monotonic() - start > _REFERENCE_SECONDS:
+            if len(found) >= _LEAST_IMAGES and time.process_time() - start > _REFERENCE_SECONDS:
                 break
     scores = np.concatenate(found)
     tolerance = tolerance_for(
