@@ -46,9 +46,9 @@ class Golden:
     outputs: NDArray[Any]
 
     def __post_init__(self) -> None:
-        count = len(self.images)
-        if self.images.ndim != 4 or self.images.dtype != np.uint8 or count == 0:
+        if self.images.ndim != 4 or self.images.dtype != np.uint8 or self.images.size == 0:
             raise BundleError("its golden images are not (N, H, W, C) uint8")
+        count = len(self.images)
         if self.labels.shape != (count,) or self.labels.dtype != np.int64:
             raise BundleError("its golden images have no label each")
         if self.outputs.ndim != 2 or len(self.outputs) != count:
