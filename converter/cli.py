@@ -1,6 +1,7 @@
 """The command `convert`."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,6 +48,12 @@ if TYPE_CHECKING:
     "[default: int8; int16 for int16x8]",
 )
 @click.option(
+    "--logits",
+    is_flag=True,
+    help="Leave the last softmax of a .keras out of the file. `fmnist-edge` computes it then; an "
+    "int8 file gives the same numbers on every processor.",
+)
+@click.option(
     "--representative-size",
     type=click.IntRange(min=1),
     help=f"Training images to calibrate on.  [default: {DEFAULT_SIZE}, one of each class at "
@@ -83,6 +90,7 @@ def convert(
     model: Path | None,
     quantize: tuple[str, ...],
     io: Io | None,
+    logits: bool,
     representative_size: int | None,
     seed: int,
     run_name: str | None,
@@ -121,11 +129,13 @@ def convert(
     run = _run(model, run_name, Path(runs_dir))
     path = model or (run.model_path if run else Path())
     targets = _targets(recipes, path, out, in_run=run is not None, force=force)
-    source = open_source(path)
+    source = open_source(path, logits=logits)
     # A run's own split stays what it is; --seed draws the images to calibrate on.
     split_seed = run.dataset_spec.seed if run else seed
     dataset = _dataset(run, dataset_choice, split_seed)
     labels = _labels(source, run, dataset)
+    if logits:
+        labels = replace(labels, output="logits")
     representative = _representative(recipes, dataset, representative_size, seed)
     converted, left_out = [], {}
     for recipe in recipes:

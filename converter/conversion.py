@@ -14,6 +14,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from converter.logits import without_softmax
 from converter.recipes import Recipe
 from edge_runtime.errors import ConversionError, ModelError
 from edge_runtime.model_file import is_bundle
@@ -62,11 +63,15 @@ class SourceModel:
         return (1, *(side for side in wanted if side is not None))
 
 
-def open_source(path: Path) -> SourceModel:
+def open_source(path: Path, *, logits: bool = False) -> SourceModel:
     """Open a `.keras` file or a SavedModel folder that classifies images.
 
+    Args:
+        path: the model.
+        logits: leave the softmax out that the model ends in.
+
     Raises:
-        ModelError: it cannot be loaded, or is no image classifier.
+        ModelError: it cannot be loaded, is no image classifier, or has no softmax to leave out.
     """
     if not path.exists():
         raise ModelError(f"{path}: there is no such model; expected a .keras file or a SavedModel.")
@@ -77,13 +82,17 @@ def open_source(path: Path) -> SourceModel:
         )
     if path.is_dir() and not (path / "saved_model.pb").is_file():
         raise ModelError(f"{path}: this folder is no SavedModel; it has no saved_model.pb.")
+    if path.is_dir() and logits:
+        raise ModelError(
+            f"{path}: a SavedModel's softmax cannot be left out; convert the .keras file for that."
+        )
     if path.is_file() and not (path.suffix == ".keras" and zipfile.is_zipfile(path)):
         raise ModelError(f"{path}: this is no .keras file; save the model in Keras' own format.")
     try:
         with native_messages_silenced():
-            source = _open_saved_model(path) if path.is_dir() else _open_keras(path)
-    except ModelError:
-        raise
+            source = _open_saved_model(path) if path.is_dir() else _open_keras(path, logits)
+    except ModelError as error:
+        raise error if str(path) in str(error) else ModelError(f"{path}: {error}") from error
     except Exception as error:
         # Keras and TensorFlow raise whatever the file's content led to.
         raise ModelError(f"{path}: the model cannot be loaded: {_one_line(error)}") from error
@@ -91,8 +100,10 @@ def open_source(path: Path) -> SourceModel:
     return source
 
 
-def _open_keras(path: Path) -> SourceModel:
+def _open_keras(path: Path, logits: bool) -> SourceModel:
     model = keras.saving.load_model(path, compile=False, safe_mode=True)
+    if logits:
+        model = without_softmax(model)
     if len(model.inputs) != 1 or len(model.outputs) != 1:
         raise ModelError(
             f"{path}: expected one input and one output, got {len(model.inputs)} and "

@@ -571,3 +571,65 @@ def test_a_python_alone_is_no_runtime(cli: Cli, softplus: Path) -> None:
     done = cli("convert", softplus, "--runtime-python", "py")
     assert done.code == 2
     assert "--runtime-python is for --runtime" in done.err
+
+
+# Without the softmax.
+
+
+def test_logits_are_the_scores_before_the_softmax_and_answer_alike(
+    cli: Cli, run_folder: Path, tmp_path: Path, sample: Dataset
+) -> None:
+    done = cli("convert", run_folder / "model.keras", "--logits", "--out", tmp_path)
+    assert done.code == 0, done.err
+    manifest = json.loads((tmp_path / "int8.manifest.json").read_text())
+    assert manifest["output"] == "logits"
+    assert manifest["probe"]["xnnpack"] == "whole graph"
+    summary = inspect_model((tmp_path / "int8.tflite").read_bytes())
+    assert "SOFTMAX" not in [use.name for use in summary.operators]
+    images = sample.train.images[:200]
+    with (
+        Classifier(tmp_path / "int8.tflite") as without,
+        Classifier(run_folder / "int8.tflite") as usual,
+    ):
+        # The same scores; an int8 softmax answers in steps of 1/256, and 255/256 is its largest.
+        assert np.abs(without.predict(images) - usual.predict(images)).max() <= 1 / 256
+        # The scores' own scale, so that the integers are those which go into the usual softmax.
+        assert without.output_tensor.scales == usual.summary.scores.scales
+
+
+def test_a_model_without_a_softmax_at_its_end_has_none_to_leave_out(
+    cli: Cli, tmp_path: Path
+) -> None:
+    keras = pytest.importorskip("keras")
+    model = keras.Sequential(
+        [keras.Input((8, 8, 1)), keras.layers.Flatten(), keras.layers.Dense(10)]
+    )
+    model.save(tmp_path / "plain.keras")
+    done = cli(
+        *("convert", tmp_path / "plain.keras", "--logits", "--quantize", "float32"),
+        *("--out", tmp_path / "out"),
+    )
+    assert done.code == 1
+    assert done.err.splitlines()[-1] == (
+        f"Error: {tmp_path / 'plain.keras'}: the model does not end in a softmax that could be "
+        "left out."
+    )
+
+
+def test_a_softmax_layer_is_left_out_too(tmp_path: Path) -> None:
+    keras = pytest.importorskip("keras")
+    from converter.logits import without_softmax
+
+    model = keras.Sequential(
+        [
+            keras.Input((8, 8, 1)),
+            keras.layers.Flatten(),
+            keras.layers.Dense(10),
+            keras.layers.Softmax(),
+        ]
+    )
+    image = np.random.default_rng(0).normal(size=(3, 8, 8, 1)).astype(np.float32)
+    logits = keras.ops.convert_to_numpy(without_softmax(model)(image))
+    exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
+    expected = exponentials / exponentials.sum(axis=1, keepdims=True)
+    assert np.allclose(expected, keras.ops.convert_to_numpy(model(image)), atol=1e-6)
