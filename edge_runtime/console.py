@@ -159,7 +159,7 @@ def _dataset_options(default: str | None) -> Sequence[Callable[[Function], Funct
             default=default,
             show_default=default is not None,
             metavar="SOURCE",
-            help="sample (embedded), fashion_mnist, tfds:NAME, idx:DIR or folder:DIR."
+            help="sample (embedded), fashion_mnist, tfds:NAME, idx:DIR, folder:DIR or images:FILE."
             + ("" if default else "  [default: the run's]"),
         ),
         click.option("--train-size", type=positive, help="Use only the first so many to train on."),
@@ -209,9 +209,9 @@ def spec_from_options(options: dict[str, Any], *, seed: int) -> "DatasetSpec":
 
 
 def _absolute_source(source: str) -> str:
-    """Make the folder of idx:DIR and folder:DIR absolute: later commands may run elsewhere."""
+    """Make the path of idx:, folder: and images: absolute: later commands may run elsewhere."""
     prefix, colon, argument = source.partition(":")
-    if prefix in ("idx", "folder") and argument:
+    if prefix in ("idx", "folder", "images") and argument:
         return f"{prefix}{colon}{_absolute_folder(argument)}"
     return source
 

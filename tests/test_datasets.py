@@ -122,8 +122,8 @@ def test_an_unknown_source_is_refused_and_the_nearest_offered(source, hint):
     with pytest.raises(DatasetError) as caught:
         load(source)
     assert str(caught.value) == (
-        f"There is no dataset '{source}'; expected sample, fashion_mnist, tfds:NAME, idx:DIR or "
-        f"folder:DIR.{hint}"
+        f"There is no dataset '{source}'; expected sample, fashion_mnist, tfds:NAME, idx:DIR, "
+        f"folder:DIR or images:FILE.{hint}"
     )
 
 

@@ -183,7 +183,7 @@ def _dataset(
 ) -> Dataset | None:
     """Return the images: to run models on, or where all have been run, to show those that flip."""
     if options["dataset"] is not None:
-        return load_dataset(spec_from_options(options, seed=0))
+        return load_dataset(spec_from_options(options, seed=0), needs=("test",))
     if not all(link.predictions for link in links):
         return run.load_dataset() if run else None
     try:

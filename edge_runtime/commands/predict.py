@@ -98,7 +98,7 @@ def predict(
     name = name or model_stem(model)
     target = _target(out, name)
     _refuse_impossible(target, force=force)
-    dataset = _dataset(model, dataset_choice, runs_dir, run_name)
+    dataset = _dataset(model, dataset_choice, runs_dir, run_name, split)
     with console.progress(len(chosen_split(dataset, split)), name) as advance:
         predictions = predict_file(
             model,
@@ -148,9 +148,11 @@ def _refuse_impossible(target: Path, *, force: bool) -> None:
         ) from error
 
 
-def _dataset(model: Path, options: dict[str, Any], runs_dir: str, run_name: str | None) -> Dataset:
+def _dataset(
+    model: Path, options: dict[str, Any], runs_dir: str, run_name: str | None, split: SplitName
+) -> Dataset:
     if options["dataset"] is not None:
-        return load_dataset(spec_from_options(options, seed=0))
+        return load_dataset(spec_from_options(options, seed=0), needs=(split,))
     if run_name is None and (model.parent / "full.predictions.npz").is_file():
         return open_run(model.parent).load_dataset()
     try:
