@@ -14,6 +14,9 @@
     ├── TrainingError (RuntimeError)     training cannot go on
     ├── ConversionError (RuntimeError)   a model cannot be converted as asked
     │   └── UnsupportedError             what was converted does not run where it is meant to
+    ├── DeviceError (RuntimeError)       a device cannot be reached, or cannot do what was asked
+    │   ├── DeviceLostError              the connection broke
+    │   └── DeviceTimeoutError           it took too long
     └── MissingDependencyError (ImportError)   an optional package is not installed
 
 Each message says what was expected, what came, and what to do, in one sentence or two. The command
@@ -82,6 +85,26 @@ class ConversionError(EdgeError, RuntimeError):
 
 class UnsupportedError(ConversionError):
     """What was converted does not run in the runtime that it is meant for."""
+
+
+class DeviceError(EdgeError, RuntimeError):
+    """A device cannot be reached, or cannot do what was asked."""
+
+
+class DeviceLostError(DeviceError):
+    """The connection to a device broke.
+
+    Attributes:
+        received: what the command had printed until then.
+    """
+
+    def __init__(self, message: str, received: bytes = b"") -> None:
+        super().__init__(message)
+        self.received = received
+
+
+class DeviceTimeoutError(DeviceError):
+    """A device took too long."""
 
 
 class MissingDependencyError(EdgeError, ImportError):

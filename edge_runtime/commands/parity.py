@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.commands.chain import Link, build_chain, complete, needs_run, open_links
+from edge_runtime.commands.device_stage import ready_devices, run_on_device
 from edge_runtime.commands.outputs import (
     REPORT_FILES,
     chosen_files,
@@ -80,6 +81,14 @@ CONTRACT_FILE = Path("parity.toml")
     help="What to write; may be given several times.  [default: html and json]",
 )
 @click.option("--backend", metavar="NAME", help="The runtime to use, as in `classify`.")
+@click.option(
+    "--device",
+    "device_names",
+    multiple=True,
+    metavar="DEVICE",
+    help="Let a device run the last quantized model of the chain: emulated, or ssh:USER@HOST; may "
+    "be given several times.",
+)
 @json_option
 @talk_options
 @click.pass_context
@@ -97,6 +106,7 @@ def parity(
     out: Path | None,
     formats: tuple[str, ...],
     backend: str | None,
+    device_names: tuple[str, ...],
     as_json: bool,
     **dataset_choice: Any,
 ) -> int:
@@ -107,6 +117,9 @@ def parity(
     quantized one, and what the device said. Otherwise the run's full model and what lies between
     come before them; without any MODEL all that was converted in the run is compared. TensorFlow
     is not needed unless a .keras must be run.
+
+    --device sends the images and a model to a device that `fmnist-edge deploy` has set up, or to
+    the one that scripts/emulated-pi builds, runs it there and adds what it says to the chain.
 
     \b
     Exits with 0 when the contract holds,
@@ -125,13 +138,17 @@ def parity(
     folder = out or (run.parity_folder if run else Path("parity"))
     reports = chosen_files(formats or ("html", "json"))
     refuse_unwritable(folder, reports.values())
+    devices = ready_devices(device_names, links, console)
     dataset = _dataset(dataset_choice, run, links, console)
     done = complete(links, partial(_predict, dataset, backend, console))
+    if dataset is not None:
+        done += [run_on_device(ready, links, done, dataset, console) for ready in devices]
     chain = [link.predictions for link in done if link.predictions]
     report = compare(chain[0], chain[1:], contract=contract)
     pictures = _pictures(report.reference, dataset)
     documents = {folder / file: render(report, pictures, kind) for kind, file in reports.items()}
-    made = [new for old, new in zip(links, chain, strict=True) if old.predictions is None]
+    given_already = {id(link.predictions) for link in links}
+    made = [predictions for predictions in chain if id(predictions) not in given_already]
     folder.mkdir(parents=True, exist_ok=True)
     stored = predictions_files(folder, made, (link.path for link in links))
     write_together(

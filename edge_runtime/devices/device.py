@@ -1,0 +1,151 @@
+"""What a device is: a place that runs commands. Everything else is built on that."""
+
+import contextlib
+import subprocess
+import tempfile
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from edge_runtime.errors import DeviceError, DeviceTimeoutError
+
+Progress = Callable[[int], None]
+
+_PIECE_BYTES = 64 * 1024
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a command left behind.
+
+    Attributes:
+        code: its exit code.
+        out: what it printed.
+        err: what it said on standard error.
+    """
+
+    code: int
+    out: bytes
+    err: str
+
+    @property
+    def text(self) -> str:
+        """What it printed, as text without the last line's end."""
+        return self.out.decode(errors="replace").rstrip("\n")
+
+
+class Device(Protocol):
+    """A place that runs commands.
+
+    Attributes:
+        name: what messages call it.
+        label: a short word for it, fit for the name of a model that ran there.
+    """
+
+    @property
+    def name(self) -> str:  # noqa: D102
+        ...
+
+    @property
+    def label(self) -> str:  # noqa: D102
+        ...
+
+    def run(
+        self,
+        command: Sequence[str],
+        *,
+        data: bytes = b"",
+        timeout_s: float | None = None,
+        progress: Progress | None = None,
+    ) -> Answer:
+        """Run a command in the home folder there and wait for it.
+
+        Args:
+            command: the program and its arguments; each arrives as it is, whatever signs it has.
+            data: its standard input.
+            timeout_s: how long it may take.
+            progress: called with the number of bytes of ``data`` that went out since the last call.
+
+        Raises:
+            DeviceError: the device cannot be reached.
+            DeviceLostError: the connection broke; what had come so far is in ``received``.
+            DeviceTimeoutError: it took too long.
+        """
+        ...
+
+
+def check(device: Device, answer: Answer, what: str) -> Answer:
+    """Return the answer, or raise the reason that the device gave.
+
+    Args:
+        device: where it ran.
+        answer: what came of it.
+        what: what was tried, as in "set up Python".
+
+    Raises:
+        DeviceError: it ended with another exit code than 0.
+    """
+    if answer.code == 0:
+        return answer
+    lines = [line.strip() for line in answer.err.splitlines() if line.strip()]
+    reason = lines[-1].removeprefix("Error: ") if lines else f"exit code {answer.code}"
+    raise DeviceError(f"{device.name} could not {what}: {reason}")
+
+
+def run_here(
+    command: Sequence[str],
+    *,
+    data: bytes = b"",
+    timeout_s: float | None = None,
+    progress: Progress | None = None,
+) -> Answer:
+    """Run a command on this machine, as `Device.run` does there.
+
+    Raises:
+        DeviceTimeoutError: it took too long; it was killed.
+        FileNotFoundError: there is no such program.
+    """
+    expired = threading.Event()
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        try:
+            child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=out, stderr=err)
+        except ValueError as error:  # a NUL byte in an argument
+            raise DeviceError(f"This cannot be a command: {error}.") from error
+        timer = threading.Timer(timeout_s or 0, _kill, (child, expired))
+        if timeout_s is not None:
+            timer.start()
+        try:
+            _feed(child, data, progress)
+            child.wait()
+        except BaseException:
+            child.kill()
+            child.wait()
+            raise
+        finally:
+            timer.cancel()
+        if expired.is_set():
+            raise DeviceTimeoutError(f"There was no answer within {timeout_s:.0f} s.")
+        out.seek(0)
+        err.seek(0)
+        return Answer(child.returncode, out.read(), err.read().decode(errors="replace"))
+
+
+def _kill(child: "subprocess.Popen[bytes]", expired: threading.Event) -> None:
+    expired.set()
+    child.kill()
+
+
+def _feed(child: "subprocess.Popen[bytes]", data: bytes, progress: Progress | None) -> None:
+    """Write to the command's standard input; it may end before it has read all."""
+    assert child.stdin is not None
+    # A broken pipe is no error here: the exit code tells.
+    with contextlib.suppress(BrokenPipeError):
+        for start in range(0, len(data), _PIECE_BYTES):
+            piece = data[start : start + _PIECE_BYTES]
+            child.stdin.write(piece)
+            child.stdin.flush()
+            if progress:
+                progress(len(piece))
+    with contextlib.suppress(BrokenPipeError):
+        child.stdin.close()

@@ -1,0 +1,187 @@
+"""What a device is like, and whether this project runs there."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from edge_runtime.errors import DeviceError
+
+PYTHONS = ((3, 10), (3, 13))
+TFLITE_RUNTIME = "tflite-runtime==2.14.0"
+_LAST_PYTHON_OF_TFLITE_RUNTIME = (3, 11)
+# As the wheels' names say: NumPy's manylinux_2_28, tflite-runtime's manylinux_2_34.
+_LEAST_GLIBC = {"ai-edge-litert": (2, 28), "tflite-runtime": (2, 34)}
+_64_BIT = ("aarch64", "arm64", "x86_64")
+# An environment takes about 150 MB and the packages that it is made of 40; twice, for the switch.
+_NEEDED_BYTES = 500 * 10**6
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What `provision.py look` found on a device.
+
+    Attributes:
+        home: the folder of everything there.
+        python: the version of its Python.
+        machine: what `uname -m` says, which is the kernel's.
+        pointer_bits: 32 or 64, of its programs, whatever the kernel is.
+        system: "Linux".
+        libc: name and version of its C library, ("glibc", "2.36").
+        name: what it and its system are called.
+        free_bytes: how much room there is.
+        has_venv: whether Python can make environments.
+        installed_key: which set-up of ours is there; "" for none.
+        program: the path of `fmnist-edge`; "" for none.
+    """
+
+    home: str
+    python: tuple[int, ...]
+    machine: str
+    pointer_bits: int
+    system: str
+    libc: tuple[str, str]
+    name: str
+    free_bytes: int
+    has_venv: bool
+    installed_key: str
+    program: str
+
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any]) -> "Facts":
+        """Read what the device printed."""
+        name, version = document["libc"]
+        return cls(
+            **{
+                **document,
+                "python": tuple(int(part) for part in document["python"]),
+                "libc": (str(name), str(version)),
+            }
+        )
+
+    @property
+    def is_32_bit(self) -> bool:
+        """Whether its programs are 32-bit ones."""
+        return self.pointer_bits == 32
+
+    @property
+    def python_text(self) -> str:
+        """The version of its Python."""
+        return ".".join(map(str, self.python))
+
+    @property
+    def libc_version(self) -> tuple[int, ...]:
+        """The version of its C library in numbers; (0,) where it is not known."""
+        return tuple(int(part) for part in self.libc[1].split(".") if part.isdecimal()) or (0,)
+
+    @property
+    def kind(self) -> str:
+        """Processor and bits in words."""
+        if self.is_32_bit and self.machine in _64_BIT:
+            return f"32-bit programs on a 64-bit kernel ({self.machine})"
+        return f"{self.machine}, {self.pointer_bits}-bit"
+
+    def runtime(self) -> str:
+        """Return the package that runs models there; `refuse_unfit` says whether it can."""
+        return "tflite-runtime" if self.is_32_bit else "ai-edge-litert"
+
+
+def refuse_unfit(device: str, facts: Facts) -> None:
+    """Raise unless this project and a TFLite runtime can run on the device.
+
+    Args:
+        device: what to call it.
+        facts: what it is like.
+
+    Raises:
+        DeviceError: its system, Python, processor or C library is not supported, or something is
+            missing; the message says what to do.
+    """
+    problem = _system(facts) or _python(facts) or _runtime(facts) or _tools(facts)
+    if problem:
+        raise DeviceError(f"{device} cannot run this: {problem}")
+
+
+def refuse_full(device: str, facts: Facts) -> None:
+    """Raise unless there is room for a new environment.
+
+    Raises:
+        DeviceError: there is less than it takes.
+    """
+    if facts.free_bytes < _NEEDED_BYTES:
+        raise DeviceError(
+            f"{device} has {facts.free_bytes / 10**6:,.0f} MB free at {facts.home}; setting up "
+            f"Python takes {_NEEDED_BYTES / 10**6:,.0f} MB. Free some space and try again."
+        )
+
+
+def _system(facts: Facts) -> str:
+    if facts.system != "Linux":
+        return f"it is {facts.system}; Linux is supported, as on a Raspberry Pi."
+    return ""
+
+
+def _python(facts: Facts) -> str:
+    low, high = (".".join(map(str, version)) for version in PYTHONS)
+    if facts.python[:2] < PYTHONS[0]:
+        return (
+            f"it has Python {facts.python_text}, {low} to {high} is supported; install Raspberry "
+            "Pi OS 12 (Bookworm) or newer."
+        )
+    if facts.python[:2] > PYTHONS[1]:
+        return (
+            f"it has Python {facts.python_text}, {low} to {high} is supported; install one of "
+            f"these there, as python{high}."
+        )
+    return ""
+
+
+def _runtime(facts: Facts) -> str:
+    if facts.is_32_bit:
+        problem = _runtime_for_32_bit(facts)
+    elif facts.machine not in _64_BIT:
+        problem = (
+            f"no TFLite runtime is made for {facts.kind}; 64-bit ARM and x86-64 are supported."
+        )
+    else:
+        problem = ""
+    return problem or _libc(facts)
+
+
+def _runtime_for_32_bit(facts: Facts) -> str:
+    advice = "install the 64-bit Raspberry Pi OS"
+    if facts.machine == "armv6l":
+        return (
+            "no TFLite runtime is made for its processor (ARMv6: Pi 1, Zero, Zero W); use a Zero 2 "
+            "W or any Pi from 3 on."
+        )
+    if facts.machine not in ("armv7l", "armv8l", "aarch64"):
+        return f"no TFLite runtime is made for {facts.kind}."
+    if facts.python[:2] > _LAST_PYTHON_OF_TFLITE_RUNTIME:
+        return (
+            f"it has {facts.kind}, and no TFLite runtime is made for 32-bit Python 3.12 or newer "
+            f"(it has {facts.python_text}); {advice}."
+        )
+    return ""
+
+
+def _libc(facts: Facts) -> str:
+    name, version = facts.libc
+    runtime = facts.runtime()
+    least = _LEAST_GLIBC[runtime]
+    if name != "glibc":
+        return (
+            f"{runtime} is made for glibc, its C library is another one (as on Alpine); use "
+            "Raspberry Pi OS or Debian."
+        )
+    if facts.libc_version < least:
+        return (
+            f"its C library is glibc {version}, {runtime} needs {'.'.join(map(str, least))} or "
+            "newer; install Raspberry Pi OS 12 (Bookworm) or newer."
+        )
+    return ""
+
+
+def _tools(facts: Facts) -> str:
+    if not facts.has_venv:
+        return "its Python cannot make environments; run there: sudo apt install python3-venv"
+    return ""

@@ -1,0 +1,157 @@
+"""Set up this project's device part on a device: an environment with one TFLite runtime."""
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge_runtime.devices.device import Answer, Device, Progress, check
+from edge_runtime.devices.facts import Facts, refuse_full, refuse_unfit
+from edge_runtime.devices.packages import fetch_packages
+from edge_runtime.devices.requirements import litert_here, requirements
+from edge_runtime.devices.transfer import Parcel, put_files
+from edge_runtime.devices.wheel import Wheel, device_wheel
+from edge_runtime.errors import DeviceError
+from edge_runtime.files import sha256
+
+_PROVISION = Path(__file__).with_name("provision.py")
+_LOOK_TIMEOUT_S = 120.0
+_INSTALL_TIMEOUT_S = 3600.0  # a Pi Zero 2 with a slow card takes minutes
+_NO_PYTHON = 127
+
+# The first Python that fits; else python3, whatever it is, to say what is wrong with it.
+_WITH_PYTHON = """\
+for python in python3 python3.13 python3.12 python3.11 python3.10; do
+    "$python" -c 'import sys, venv, ensurepip
+sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' </dev/null >/dev/null 2>&1 \\
+        && exec "$python" - "$@"
+done
+command -v python3 >/dev/null || exit 127
+exec python3 - "$@"
+"""
+
+
+@dataclass(frozen=True)
+class SetUp:
+    """What setting up a device came to.
+
+    Attributes:
+        facts: what the device is like.
+        runtime: the TFLite runtime that it has now, as pip names it.
+        changed: whether anything was installed.
+        sent_bytes: how much was copied.
+    """
+
+    facts: Facts
+    runtime: str
+    changed: bool
+    sent_bytes: int
+
+    @property
+    def program(self) -> str:
+        """The path of `fmnist-edge` on the device."""
+        return f"{self.facts.home}/venv/bin/fmnist-edge"
+
+
+def look(device: Device, home: str = "") -> Facts:
+    """Return what a device is like.
+
+    Args:
+        device: the device.
+        home: the folder of everything there; "" for the usual one.
+
+    Raises:
+        DeviceError: it cannot be reached, or has no Python.
+    """
+    answer = _provision(device, "look", home, timeout_s=_LOOK_TIMEOUT_S)
+    try:
+        return Facts.from_dict(json.loads(answer.text))
+    except (KeyError, TypeError, ValueError) as error:
+        raise DeviceError(
+            f"{device.name} answered what was not asked: {answer.text[:100]!r}; does its shell "
+            "print something when it starts?"
+        ) from error
+
+
+def set_up(
+    device: Device,
+    facts: Facts,
+    *,
+    offline: bool = False,
+    compiled: bool = True,
+    say: Callable[[str], None] = lambda message: None,
+    progress: Progress = lambda done: None,
+) -> SetUp:
+    """Install this project's device part, unless this very one is there.
+
+    The new environment is made beside the old one, which stays until the new one works.
+
+    Args:
+        device: the device.
+        facts: what `look` found there.
+        offline: fetch the packages here and copy them; else the device's own pip fetches them.
+        compiled: compile Python's files at once; else each when it is first used.
+        say: called with what is going on.
+        progress: called with the number of bytes that went out since the last call.
+
+    Raises:
+        DeviceError: the device is not fit for it, has no room, or its pip failed.
+    """
+    refuse_unfit(device.name, facts)
+    wanted = requirements(facts, litert=litert_here())
+    wheel = device_wheel(wanted)
+    key = _key(wheel, facts)
+    runtime = wanted[-1]
+    if facts.installed_key == key:
+        return SetUp(facts, runtime, changed=False, sent_bytes=0)
+    refuse_full(device.name, facts)
+    folder = f"{facts.home}/packages"
+    parcels = [Parcel(wheel.data, f"{folder}/{key}/{wheel.name}")]
+    if offline:
+        say(f"fetching the packages for Python {facts.python_text} on {facts.machine}")
+        parcels += [
+            Parcel(path.read_bytes(), f"{folder}/{path.name}")
+            for path in fetch_packages(facts, wanted)
+        ]
+    say(f"copying to {device.name}")
+    sent = put_files(device, parcels, progress=progress)
+    say(f"installing on {device.name}; this takes some minutes, once")
+    options = [*(["--find-links", folder] if offline else []), *([] if compiled else _NOT_COMPILED)]
+    changed = _install(device, facts.home, [key, parcels[0].target, *options], offline)
+    return SetUp(facts, runtime, changed=changed, sent_bytes=sent)
+
+
+_NOT_COMPILED = ["--no-compile"]
+
+
+def _key(wheel: Wheel, facts: Facts) -> str:
+    """Return what names a set-up: the code, its requirements and the Python that it is for."""
+    digest = hashlib.sha256(f"{sha256(wheel.data)} {facts.python}".encode())
+    return digest.hexdigest()[:16]
+
+
+def _install(device: Device, home: str, arguments: Sequence[str], offline: bool) -> bool:
+    try:
+        answer = _provision(device, "install", home, *arguments, timeout_s=_INSTALL_TIMEOUT_S)
+    except DeviceError as error:
+        if offline or "setup.log" not in str(error):
+            raise
+        raise DeviceError(
+            f"{error}. If {device.name} has no internet, --offline fetches the packages here."
+        ) from error
+    return bool(json.loads(answer.text)["changed"])
+
+
+def _provision(device: Device, what: str, home: str, *arguments: str, timeout_s: float) -> Answer:
+    """Run `provision.py` there."""
+    answer = device.run(
+        ["sh", "-c", _WITH_PYTHON, "sh", what, home, *arguments],
+        data=_PROVISION.read_bytes(),
+        timeout_s=timeout_s,
+    )
+    if answer.code == _NO_PYTHON:
+        raise DeviceError(
+            f"{device.name} has no python3; install it there with: sudo apt install python3-venv"
+        )
+    return check(device, answer, "set up Python" if what == "install" else "be looked at")

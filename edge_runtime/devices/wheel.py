@@ -1,0 +1,97 @@
+"""Make a wheel of this project's device part from the package itself; no source tree is needed.
+
+Format: https://packaging.python.org/en/latest/specifications/binary-distribution-format/
+"""
+
+import base64
+import hashlib
+import importlib.metadata
+import io
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+_PACKAGE = "edge_runtime"
+_FIRST_DATE = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip file can say
+_MODE = 0o100644 << 16
+
+
+@dataclass(frozen=True)
+class Wheel:
+    """A wheel in memory.
+
+    Attributes:
+        name: its file's name, which pip reads.
+        data: its bytes.
+    """
+
+    name: str
+    data: bytes
+
+
+def device_wheel(requirements: Sequence[str], *, version: str | None = None) -> Wheel:
+    """Return the wheel; the same code and requirements give the same bytes.
+
+    Args:
+        requirements: what pip shall install with it.
+        version: by default that of the installed project.
+    """
+    version = version or importlib.metadata.version("fmnist-edge")
+    stem = f"fmnist_edge-{version}"
+    information = f"{stem}.dist-info"
+    files = {
+        **_package_files(Path(__file__).resolve().parent.parent),
+        f"{information}/METADATA": _metadata(version, requirements),
+        f"{information}/WHEEL": (
+            b"Wheel-Version: 1.0\nGenerator: fmnist-edge\nRoot-Is-Purelib: true\n"
+            b"Tag: py3-none-any\n"
+        ),
+        f"{information}/entry_points.txt": (
+            b"[console_scripts]\nfmnist-edge = edge_runtime.cli:main\n"
+        ),
+    }
+    record = f"{information}/RECORD"
+    files[record] = _record(files, record)
+    return Wheel(f"{stem}-py3-none-any.whl", _zip(files))
+
+
+def _package_files(package: Path) -> dict[str, bytes]:
+    return {
+        f"{_PACKAGE}/{path.relative_to(package).as_posix()}": path.read_bytes()
+        for path in sorted(package.rglob("*"))
+        if path.is_file() and "__pycache__" not in path.parts and path.suffix != ".pyc"
+    }
+
+
+def _metadata(version: str, requirements: Sequence[str]) -> bytes:
+    lines = [
+        "Metadata-Version: 2.1",
+        "Name: fmnist-edge",
+        f"Version: {version}",
+        "Summary: The device part of fmnist-edge.",
+        "Requires-Python: >=3.10",
+        *(f"Requires-Dist: {requirement}" for requirement in requirements),
+    ]
+    return ("\n".join(lines) + "\n").encode()
+
+
+def _record(files: dict[str, bytes], record: str) -> bytes:
+    lines = [f"{name},sha256={_digest(data)},{len(data)}" for name, data in files.items()]
+    return ("\n".join([*lines, f"{record},,"]) + "\n").encode()
+
+
+def _digest(data: bytes) -> str:
+    digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest())
+    return digest.decode().rstrip("=")
+
+
+def _zip(files: dict[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in files.items():
+            member = zipfile.ZipInfo(name, _FIRST_DATE)
+            member.compress_type = zipfile.ZIP_DEFLATED
+            member.external_attr = _MODE
+            archive.writestr(member, data)
+    return buffer.getvalue()
