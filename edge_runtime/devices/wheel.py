@@ -7,12 +7,14 @@ import base64
 import hashlib
 import importlib.metadata
 import io
+import re
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 _PACKAGE = "edge_runtime"
+_FOLDER = Path(__file__).resolve().parent.parent
 _FIRST_DATE = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip file can say
 _MODE = 0o100644 << 16
 
@@ -35,13 +37,13 @@ def device_wheel(requirements: Sequence[str], *, version: str | None = None) -> 
 
     Args:
         requirements: what pip shall install with it.
-        version: by default that of the installed project.
+        version: by default the project's own.
     """
-    version = version or importlib.metadata.version("fmnist-edge")
+    version = version or project_version()
     stem = f"fmnist_edge-{version}"
     information = f"{stem}.dist-info"
     files = {
-        **_package_files(Path(__file__).resolve().parent.parent),
+        **_package_files(_FOLDER),
         f"{information}/METADATA": _metadata(version, requirements),
         f"{information}/WHEEL": (
             b"Wheel-Version: 1.0\nGenerator: fmnist-edge\nRoot-Is-Purelib: true\n"
@@ -54,6 +56,16 @@ def device_wheel(requirements: Sequence[str], *, version: str | None = None) -> 
     record = f"{information}/RECORD"
     files[record] = _record(files, record)
     return Wheel(f"{stem}-py3-none-any.whl", _zip(files))
+
+
+def project_version(package: Path = _FOLDER) -> str:
+    """Return this project's version: the source tree's, if the package lies in one."""
+    project = package.parent / "pyproject.toml"
+    if project.is_file():
+        found = re.search(r'^version = "([^"]+)"', project.read_text("utf-8"), re.MULTILINE)
+        if found:
+            return found.group(1)
+    return importlib.metadata.version("fmnist-edge")
 
 
 def _package_files(package: Path) -> dict[str, bytes]:
