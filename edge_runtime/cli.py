@@ -27,6 +27,7 @@ COMMANDS = {
     "predict": ("edge_runtime.commands.predict", "Store what a model says about test images."),
     "parity": ("edge_runtime.commands.parity", "Prove that converted models answer the same."),
     "bundle": ("edge_runtime.commands.bundle", "Pack a model and its proof into one file."),
+    "deploy": ("edge_runtime.commands.deploy", "Set up a Raspberry Pi over ssh."),
     "install": ("edge_runtime.commands.releases", "Put a bundle in place on this device."),
     "rollback": ("edge_runtime.commands.releases", "Go back to the bundle before."),
     "status": ("edge_runtime.commands.releases", "Say what is installed on this device."),

@@ -1,0 +1,144 @@
+"""The command `deploy`."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from edge_runtime.console import Console, json_option, run_options, talk_options
+from edge_runtime.devices import Device, EmulatedDevice, open_device
+from edge_runtime.devices.deployment import Delivery, install_bundle
+from edge_runtime.devices.setup import SetUp, look, set_up
+from edge_runtime.devices.wheel import project_version
+from edge_runtime.errors import RunError
+from edge_runtime.files import MEBIBYTE, to_json
+from edge_runtime.manifest import BUNDLE_SUFFIX, is_bundle
+from edge_runtime.runs import find_run
+
+
+@click.command()
+@click.argument("device_name", metavar="USER@HOST")
+@click.argument("bundle", required=False, type=click.Path(path_type=Path))
+@run_options
+@click.option(
+    "--offline",
+    is_flag=True,
+    help="The device has no internet: fetch its packages here and copy them.",
+)
+@click.option(
+    "--home",
+    metavar="DIR",
+    default="",
+    help="Where everything lives there.  [default: ~/.local/share/fmnist-edge]",
+)
+@click.option(
+    "--allow-downgrade", is_flag=True, help="Accept an older bundle than the one that is there."
+)
+@click.option("--no-bundle", is_flag=True, help="Set up the software only.")
+@json_option
+@talk_options
+@click.pass_context
+def deploy(
+    context: click.Context,
+    /,
+    device_name: str,
+    bundle: Path | None,
+    run_name: str | None,
+    runs_dir: str,
+    offline: bool,
+    home: str,
+    allow_downgrade: bool,
+    no_bundle: bool,
+    as_json: bool,
+) -> None:
+    """Set up a Raspberry Pi over ssh and install BUNDLE there, by default the latest run's.
+
+    Looks whether the device is fit for it, installs fmnist-edge and one TFLite runtime in an
+    environment of their own, copies the bundle, installs it and lets it test itself. ssh is your
+    own, with its configuration and keys; nothing is asked. What is there already stays as it is,
+    what broke off goes on where it stopped, and until the new one works the old one stays.
+
+    USER@HOST may also be a name from ~/.ssh/config, or emulated for the Pi of scripts/emulated-pi.
+    """
+    console = context.ensure_object(Console)
+    if no_bundle and bundle:
+        raise click.UsageError("--no-bundle says that BUNDLE is not wanted; give one of them.")
+    chosen = None if no_bundle else bundle or _latest_bundle(runs_dir, run_name)
+    if chosen and not is_bundle(chosen):
+        raise click.UsageError(f"Expected a bundle ({BUNDLE_SUFFIX}), got {chosen}.")
+    if chosen and not chosen.is_file():
+        raise RunError(f"There is no bundle {chosen}; make one with: fmnist-edge bundle")
+    device = _open(device_name)
+    emulated = isinstance(device, EmulatedDevice)
+    console.say(f"looking at {device.name}")
+    facts = look(device, home)
+    done = set_up(
+        device, facts, offline=offline or emulated, compiled=not emulated, say=console.say
+    )
+    delivery = None
+    if chosen:
+        delivery = install_bundle(
+            device, done, chosen, allow_downgrade=allow_downgrade, say=console.say
+        )
+    _print(device, done, chosen, delivery, as_json)
+
+
+def _open(name: str) -> Device:
+    """Return the device; a bare name is one of ssh's."""
+    known = name.partition(":")[0] in ("ssh", "emulated")
+    return open_device(name if known else f"ssh:{name}")
+
+
+def _latest_bundle(runs_dir: str, run_name: str | None) -> Path:
+    run = find_run(Path(runs_dir), run_name)
+    found = sorted(run.folder.glob(f"*{BUNDLE_SUFFIX}"), key=lambda path: path.stat().st_mtime_ns)
+    if not found:
+        raise RunError(f"{run.name} has no bundle yet; make one with: fmnist-edge bundle")
+    return found[-1]
+
+
+def _print(
+    device: Device, done: SetUp, bundle: Path | None, delivery: Delivery | None, as_json: bool
+) -> None:
+    facts = done.facts
+    if as_json:
+        click.echo(to_json(_document(device, done, bundle, delivery)))
+        return
+    click.echo(f"device    {device.name}: {facts.name}")
+    click.echo(f"system    {facts.kind}, {' '.join(facts.libc)}, Python {facts.python_text}")
+    click.echo(f"space     {facts.free_bytes / 10**9:,.1f} GB free")
+    state = f"installed, {_amount(done.sent_bytes)}" if done.changed else "as it was"
+    click.echo(f"software  fmnist-edge {project_version()}, {done.runtime}: {state}")
+    if delivery:
+        state = _amount(delivery.sent_bytes) if delivery.sent_bytes else "was there"
+        click.echo(f"bundle    {bundle}, {delivery.sha256[:12]}…: {state}")
+        click.echo("self-test passed")
+    click.echo(f"run it    {done.program}")
+
+
+def _amount(sent_bytes: int) -> str:
+    return f"{sent_bytes / MEBIBYTE:,.1f} MiB copied"
+
+
+def _document(
+    device: Device, done: SetUp, bundle: Path | None, delivery: Delivery | None
+) -> dict[str, Any]:
+    facts = done.facts
+    return {
+        "device": device.name,
+        "name": facts.name,
+        "machine": facts.machine,
+        "pointer_bits": facts.pointer_bits,
+        "libc": " ".join(facts.libc),
+        "python": facts.python_text,
+        "free_bytes": facts.free_bytes,
+        "home": facts.home,
+        "version": project_version(),
+        "runtime": done.runtime,
+        "software_changed": done.changed,
+        "software_sent_bytes": done.sent_bytes,
+        "bundle": None if bundle is None else str(bundle),
+        "bundle_sha256": delivery.sha256 if delivery else None,
+        "bundle_sent_bytes": delivery.sent_bytes if delivery else None,
+        "selftest": delivery.selftest if delivery else None,
+    }
