@@ -51,7 +51,7 @@ if what[0] == "install":
     if data == b"bad":
         sys.exit("Error: the bundle is damaged; copy it again.")
 elif what[0] == "selftest":
-    print(json.dumps({"ok": True}))
+    print(json.dumps({"ok": True, "answer": "it does"}))
 """
 
 
@@ -312,8 +312,9 @@ def test_two_set_ups_at_once_are_kept_apart(host):
 
 
 @pytest.fixture
-def ready(installed: FakeHost) -> Iterator[FakeHost]:
+def ready(installed: FakeHost, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeHost]:
     """The same, but its `fmnist-edge` is a small program that notes what it is asked."""
+    monkeypatch.setattr("edge_runtime.commands.deploy.read_model", lambda path: None)
     program = software(installed) / "venv" / "bin" / "fmnist-edge"
     real = program.read_text()
     program.write_text(f"#!{sys.executable}\n{FAKE_PROGRAM}")
@@ -335,7 +336,7 @@ def test_deploy_copies_installs_and_tests_a_bundle(cli, ready, tmp_path):
     report = json.loads(done.out)
     assert report["software_changed"] is False
     assert report["bundle_sent_bytes"] == 4
-    assert report["selftest"] == {"ok": True}
+    assert report["selftest"] == {"ok": True, "answer": "it does"}
     install, selftest = asked(ready)
     assert install[0] == "install"
     assert Path(install[1]).read_bytes() == b"good"
@@ -348,7 +349,7 @@ def test_deploying_twice_sends_nothing_again_and_says_so(cli, ready, tmp_path):
     done = cli("deploy", "ssh:pi@raspberrypi", tmp_path / "a.edge.zip", "--allow-downgrade")
     assert "as it was" in done.out
     assert "was there" in done.out
-    assert "self-test passed" in done.out
+    assert "self-test yes: it does" in done.out
     assert asked(ready)[2][-1] == "--allow-downgrade"
     (tmp_path / "b.edge.zip").write_bytes(b"another")
     cli("deploy", "pi@raspberrypi", tmp_path / "b.edge.zip")
@@ -373,6 +374,9 @@ def test_without_a_bundle_deploy_says_which_command_makes_it(cli, tmp_path):
     done = cli("deploy", "pi@raspberrypi", "--runs-dir", tmp_path / "runs")
     assert done.code == 1
     assert done.err == "Error: a-1 has no bundle yet; make one with: fmnist-edge bundle\n"
+    (tmp_path / "damaged.edge.zip").write_bytes(b"PK")
+    done = cli("deploy", "pi@raspberrypi", tmp_path / "damaged.edge.zip")
+    assert (done.code, "damaged.edge.zip" in done.err) == (1, True)
     done = cli("deploy", "pi@raspberrypi", tmp_path / "none.edge.zip")
     assert "There is no bundle" in done.err
     assert cli("deploy", "pi@raspberrypi", tmp_path / "x.tflite").code == 2

@@ -100,18 +100,28 @@ def test_an_unchanged_project_is_not_installed_again(device: EmulatedDevice) -> 
 
 
 def test_deploy_over_ssh_sets_the_device_up_and_the_second_time_changes_nothing(
-    cli: Cli, pi: SshDevice
+    cli: Cli, pi: SshDevice, run_folder: Path
 ) -> None:
-    options = ("--no-bundle", "--offline", "--home", "/root/deployed", "--json")
+    bundle = run_folder / "int8.edge.zip"
+    if not bundle.exists():
+        made = cli("bundle", run_folder / "int8.tflite")
+        assert made.code == 0, made.err
+    options = ("--offline", "--home", "/root/deployed", "--json")
     pi.run(["rm", "-rf", "/root/deployed"])
-    done = cli("deploy", "pi", *options)
+    done = cli("deploy", "pi", bundle, *options)
     assert done.code == 0, done.err
     report = json.loads(done.out)
     assert (report["machine"], report["pointer_bits"]) == ("aarch64", 64)
     assert report["libc"] == "glibc 2.36"
     assert report["software_changed"] is True
-    again = json.loads(cli("deploy", "pi", *options).out)
+    assert report["bundle_sent_bytes"] == bundle.stat().st_size
+    assert report["selftest"]["ok"] is True
+    again = json.loads(cli("deploy", "pi", bundle, *options).out)
     assert (again["software_changed"], again["software_sent_bytes"]) == (False, 0)
+    assert again["bundle_sent_bytes"] == 0
+    program = "/root/deployed/venv/bin/fmnist-edge"
+    asked = pi.run(["env", "FMNIST_EDGE_HOME=/root/deployed", program, "status", "--json"])
+    assert json.loads(asked.text)["release"]["sha256"] == report["bundle_sha256"]
 
 
 def test_parity_over_ssh_completes_the_chain(

@@ -12,7 +12,7 @@ from edge_runtime.devices.setup import SetUp, look, set_up
 from edge_runtime.devices.wheel import project_version
 from edge_runtime.errors import RunError
 from edge_runtime.files import MEBIBYTE, to_json
-from edge_runtime.manifest import BUNDLE_SUFFIX, is_bundle
+from edge_runtime.model_file import BUNDLE_SUFFIX, is_bundle, read_model
 from edge_runtime.runs import find_run
 
 
@@ -68,6 +68,8 @@ def deploy(
         raise click.UsageError(f"Expected a bundle ({BUNDLE_SUFFIX}), got {chosen}.")
     if chosen and not chosen.is_file():
         raise RunError(f"There is no bundle {chosen}; make one with: fmnist-edge bundle")
+    if chosen:
+        read_model(chosen)  # refuses a damaged one before the device is touched
     device = _open(device_name)
     emulated = isinstance(device, EmulatedDevice)
     console.say(f"looking at {device.name}")
@@ -112,7 +114,7 @@ def _print(
     if delivery:
         state = _amount(delivery.sent_bytes) if delivery.sent_bytes else "was there"
         click.echo(f"bundle    {bundle}, {delivery.sha256[:12]}…: {state}")
-        click.echo("self-test passed")
+        click.echo(f"self-test yes: {delivery.selftest['answer']}")
     click.echo(f"run it    {done.program}")
 
 

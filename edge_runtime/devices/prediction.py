@@ -11,7 +11,7 @@ from edge_runtime.devices.device import Device, Progress, check
 from edge_runtime.devices.transfer import Parcel, get_file, put_files
 from edge_runtime.errors import DeviceError, DeviceLostError
 from edge_runtime.files import sha256
-from edge_runtime.manifest import is_bundle, manifest_path, read_model_bytes
+from edge_runtime.model_file import is_bundle, manifest_path, read_model_bytes
 from edge_runtime.predictions import PREDICTIONS_SUFFIX, Predictions
 
 _WORKSPACE = ".cache/fmnist-edge"
