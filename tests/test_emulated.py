@@ -7,6 +7,7 @@ folder, which takes about ten minutes.
 import json
 import subprocess
 import sys
+import tarfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,8 +15,12 @@ import numpy as np
 import pytest
 from conftest import Finished
 from loopback import Loopback, cutting_proxy, free_port, loopback, make_key
+from PIL import Image
 
 from edge_runtime.devices import EmulatedDevice, SshDevice, open_device
+from edge_runtime.devices.device import check
+from edge_runtime.devices.packages import fetch_packages
+from edge_runtime.devices.requirements import requirements
 from edge_runtime.devices.setup import look, set_up
 from edge_runtime.devices.transfer import Parcel, get_file, put_files
 from edge_runtime.errors import DeviceError, DeviceLostError
@@ -24,6 +29,7 @@ from edge_runtime.predictions import Predictions
 pytestmark = [pytest.mark.emulated, pytest.mark.timeout(3600)]
 
 ROOT = Path(__file__).resolve().parent.parent
+PACKAGES = ("edge_runtime", "trainer", "converter")
 Cli = Callable[..., Finished]
 
 
@@ -79,9 +85,7 @@ def test_parity_runs_the_device_stage_and_names_the_step(
 def test_the_device_classifies_a_picture_of_the_current_folder(
     device: EmulatedDevice, run_folder: Path, tmp_path: Path
 ) -> None:
-    import PIL.Image
-
-    PIL.Image.fromarray(np.zeros((28, 28), np.uint8)).save(tmp_path / "a picture.png")
+    Image.fromarray(np.zeros((28, 28), np.uint8)).save(tmp_path / "a picture.png")
     for path in run_folder.glob("int8.*"):
         (tmp_path / path.name).write_bytes(path.read_bytes())
     script = ROOT / "scripts" / "emulated-pi"
@@ -94,6 +98,54 @@ def test_the_device_classifies_a_picture_of_the_current_folder(
 def test_an_unchanged_project_is_not_installed_again(device: EmulatedDevice) -> None:
     done = set_up(device, look(device), offline=True, compiled=False)
     assert (done.changed, done.sent_bytes) == (False, 0)
+
+
+# Runs a command line, then prints in KiB how much memory its own pages take. Under qemu the process
+# has the emulator's pages too; /proc/self/maps lists only the guest's, /proc/self/smaps all.
+OWN_MEMORY = """\
+import re, sys
+from edge_runtime.cli import run
+code = run(sys.argv[1:])
+def span(line):
+    found = re.match(r"([0-9a-f]+)-([0-9a-f]+) ", line)
+    return found and (int(found[1], 16), int(found[2], 16))
+guest = [span(line) for line in open("/proc/self/maps") if span(line)]
+own = 0
+for line in open("/proc/self/smaps"):
+    here = span(line) or here
+    if line.startswith("Rss:") and any(a < here[1] and here[0] < b for a, b in guest):
+        own += int(line.split()[1])
+print(own)
+sys.exit(code)
+"""
+
+
+def test_a_plain_pip_install_works_on_a_clean_system_and_classifies_in_60_mib(
+    device: EmulatedDevice, run_folder: Path, tmp_path: Path
+) -> None:
+    facts = look(device)
+    wheels = fetch_packages(facts, [*requirements(facts), "setuptools>=77"])
+    source = tmp_path / "source.tar"
+    with tarfile.open(source, "w") as archive:
+        for name in ("pyproject.toml", "README.md", "LICENSE", *PACKAGES):
+            archive.add(ROOT / name, name, filter=lambda m: None if "__pycache__" in m.name else m)
+    picture = tmp_path / "picture.png"
+    Image.fromarray(np.zeros((28, 28), np.uint8)).save(picture)
+    files = [source, picture, *run_folder.glob("int8.[mt]*")]
+    device.run(["rm", "-rf", "plain"])
+    put_files(device, [Parcel(path.read_bytes(), f"plain/{path.name}") for path in files])
+    put_files(device, [Parcel(path.read_bytes(), f"plain/wheels/{path.name}") for path in wheels])
+    script = (
+        "set -e; cd plain; mkdir project; tar -xf source.tar -C project; python3 -m venv venv; "
+        "venv/bin/pip install --quiet --no-index --find-links wheels --no-compile ./project"
+    )
+    check(device, device.run(["sh", "-c", script]), "pip install .")
+    command = ["plain/venv/bin/python", "-c", OWN_MEMORY, "classify"]
+    done = device.run([*command, "plain/int8.tflite", "plain/picture.png"])
+    assert done.code == 0, done.err
+    answer, own_kib = done.text.splitlines()
+    assert answer.startswith("plain/picture.png ")
+    assert 30 < int(own_kib) / 1024 <= 60
 
 
 # Over ssh.
