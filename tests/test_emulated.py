@@ -245,7 +245,7 @@ def test_each_way_to_fail_is_one_sentence(
     other = (tmp_path / "other.pub").read_text()
     empty.write_text(f"[127.0.0.1]:{server.port} {other}")
     assert "host key of pi has changed" in failure(UserKnownHostsFile=str(empty))
-    assert "accepts none of your ssh keys" in failure(IdentityFile=str(tmp_path / "missing"))
+    assert "accepts none of your ssh keys" in failure(PubkeyAuthentication="no")
     (server.folder / "config").write_text("Nonsense yes\n")
     monkeypatch.setenv("FMNIST_EDGE_SSH", f"ssh -F {server.folder / 'config'}")
     with pytest.raises(DeviceError, match=r"cannot read its configuration: .*nonsense"):
