@@ -127,7 +127,7 @@ def test_a_plain_pip_install_works_on_a_clean_system_and_classifies_in_60_mib(
     wheels = fetch_packages(facts, [*requirements(facts), "setuptools>=77"])
     source = tmp_path / "source.tar"
     with tarfile.open(source, "w") as archive:
-        for name in ("pyproject.toml", "README.md", "LICENSE", *PACKAGES):
+        for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE", *PACKAGES):
             archive.add(ROOT / name, name, filter=lambda m: None if "__pycache__" in m.name else m)
     picture = tmp_path / "picture.png"
     Image.fromarray(np.zeros((28, 28), np.uint8)).save(picture)

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from edge_runtime.availability import LAST_PYTHON_OF_LITERT, LAST_PYTHON_OF_TFLITE_RUNTIME
 from edge_runtime.errors import DeviceError
 
-PYTHONS = ((3, 10), (3, 13))
+PYTHONS = ((3, 10), LAST_PYTHON_OF_LITERT)
 TFLITE_RUNTIME = "tflite-runtime==2.14.0"
-_LAST_PYTHON_OF_TFLITE_RUNTIME = (3, 11)
 # As the wheels' names say: NumPy's manylinux_2_28, tflite-runtime's manylinux_2_34.
 _LEAST_GLIBC = {"ai-edge-litert": (2, 28), "tflite-runtime": (2, 34)}
 _64_BIT = ("aarch64", "arm64", "x86_64")
@@ -156,7 +156,7 @@ def _runtime_for_32_bit(facts: Facts) -> str:
         )
     if facts.machine not in ("armv7l", "armv8l", "aarch64"):
         return f"no TFLite runtime is made for {facts.kind}."
-    if facts.python[:2] > _LAST_PYTHON_OF_TFLITE_RUNTIME:
+    if facts.python[:2] > LAST_PYTHON_OF_TFLITE_RUNTIME:
         return (
             f"it has {facts.kind}, and no TFLite runtime is made for 32-bit Python 3.12 or newer "
             f"(it has {facts.python_text}); {advice}."

@@ -1,7 +1,6 @@
 """What the device part of this project needs on one certain device.
 
-`pyproject.toml` says the same with markers. A marker cannot tell a 32-bit system from a 64-bit
-kernel, as many Pis have them; here the device was asked.
+`setup.py` says the same for the machine that it runs on; here the device was asked.
 """
 
 import importlib.metadata

@@ -22,9 +22,9 @@ _NO_PYTHON = 127
 
 # The first Python that fits; else python3, whatever it is, to say what is wrong with it.
 _WITH_PYTHON = """\
-for python in python3 python3.13 python3.12 python3.11 python3.10; do
+for python in python3 python3.14 python3.13 python3.12 python3.11 python3.10; do
     "$python" -c 'import sys, venv, ensurepip
-sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' </dev/null >/dev/null 2>&1 \\
+sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 14))' </dev/null >/dev/null 2>&1 \\
         && exec "$python" - "$@"
 done
 command -v python3 >/dev/null || exit 127
