@@ -73,8 +73,8 @@ class Backend:
 
         Raises:
             EdgeError: ``kernels`` is none of its words.
-            MissingDependencyError: the runtime is not installed, or cannot be imported, or is too
-                old to choose its kernels.
+            MissingDependencyError: the runtime is not installed, or cannot be imported, or does not
+                work with this NumPy, or is too old to choose its kernels.
             ModelError: the runtime refuses the model.
         """
         self._refuse_new_numpy()
@@ -91,6 +91,12 @@ class Backend:
             raise ModelError(
                 f"{self.package} {self.version} cannot run this model: {reason} "
                 "`fmnist-edge inspect` shows which runtimes can."
+            ) from error
+        except SystemError as error:  # tflite-runtime with NumPy 2 can be imported, and no more
+            reason = " ".join(str(error.__cause__ or error).split())
+            raise MissingDependencyError(
+                f"{self.package} {self.version} is installed but does not work ({reason}); mend it "
+                f"with: pip install {self.requirement}"
             ) from error
         return interpreter
 

@@ -111,6 +111,10 @@ class MissingDependencyError(EdgeError, ImportError):
     """An optional package is not installed."""
 
 
+# What the base install has: the name of the module, and what to give to `pip install`.
+_BASE_REQUIREMENTS = {"numpy": "numpy", "PIL": "pillow", "tomli": "tomli"}
+
+
 def nearest_name(name: str, known: Iterable[str]) -> str:
     """Return " Did you mean 'x'?" for the known name nearest to ``name``, or "" if none is near."""
     matches = difflib.get_close_matches(name.lower(), sorted(known), n=1)
@@ -118,12 +122,18 @@ def nearest_name(name: str, known: Iterable[str]) -> str:
 
 
 def extra_missing(what: str, error: ImportError) -> MissingDependencyError:
-    """Return what to raise when TensorFlow or a companion cannot be imported.
+    """Return what to raise when TensorFlow, a companion or a base package cannot be imported.
 
     Args:
         what: what needs it, as in "`fmnist-edge train`".
         error: what the import raised; a package that is there may be broken.
     """
+    if isinstance(error, ModuleNotFoundError) and error.name in _BASE_REQUIREMENTS:
+        package = _BASE_REQUIREMENTS[error.name]
+        return MissingDependencyError(
+            f"{what} needs {package}, which is not installed; install it with: pip install "
+            f"{package}"
+        )
     mend = "install them from the folder of fmnist-edge with: pip install"
     if isinstance(error, ModuleNotFoundError):
         if error.name == "tensorflow" and sys.version_info[:2] > LAST_PYTHON_OF_TENSORFLOW:

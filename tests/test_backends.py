@@ -134,6 +134,24 @@ def test_a_broken_installation_is_told_from_a_missing_one(module, interpreter):
         backend.load(b"")
 
 
+def test_a_runtime_that_imports_and_does_not_work_is_told_with_the_pip_line(tmp_path, monkeypatch):
+    # What tflite-runtime 2.14.0 does with NumPy 2.
+    (tmp_path / "old_runtime.py").write_text(
+        "class Interpreter:\n"
+        "    def __init__(self, **options):\n"
+        "        cause = ImportError('numpy.core.multiarray failed to import')\n"
+        "        raise SystemError('returned a result with an exception set') from cause\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    backend = Backend("old", "numpy", "old_runtime", "Interpreter", "old==1.0 'numpy<2'")
+    with pytest.raises(
+        MissingDependencyError,
+        match=r"does not work \(numpy.core.multiarray failed to import\); "
+        r"mend it with: pip install old==1.0 'numpy<2'$",
+    ):
+        backend.load(b"")
+
+
 def test_an_operator_that_the_runtime_does_not_know_is_refused_in_one_sentence(changed_model):
     def from_the_future(model):
         model.operatorCodes[0].version = 999

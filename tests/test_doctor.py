@@ -1,6 +1,7 @@
 """The doctor's parts, on models small enough to know what is right."""
 
 import json
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -16,9 +17,10 @@ from edge_runtime.backends import choose_backend
 from edge_runtime.doctor.calibration import affine_for, range_of
 from edge_runtime.doctor.case import balanced
 from edge_runtime.doctor.corrections import input_corrections
-from edge_runtime.doctor.environment import Machine, check_environment
+from edge_runtime.doctor.environment import check_environment
 from edge_runtime.doctor.evidence import restores, score
 from edge_runtime.doctor.head import is_usual, off_usual, scaling_in_front, undo_scaling
+from edge_runtime.doctor.host import Machine, this_machine
 from edge_runtime.doctor.labels import best_matching, relabellings
 from edge_runtime.doctor.outputs import undo_softmax
 from edge_runtime.doctor.subject import Trial
@@ -91,8 +93,44 @@ def test_a_32_bit_userland_on_a_64_bit_kernel_is_told_when_nothing_can_run_there
     assert "system" not in problems(replace(PI, architecture="aarch64"))
 
 
-def test_an_unsupported_python_is_a_problem() -> None:
-    assert "Python" in problems(replace(PI, python=(3, 9, 2)))
+@pytest.mark.parametrize("architecture", ["armv6l", "i686"])
+def test_a_32_bit_processor_that_no_runtime_is_made_for_is_told_so(architecture: str) -> None:
+    versions = {name: PI.versions[name] for name in ("numpy", "pillow", "click")}
+    found = problems(replace(PI, architecture=architecture, versions=versions))
+    assert list(found) == ["TFLite runtime"]
+    assert "pip install" not in found["TFLite runtime"]
+
+
+@pytest.mark.parametrize(("bits", "newest"), [(32, "3.11"), (64, "3.13")])
+def test_an_unsupported_python_is_a_problem(bits: int, newest: str) -> None:
+    line = f"python{newest} -m venv .venv && .venv/bin/pip install ."
+    assert problems(replace(PI, python=(3, 9, 2), pointer_bits=bits)) == {"Python": line}
+
+
+def test_the_pip_line_is_for_the_python_that_asks() -> None:
+    versions = {name: PI.versions[name] for name in ("numpy", "pillow", "click")}
+    machine = replace(
+        PI,
+        python=(3, 9, 2),
+        versions=versions,
+        pointer_bits=64,
+        pip="/home/pi/.venv/bin/python -m pip",
+    )
+    assert problems(machine) == {
+        "Python": "python3.13 -m venv .venv && .venv/bin/pip install .",
+        "TFLite runtime": "/home/pi/.venv/bin/python -m pip install ai-edge-litert",
+    }
+
+
+def test_pip_alone_is_named_only_if_it_is_this_pythons(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pip = tmp_path / "pip"
+    pip.touch(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert this_machine().pip == f"{sys.executable} -m pip"
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    assert this_machine().pip == "pip"
 
 
 @given(st.integers(1, 12), st.integers(0, 2**32 - 1))

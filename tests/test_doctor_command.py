@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -257,6 +258,30 @@ def test_a_bad_model_file_gets_one_sentence(
     assert "Traceback" not in result.err
 
 
+def test_a_folder_is_not_called_a_model(tmp_path: Path, cli: Any) -> None:
+    result = cli("doctor", tmp_path, "--dataset", "sample")
+    assert (result.code, result.out) == (1, "")
+    assert result.err == f"Error: {tmp_path}: expected a .tflite file, got a folder.\n"
+    (tmp_path / "int8.tflite").touch()
+    assert f"such as {tmp_path / 'int8.tflite'}." in cli("doctor", tmp_path).err
+
+
+def test_a_keras_model_that_is_not_there_is_not_offered_for_conversion(
+    tmp_path: Path, cli: Any
+) -> None:
+    result = cli("doctor", tmp_path / "model.keras")
+    assert result.err == f"Error: {tmp_path / 'model.keras'}: there is no such model file.\n"
+
+
+@pytest.mark.parametrize(
+    "option", [("--images", "3"), ("--seed", "1"), ("--tried",), ("--dataset", "sample")]
+)
+def test_options_about_a_model_are_refused_without_one(option: tuple[str, ...], cli: Any) -> None:
+    result = cli("doctor", *option)
+    assert (result.code, result.out) == (2, "")
+    assert "Name the MODEL" in result.err
+
+
 def test_without_a_dataset_the_doctor_says_how_to_name_one(
     tiny_model: Callable[[str], Path], tmp_path: Path, cli: Any
 ) -> None:
@@ -281,6 +306,9 @@ def test_an_untrained_model_is_called_that(tiny_model: Callable[[str], Path]) ->
     record = open_record(tiny_model("int8"))
     diagnosis = examine("tiny", record, dataset, backend=choose_backend())
     assert [cause.kind for cause in diagnosis.causes] in (["untrained"], ["constant-output"])
+    named = replace(record, class_names=tuple("qrstuvwxyz"))
+    diagnosis = examine("tiny", named, dataset, backend=choose_backend())
+    assert [cause.kind for cause in diagnosis.causes] in (["other-images"], ["constant-output"])
     fewer = Dataset("noise", tuple("abcdefghijk"), split, split)
     diagnosis = examine("tiny", record, fewer, backend=choose_backend())
     assert [cause.kind for cause in diagnosis.causes] == ["class-count"]

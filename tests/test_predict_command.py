@@ -403,6 +403,13 @@ def test_a_broken_tensorflow_is_told_from_a_missing_one() -> None:
     assert "--force-reinstall" in broken
 
 
+def test_a_missing_base_package_is_not_called_tensorflow() -> None:
+    from edge_runtime.errors import extra_missing
+
+    said = str(extra_missing("This", ModuleNotFoundError("no", name="PIL")))
+    assert said == "This needs pillow, which is not installed; install it with: pip install pillow"
+
+
 def test_a_name_that_could_steer_a_terminal_is_refused(cli: Cli, tmp_path: Path) -> None:
     done = cli("predict", tmp_path / "int8.tflite", "--name", "int8\x1b[2J")
     assert done.code == 2

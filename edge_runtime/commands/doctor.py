@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from edge_runtime.backends import choose_backend
 from edge_runtime.console import (
@@ -25,6 +26,8 @@ from edge_runtime.runs import find_run, open_run
 FOUND = 1
 # Of the corrections that help, so many are shown beside a cause.
 _FEW = 4
+# Options that the check of the environment takes, too.
+_WITHOUT_MODEL = {"as_json"}
 
 
 @click.command()
@@ -78,10 +81,12 @@ def doctor(
     refuse_options_without_dataset(dataset_choice)
     environment = check_environment()
     if model is None:
-        _refuse_model_options(run_name, dataset_choice)
+        _refuse_model_options(context)
         _print_result(environment, None, as_json=as_json)
         return _code(environment, None)
     record = open_record(model)
+    runtime = choose_backend(backend)
+    runtime.import_runtime()
     if not as_json:
         _print_environment(environment, brief=True)
     dataset = _dataset(model, run_name, Path(runs_dir), dataset_choice)
@@ -90,18 +95,24 @@ def doctor(
         str(model),
         record,
         dataset,
-        backend=choose_backend(backend),
+        backend=runtime,
         options=Options(images, seed),
     )
     _print_result(environment, diagnosis, as_json=as_json, all_tried=all_tried)
     return _code(environment, diagnosis)
 
 
-def _refuse_model_options(run_name: str | None, dataset_choice: dict[str, Any]) -> None:
-    if run_name or dataset_choice["dataset"]:
+def _refuse_model_options(context: click.Context) -> None:
+    """Refuse options that say how to examine a model where none is named."""
+    given = [name for name in context.params if _is_given(context, name)]
+    if set(given) - _WITHOUT_MODEL:
         raise click.UsageError(
             "Name the MODEL, a .tflite file or a bundle, that shall be examined."
         )
+
+
+def _is_given(context: click.Context, name: str) -> bool:
+    return context.get_parameter_source(name) is ParameterSource.COMMANDLINE
 
 
 def _dataset(model: Path, run_name: str | None, runs_dir: Path, choice: dict[str, Any]) -> Dataset:

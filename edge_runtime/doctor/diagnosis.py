@@ -77,7 +77,10 @@ def examine(
     )
     corrections = input_corrections(fitted.images[:_FOR_STATISTICS].astype(np.float32))
     treatment = treat(case, corrections)
-    causes = [*record.causes(dataset), *fitted.causes, *_causes(case, treatment)]
+    found = _causes(case, treatment)
+    if notes and [one.kind for one in found] == ["untrained"]:
+        found = [_of_other_images(treatment.before)]  # the notes say that its names are others
+    causes = [*record.causes(dataset), *fitted.causes, *found]
     return Diagnosis(
         name,
         record.summary.scheme,
@@ -200,6 +203,17 @@ def _untreatable(case: Case, before: Score) -> list[Cause]:
         "correction helps: it is untrained, or its weights are destroyed"
     )
     return [Cause("untrained", cause, train, figures)]
+
+
+def _of_other_images(before: Score) -> Cause:
+    return Cause(
+        "other-images",
+        f"The model only guesses ({before.accuracy:.1%}), and its class names are not the "
+        "dataset's: it was made for other images",
+        "Use the dataset that the model was made for (--dataset). If it is this one under other "
+        "names, train it again.",
+        _figures(before),
+    )
 
 
 def _misfit(name: str, record: Record, dataset: Dataset, cause: Cause) -> Diagnosis:

@@ -1,22 +1,16 @@
 """Check what a model needs around it: Python, operating system, NumPy, a TFLite runtime, Pillow."""
 
-import importlib
-import importlib.metadata
-import platform
-import struct
-import sys
-from dataclasses import asdict, dataclass
+import re
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from edge_runtime.availability import (
     LAST_PYTHON_OF_LITERT,
     LAST_PYTHON_OF_TFLITE_RUNTIME,
-    glibc_version,
     runtime_for,
 )
-from edge_runtime.backends import BACKENDS, Backend
-from edge_runtime.errors import MissingDependencyError
-from edge_runtime.native import native_messages_silenced
+from edge_runtime.backends import BACKENDS
+from edge_runtime.doctor.host import Machine, this_machine
 
 # The newest runs models; TensorFlow, which trains and converts, is made for those before it.
 SUPPORTED_PYTHONS = ((3, 10), LAST_PYTHON_OF_LITERT)
@@ -51,74 +45,6 @@ class EnvironmentFinding:
         return {**asdict(self), "ok": self.ok}
 
 
-@dataclass(frozen=True)
-class Machine:
-    """What the checks go by, so that other machines can be checked in tests.
-
-    Attributes:
-        python: version, as in sys.version_info[:3].
-        system: "Linux", for example.
-        architecture: the kernel's, as `uname -m` says.
-        pointer_bits: 32 or 64, of this Python.
-        versions: of the installed packages, by pip's name.
-        import_errors: why an installed runtime cannot be imported, by pip's name.
-        glibc: the version of the C library, as in (2, 36); None if it is another one.
-    """
-
-    python: tuple[int, ...]
-    system: str
-    architecture: str
-    pointer_bits: int
-    versions: dict[str, str]
-    import_errors: dict[str, str]
-    glibc: tuple[int, ...] | None = (2, 36)
-
-    @property
-    def is_32_bit(self) -> bool:
-        """Whether programs here are 32-bit ones, whatever the kernel is."""
-        return self.pointer_bits == 32
-
-
-def this_machine() -> Machine:
-    """Look at this machine; the two small runtimes are imported to see whether they can be."""
-    names = ("numpy", "pillow", "click", *(backend.package for backend in BACKENDS))
-    versions = {name: version for name in names if (version := _version(name))}
-    errors = {}
-    for backend in BACKENDS:
-        # TensorFlow takes seconds to import and is never chosen unasked.
-        if backend.package in versions and backend.name != "tensorflow":
-            error = _import_error(backend)
-            if error:
-                errors[backend.package] = error
-    return Machine(
-        tuple(sys.version_info[:3]),
-        platform.system(),
-        platform.machine(),
-        8 * struct.calcsize("P"),
-        versions,
-        errors,
-        glibc_version(),
-    )
-
-
-def _version(package: str) -> str | None:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return None
-
-
-def _import_error(backend: Backend) -> str:
-    try:
-        with native_messages_silenced():
-            backend._interpreter_class()
-    except MissingDependencyError as error:
-        return str(error.__cause__ or error)
-    except Exception as error:  # NumPy 2 makes old extensions fail in many ways
-        return f"{type(error).__name__}: {error}"
-    return ""
-
-
 def check_environment(machine: Machine | None = None) -> tuple[EnvironmentFinding, ...]:
     """Return what was found, in the order in which it should be mended.
 
@@ -126,7 +52,7 @@ def check_environment(machine: Machine | None = None) -> tuple[EnvironmentFindin
         machine: by default this one.
     """
     machine = machine or this_machine()
-    return (
+    findings = (
         _check_python(machine),
         _check_system(machine),
         _check_numpy(machine),
@@ -134,18 +60,24 @@ def check_environment(machine: Machine | None = None) -> tuple[EnvironmentFindin
         _check_package(machine, "pillow", "Pillow"),
         _check_package(machine, "click", "click"),
     )
+    return tuple(replace(one, mend=_with_pip(one.mend, machine.pip)) for one in findings)
+
+
+def _with_pip(mend: str, pip: str) -> str:
+    return re.sub(r"(?<![\w/])pip(?= install)", lambda _: pip, mend)
 
 
 def _check_python(machine: Machine) -> EnvironmentFinding:
     found = ".".join(map(str, machine.python))
     low, high = (".".join(map(str, one)) for one in SUPPORTED_PYTHONS)
+    last = LAST_PYTHON_OF_TFLITE_RUNTIME if machine.is_32_bit else SUPPORTED_PYTHONS[1]
     if SUPPORTED_PYTHONS[0] <= machine.python[:2] <= SUPPORTED_PYTHONS[1]:
         return EnvironmentFinding("Python", found)
     return EnvironmentFinding(
         "Python",
         found,
         f"Python {low} to {high} is supported.",
-        f"python{high} -m venv .venv && .venv/bin/pip install .",
+        f"python{'.'.join(map(str, last))} -m venv .venv && .venv/bin/pip install .",
     )
 
 

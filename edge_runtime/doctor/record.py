@@ -115,11 +115,7 @@ def open_record(path: Path) -> Record:
     Raises:
         ModelError: the file is missing, damaged, no .tflite file, or no image classifier.
     """
-    if path.suffix == ".keras" or path.is_dir():
-        raise ModelError(
-            f"{path}: expected a .tflite file, got a Keras model; make one with: fmnist-edge "
-            f"convert {path}"
-        )
+    _refuse_what_is_no_file(path)
     bundled = read_model(path) if is_bundle(path) else None
     data = bundled.data if bundled else read_model_bytes(path)
     try:
@@ -135,6 +131,20 @@ def open_record(path: Path) -> Record:
         note = "There is no manifest beside the model; outputs are compared by their number."
         return Record(data, summary, None, None, stated, notes=(note,))
     return _with_manifest(data, summary, beside, stated)
+
+
+def _refuse_what_is_no_file(path: Path) -> None:
+    if not path.exists():
+        return  # said where the bytes are read
+    if path.suffix == ".keras" or (path / "saved_model.pb").exists():
+        raise ModelError(
+            f"{path}: expected a .tflite file, got a Keras model; make one with: fmnist-edge "
+            f"convert {path}"
+        )
+    if path.is_dir():
+        files = sorted(path.glob("*.tflite"))
+        advice = f"; name one of its files, such as {files[0]}" if files else ""
+        raise ModelError(f"{path}: expected a .tflite file, got a folder{advice}.")
 
 
 def _with_manifest(data: bytes, summary: ModelSummary, beside: Path, stated: Output) -> Record:
