@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -14,15 +14,17 @@ from hypothesis import strategies as st
 from scipy.optimize import linear_sum_assignment
 
 from edge_runtime.backends import choose_backend
-from edge_runtime.doctor.calibration import affine_for, range_of
-from edge_runtime.doctor.case import balanced
+from edge_runtime.doctor.calibration import affine_for, range_of, recalibrate
+from edge_runtime.doctor.case import Case, balanced
+from edge_runtime.doctor.contradictions import where_is
 from edge_runtime.doctor.corrections import input_corrections
 from edge_runtime.doctor.environment import check_environment
 from edge_runtime.doctor.evidence import restores, score
-from edge_runtime.doctor.head import is_usual, off_usual, scaling_in_front, undo_scaling
+from edge_runtime.doctor.head import is_slight, is_usual, off_usual, scaling_in_front, undo_scaling
 from edge_runtime.doctor.host import Machine, this_machine
 from edge_runtime.doctor.labels import best_matching, relabellings
 from edge_runtime.doctor.outputs import undo_softmax
+from edge_runtime.doctor.ranges import saw_nothing
 from edge_runtime.doctor.subject import Trial
 from edge_runtime.doctor.surgery import Affine, QuantizedFile
 from edge_runtime.quantization import quantize, softmax
@@ -35,6 +37,12 @@ PI = Machine(
     {"numpy": "1.26.4", "pillow": "10.4.0", "click": "8.1.7", "tflite-runtime": "2.14.0"},
     {},
 )
+
+
+# Without a model, for what depends on images and labels only.
+HOLLOW = Case(b"", cast(Any, None), choose_backend(), np.zeros((0, 1, 1, 1), np.uint8),
+    np.zeros(0, np.int64), "probabilities",
+)  # fmt: skip
 
 
 def problems(machine: Machine) -> dict[str, str]:
@@ -210,6 +218,53 @@ def test_a_correction_must_beat_luck_and_guessing() -> None:
     assert not restores(scored[3], scored[1], tries=100, chance=0.1)
 
 
+def test_a_slight_change_of_brightness_must_mend_more() -> None:
+    labels = np.arange(400) % 4
+    half = score(
+        np.eye(4, dtype=np.float32)[np.where(np.arange(400) < 200, labels, 3 - labels)], labels
+    )
+    most = score(
+        np.eye(4, dtype=np.float32)[np.where(np.arange(400) < 320, labels, 3 - labels)], labels
+    )
+    all_ = score(np.eye(4, dtype=np.float32)[labels], labels)
+    assert restores(half, most, tries=100, chance=0.25)
+    assert not restores(half, most, tries=100, chance=0.25, slight=True)
+    assert restores(half, all_, tries=100, chance=0.25, slight=True)
+
+
+@pytest.mark.parametrize(
+    ("tried", "scaling", "slight"),
+    [
+        ("pixels × 2", None, True),
+        ("pixels × 2", (1 / 255, 0.0), True),
+        ("pixels × 2", (1 / 510, 0.0), False),  # the graph itself says that it is half of 0..1
+        ("pixels - mean", (1 / 255, 0.0), True),
+        ("pixels + 128", (1 / 255, 0.0), True),
+        ("pixels - 128", (1 / 255, 128 / 255), False),
+        ("pixels × 255", None, False),
+        ("pixels × 1/255", None, False),
+        ("255 - pixels", None, False),
+        ("mirrored left to right", None, False),
+    ],
+)
+def test_what_a_half_trained_model_may_gain_from_is_slight(
+    tried: str, scaling: tuple[float, float] | None, slight: bool
+) -> None:
+    images = np.random.default_rng(0).uniform(0, 255, (9, 6, 6, 1)).astype(np.float32)
+    (one,) = [one for one in input_corrections(images) if one.tried == tried]
+    assert is_slight(one, scaling) == slight
+
+
+def test_screened_images_have_every_class_in_proportion() -> None:
+    labels = np.array([0, 1, 2] * 20 + [0] * 120 + [1] * 20)
+    case = replace(HOLLOW, labels=labels, images=np.zeros((200, 1, 1, 1), np.uint8))
+    chosen = case.sample(50)
+    assert len(set(chosen.tolist())) == 50
+    assert np.bincount(labels[chosen]).tolist() == [35, 10, 5]
+    assert case.take(chosen).labels.tolist() == labels[chosen].tolist()
+    assert case.sample(1000).size == 200
+
+
 def test_answers_that_are_no_numbers_are_wrong() -> None:
     outputs = np.full((4, 2), np.nan, np.float32)
     assert score(outputs, np.zeros(4, np.int64)).count == 0
@@ -314,6 +369,24 @@ def test_surgery_keeps_the_real_bias_when_the_input_scale_changes(
         new_bias.scales, np.array(weights.scales) * new_source.scales[0], rtol=1e-6
     )
     assert np.array(bias.scales) == pytest.approx(np.array(new_bias.scales) * 2)
+
+
+@pytest.mark.parametrize("name", ["int8", "int8-uint8-border", "int8-float32-border"])
+def test_ranges_that_saw_nothing_but_black_are_fitted_again(
+    tiny_model: Callable[[str], Path], name: str
+) -> None:
+    file = QuantizedFile(tiny_model(name).read_bytes())
+    inputs = [group for group in file.groups if where_is(file, group) == "input"]
+    assert len(inputs) == (2 if name == "int8-uint8-border" else 1)
+    blind = {index: Affine(1e-8, 0) for group in inputs for index in group.tensors}
+    images = np.random.default_rng(0).integers(0, 256, (12, 8, 8, 1)).astype(np.float32)
+    damaged = QuantizedFile(file.with_affines(blind))
+    assert saw_nothing(damaged)
+    assert not saw_nothing(file)
+    fitted = recalibrate(damaged, choose_backend(), images)
+    for group in inputs:
+        affine = fitted.affines[group.tensors[0]]
+        assert affine == Affine(1.0, np.iinfo(group.dtype).min)  # raw pixels
 
 
 def test_a_scale_that_contradicts_the_bias_is_restored(

@@ -66,14 +66,14 @@ def recalibrate(file: QuantizedFile, backend: Backend, inputs: Floats) -> Recali
     Raises:
         ModelError: the runtime refuses the copy.
     """
-    source = file.graph.inputs[0]
+    known = _copies_of_the_input(file)
     ranges: dict[int, tuple[float, float]] = {}
     settled: dict[int, bool] = {}
     seen: dict[int, tuple[float, float]] = {}
     varies: dict[int, bool] = {}
     for group in file.groups:
         key = group.tensors[0]
-        if source in group.tensors:
+        if known & set(group.tensors):
             ranges[key], settled[key] = (float(inputs.min()), float(inputs.max())), True
         elif group.fixed is None:
             reach = _WIDER * max(map(abs, range_of(group.affine, group.dtype)))
@@ -89,14 +89,26 @@ def recalibrate(file: QuantizedFile, backend: Backend, inputs: Floats) -> Recali
             low, high = _real_extremes(group, affine, found)
             seen[key] = low, high
             varies[key] = any(found[index].varies for index in group.tensors)
-            if key in ranges and source not in group.tensors:
-                ranges[key], stays = _next_range(ranges[key], (low, high), affine, settled[key])
+            if key in ranges and not known & set(group.tensors):
+                now = ranges[key]
+                ranges[key], stays = _next_range(now, (low, high), affine, settled[key])
                 moved |= not stays
-                settled[key] = True
+                settled[key] |= ranges[key] != _widened(now)
         if not moved:
             break
     affines = _affines(file, ranges)
     return Recalibrated(file.with_affines(affines), affines, seen, varies)
+
+
+def _copies_of_the_input(file: QuantizedFile) -> set[int]:
+    """Return the input and what it is converted to at the border: their range is the images'."""
+    source = file.graph.inputs[0]
+    converted = (one for one in file.graph.operators if one.code.name == "QUANTIZE")
+    return {source, *(one.outputs[0] for one in converted if one.inputs[0] == source)}
+
+
+def _widened(limits: tuple[float, float]) -> tuple[float, float]:
+    return limits[0] * _WIDER, limits[1] * _WIDER
 
 
 def _affines(file: QuantizedFile, ranges: dict[int, tuple[float, float]]) -> dict[int, Affine]:
@@ -124,7 +136,7 @@ def _next_range(
     cut_off = high >= now[1] - step / 2 > 0 or low <= now[0] + step / 2 < 0
     steps = (max(high, 0) - min(low, 0)) / step
     if cut_off and not was_drawn_in:
-        return (now[0] * _WIDER, now[1] * _WIDER), False
+        return _widened(now), False
     if steps < _ENOUGH_STEPS:
         # Known only to a step or so: leave one on each side, and look again more finely.
         reach = max(abs(low), abs(high)) + 2 * step

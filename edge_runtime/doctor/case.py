@@ -57,9 +57,16 @@ class Case:
         except ModelError:
             return None
 
-    def first(self, count: int) -> "Case":
-        """Return the same case with fewer images; the classes stay balanced."""
-        return replace(self, images=self.images[:count], labels=self.labels[:count])
+    def sample(self, count: int) -> NDArray[np.int64]:
+        """Return the places of up to so many images, of each class in proportion."""
+        by_class = np.argsort(self.labels, kind="stable")
+        count = min(count, len(by_class))
+        chosen: NDArray[np.int64] = by_class[np.arange(count) * len(by_class) // count]
+        return chosen
+
+    def take(self, places: NDArray[np.int64]) -> "Case":
+        """Return the same case with these images only."""
+        return replace(self, images=self.images[places], labels=self.labels[places])
 
     def inputs(self, apply: Apply, count: int) -> Floats:
         """Return the first so many images, corrected, as a model's real-valued input."""

@@ -20,6 +20,7 @@ class Correction:
         apply: from images to the model's input.
         tone: whether it changes brightness, and not where pixels are.
         likely: whether people make this mistake; the others are tried when no likely one helps.
+        slight: whether a model that is only half trained may gain as much from it.
     """
 
     kind: str
@@ -29,6 +30,7 @@ class Correction:
     apply: Apply
     tone: bool = True
     likely: bool = True
+    slight: bool = False
 
 
 def both(first: Correction, second: Correction) -> Correction:
@@ -40,4 +42,5 @@ def both(first: Correction, second: Correction) -> Correction:
         first.mend if first.mend == second.mend else f"{first.mend} {second.mend}",
         lambda images: second.apply(first.apply(images)),
         first.tone and second.tone,
+        slight=first.slight or second.slight,
     )

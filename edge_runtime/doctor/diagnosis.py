@@ -13,6 +13,7 @@ from edge_runtime.doctor.evidence import Score, is_guessing, log_loss
 from edge_runtime.doctor.findings import Cause, Diagnosis, Figures
 from edge_runtime.doctor.labels import reorder
 from edge_runtime.doctor.outputs import output_fault
+from edge_runtime.doctor.ranges import saw_nothing
 from edge_runtime.doctor.record import Record, fit_images
 from edge_runtime.doctor.session import Candidate
 from edge_runtime.doctor.surgery import INTEGERS, WITH_WEIGHTS, QuantizedFile
@@ -116,7 +117,8 @@ def _causes(case: Case, treatment: Treatment) -> list[Cause]:
     best = treatment.best
     causes = []
     if best is not None:
-        if _has_dead_layer(case) and is_guessing(best.score.accuracy, case.chance):
+        hopeless = _has_dead_layer(case) and is_guessing(best.score.accuracy, case.chance)
+        if hopeless and not (case.file and saw_nothing(case.file)):
             return _untreatable(case, treatment.before)  # no range helps weights that are gone
         causes.append(_cause_of(treatment.before, best))
     trial = best.trial if best else case.trial()

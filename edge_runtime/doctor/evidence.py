@@ -4,7 +4,8 @@ A correction is named only if all of this holds (`restores`), on the same images
 
 - the answers that it mends outnumber those that it spoils by more than luck explains: exact
   McNemar test, its p-value multiplied by the number of corrections that were tried;
-- it mends at least `LEAST_GAIN` of all images and `LEAST_ERROR_CUT` of the wrong answers;
+- it mends at least `LEAST_GAIN` of all images and `LEAST_ERROR_CUT` of the wrong answers,
+  `SLIGHT_ERROR_CUT` if it is a slight change of brightness, from which half-trained models gain;
 - the accuracy afterwards lies well above guessing: `LEAST_ABOVE_CHANCE` of the way to 100 %.
 
 Scaling the pixels of a network with few biases leaves its answers alone and ruins its confidences:
@@ -26,6 +27,7 @@ SIGNIFICANCE = 1e-3
 # A weak model may gain a little from a change of contrast; a mistake costs more than that.
 LEAST_GAIN = 0.04
 LEAST_ERROR_CUT = 0.3
+SLIGHT_ERROR_CUT = 0.75
 # Two corrections of which neither is right may differ by much, and both be near guessing.
 LEAST_ABOVE_CHANCE = 0.25
 # Accuracy that is no more than this much of the way from guessing to 100 % is called guessing.
@@ -93,7 +95,9 @@ def score(outputs: Floats, labels: NDArray[np.int64]) -> Score:
     )
 
 
-def restores(before: Score, after: Score, *, tries: int, chance: float) -> bool:
+def restores(
+    before: Score, after: Score, *, tries: int, chance: float, slight: bool = False
+) -> bool:
     """Return whether a correction is proved; the rule stands at the top of this module."""
     won = int((after.right & ~before.right).sum())
     lost = int((before.right & ~after.right).sum())
@@ -101,7 +105,7 @@ def restores(before: Score, after: Score, *, tries: int, chance: float) -> bool:
     wrong = 1 - before.accuracy
     return bool(
         gain >= LEAST_GAIN
-        and gain >= LEAST_ERROR_CUT * wrong
+        and gain >= (SLIGHT_ERROR_CUT if slight else LEAST_ERROR_CUT) * wrong
         and after.accuracy >= chance + LEAST_ABOVE_CHANCE * (1 - chance)
         and mcnemar_p_value(lost, won) * tries < SIGNIFICANCE
     )

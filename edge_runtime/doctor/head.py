@@ -11,6 +11,9 @@ from edge_runtime.doctor.surgery import QuantizedFile
 # What networks are usually trained on.
 _USUAL = ((0.0, 1.0), (-1.0, 1.0), (0.0, 255.0), (-0.5, 0.5))
 _TOLERANCE = 0.02  # of the width; int8 constants are rounded
+_ENDS: Floats = np.array([0, 255], np.float32).reshape(2, 1, 1, 1)
+# Contrasts, of the given one, at which a half-trained network may do better than at its own.
+_SLIGHTLY = (1 / 8, 8)
 _PASSES = ("QUANTIZE", "DEQUANTIZE", "RESHAPE", "TRANSPOSE", "REVERSE_V2", "CAST")
 
 
@@ -45,9 +48,7 @@ def scaling_in_front(file: QuantizedFile) -> tuple[float, float] | None:
 
 def off_usual(scaling: tuple[float, float], correction: Correction | None = None) -> float:
     """Return how far black and white, corrected, end from the nearest usual range, in its width."""
-    ends: Floats = np.array([0, 255], np.float32).reshape(2, 1, 1, 1)
-    if correction is not None:
-        ends = correction.apply(ends)
+    ends = _ENDS if correction is None else correction.apply(_ENDS)
     low, high = (scaling[0] * float(end) + scaling[1] for end in ends.reshape(2, -1).mean(axis=1))
     return min(
         max(abs(low - usual[0]), abs(high - usual[1])) / (usual[1] - usual[0]) for usual in _USUAL
@@ -57,6 +58,20 @@ def off_usual(scaling: tuple[float, float], correction: Correction | None = None
 def is_usual(scaling: tuple[float, float], correction: Correction | None = None) -> bool:
     """Return whether black and white, corrected, come to a range that networks are trained on."""
     return off_usual(scaling, correction) <= _TOLERANCE
+
+
+def is_slight(correction: Correction, scaling: tuple[float, float] | None) -> bool:
+    """Return whether a half-trained model may gain from a correction of brightness without a fault.
+
+    One whose batch norms have not settled answers better at another contrast or brightness. What
+    the graph says by itself is no luck: an unusual range that becomes a usual one.
+    """
+    if not correction.tone:
+        return False
+    if scaling is not None and not is_usual(scaling) and is_usual(scaling, correction):
+        return False
+    low, high = correction.apply(_ENDS).reshape(2, -1).mean(axis=1)
+    return bool(_SLIGHTLY[0] <= (high - low) / 255 <= _SLIGHTLY[1])
 
 
 def undo_scaling(scaling: tuple[float, float], known: Sequence[Correction]) -> Iterator[Correction]:

@@ -1,7 +1,7 @@
 """Faults of scales and zero points: of one tensor that was changed, or of all, badly calibrated."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from edge_runtime.doctor.calibration import Recalibrated, range_of, recalibrate
 from edge_runtime.doctor.case import Case, as_fed
@@ -23,6 +23,8 @@ _CUT = 0.45
 _INPUT_CUT = 0.15
 # Ranges four times too wide leave two of the eight bits unused.
 _WIDE = 4.0
+# An input that reaches less far has seen nothing but zeros.
+_BLANK = 1e-3
 _RECONVERT = (
     "Convert the model again, with training images for calibration: fmnist-edge convert "
     "--quantize {scheme}"
@@ -86,9 +88,25 @@ def repairs(case: Case, before: Score, proves: Proves) -> Iterator[Repair]:
     whole = _try(case, before, proves, correction, fit.fitted.affines, certain=certain)
     if whole is None:
         return
-    if not contradicted:
-        yield from _single(case, file, before, proves, fit, whole)
-    yield whole
+    alone = False
+    if not contradicted and not saw_nothing(file):
+        for repair in _single(case, file, before, proves, fit, whole):
+            alone = len(fit.off) == 1  # then nothing speaks for a bad calibration
+            yield repair
+    yield replace(whole, certain=whole.certain and not alone)
+
+
+def saw_nothing(file: QuantizedFile) -> bool:
+    """Return whether the input's range is empty, as after a calibration on black images.
+
+    Biases do not fit into the steps of such a range, so the converter may round weights to zero.
+    """
+    group = next((one for one in file.groups if where_is(file, one) == "input"), None)
+    return group is not None and _reach(group) < _BLANK
+
+
+def _reach(group: Group) -> float:
+    return max(map(abs, range_of(group.affine, group.dtype)))
 
 
 def _cannot_have_seen(file: QuantizedFile, fit: Fitted) -> bool:
@@ -97,14 +115,13 @@ def _cannot_have_seen(file: QuantizedFile, fit: Fitted) -> bool:
     for group in file.groups:
         if group.fixed is not None:
             continue
-        low, high = range_of(group.affine, group.dtype)
-        needed_low, needed_high = range_of(fit.fitted.affines[group.tensors[0]], group.dtype)
-        width = max(needed_high - needed_low, 1e-9)
-        cut = (max(needed_high - high, 0) + max(low - needed_low, 0)) / width
+        cut = _share_cut(group, fit.fitted)
         if cut > (_INPUT_CUT if where_is(file, group) == "input" else _CUT):
             return True
+        low, high = range_of(group.affine, group.dtype)
+        needed_low, needed_high = range_of(fit.fitted.affines[group.tensors[0]], group.dtype)
         free += 1
-        wide += high - low > _WIDE * width
+        wide += high - low > _WIDE * max(needed_high - needed_low, 1e-9)
     return wide >= 2 and wide >= free / 2
 
 
@@ -117,17 +134,32 @@ def fit_ranges(case: Case) -> Fitted | None:
         fitted = recalibrate(case.file, case.backend, images)
     except ModelError:
         return None
-    off = tuple(group for group in case.file.groups if _is_off(group, fitted))
+    off = tuple(group for group in case.file.groups if _is_off(case.file, group, fitted))
     return Fitted(fitted, off)
 
 
-def _is_off(group: Group, fitted: Recalibrated) -> bool:
+def _is_off(file: QuantizedFile, group: Group, fitted: Recalibrated) -> bool:
     if group.fixed is not None:
         return not group.consistent
+    return _share_off(group, fitted) > _OFF or (
+        where_is(file, group) == "input" and _share_cut(group, fitted) > _INPUT_CUT
+    )
+
+
+def _share_off(group: Group, fitted: Recalibrated) -> float:
+    """Return by how much of its width a range misses the one that is needed, at both ends."""
     low, high = range_of(group.affine, group.dtype)
     needed_low, needed_high = range_of(fitted.affines[group.tensors[0]], group.dtype)
     width = max(needed_high - needed_low, 1e-9)
-    return abs(low - needed_low) + abs(high - needed_high) > _OFF * width
+    return (abs(low - needed_low) + abs(high - needed_high)) / width
+
+
+def _share_cut(group: Group, fitted: Recalibrated) -> float:
+    """Return how much of the range that is needed, in its width, lies outside."""
+    low, high = range_of(group.affine, group.dtype)
+    needed_low, needed_high = range_of(fitted.affines[group.tensors[0]], group.dtype)
+    width = max(needed_high - needed_low, 1e-9)
+    return (max(needed_high - high, 0) + max(low - needed_low, 0)) / width
 
 
 def _try(
@@ -169,6 +201,8 @@ def _single(
     where = where_is(file, group)
     if where == "inner" or not (whole.proved or where == "input"):
         return  # one bad range inside comes from calibration, too
+    if len(fit.off) == 1 and where == "input" and not _stands_out(file, group, fit.fitted):
+        return
     affine = fit.fitted.affines[group.tensors[0]]
     correction = tensor_fault(file, group, affine)
     changes = dict.fromkeys(group.tensors, affine)
@@ -180,12 +214,22 @@ def _single(
         yield repair
 
 
+def _stands_out(file: QuantizedFile, group: Group, fitted: Recalibrated) -> bool:
+    """Return whether an input's range misses by far more than any range behind it."""
+    others = (one for one in file.groups if one.fixed is None and where_is(file, one) == "inner")
+    worst = max((_share_off(one, fitted) for one in others), default=0.0)
+    own = _share_off(group, fitted)
+    return own > _OFF or worst < own / 2
+
+
 def _calibration(case: Case, file: QuantizedFile, fit: Fitted) -> Correction:
     group = next((one for one in file.groups if where_is(file, one) == "input"), None)
     guess = "images unlike the training images (noise, for example)"
     if group is not None:
-        high = max(map(abs, range_of(group.affine, group.dtype)))
-        if high < 4:
+        high = _reach(group)
+        if high < _BLANK:
+            guess = "blank images, without a single pixel that is not black"
+        elif high < 4:
             guess = "images divided by 255, while the model gets pixels 0 to 255"
         elif high < 192:
             guess = "images that do not reach the brightness of the training images"

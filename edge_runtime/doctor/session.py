@@ -41,7 +41,8 @@ class Session:
     def __init__(self, case: Case, before: Score) -> None:
         self.case = case
         self.before = before
-        self.screening = case.first(SCREENING_IMAGES)
+        self.screened = case.sample(SCREENING_IMAGES)
+        self.screening = case.take(self.screened)
         self.attempts: list[Attempt] = []
         self.certain: list[Candidate] = []  # what the file itself proves, harmless or not
         self._recalibrated: dict[str, Trial | None] = {}
@@ -52,23 +53,25 @@ class Session:
         """Return the candidate if it is proved; a hopeless one is given up early."""
         before = before or self.before
         screened = self.screening.score(trial, correction.apply)
-        floor = before.right[: screened.total].mean() - _SCREEN_SLACK
+        floor = before.right[self.screened].mean() - _SCREEN_SLACK
         worth_it = bool(screened.accuracy > max(floor, self.case.chance))
         full = self.case.score(trial, correction.apply) if worth_it else screened
         # Any weaker contrast calms a model; only a likely mistake may be named for that.
         proved = worth_it and (
-            self.proves(before, full)
+            self.proves(before, full, slight=correction.slight)
             if correction.likely
-            else restores(before, full, tries=100, chance=self.case.chance)
+            else restores(
+                before, full, tries=100, chance=self.case.chance, slight=correction.slight
+            )
         )
         self.note(correction, full, proved)
         return Candidate(correction, trial, full) if proved else None
 
-    def proves(self, before: Score, after: Score) -> bool:
+    def proves(self, before: Score, after: Score, *, slight: bool = False) -> bool:
         """Return whether a correction is proved; the rules are those of `evidence`."""
         tries = max(100, 2 * len(self.attempts))
         chance = self.case.chance
-        return restores(before, after, tries=tries, chance=chance) or calms(
+        return restores(before, after, tries=tries, chance=chance, slight=slight) or calms(
             before, after, chance=chance
         )
 
