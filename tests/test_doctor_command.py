@@ -312,3 +312,16 @@ def test_an_untrained_model_is_called_that(tiny_model: Callable[[str], Path]) ->
     fewer = Dataset("noise", tuple("abcdefghijk"), split, split)
     diagnosis = examine("tiny", record, fewer, backend=choose_backend())
     assert [cause.kind for cause in diagnosis.causes] == ["class-count"]
+
+
+def test_a_model_that_kills_the_runtime_is_told_and_the_doctor_lives(
+    cli: Callable[..., Any], run_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from edge_runtime.loading import probe
+
+    monkeypatch.setattr(probe, "_CHILD", "import os; os.kill(os.getpid(), 11)")
+    result = cli("doctor", run_folder / "int8.tflite", "-q")
+    assert result.code == 1
+    assert result.err == (
+        f"Error: {run_folder / 'int8.tflite'}: the runtime dies of this model (signal 11).\n"
+    )

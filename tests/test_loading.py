@@ -22,7 +22,7 @@ pytestmark = pytest.mark.usefixtures("empty_cache")
 HUNGRY = """
 import sys
 from edge_runtime.loading import child
-def examine(data, *rest):
+def examine(data, *rest, **options):
     child._limit(len(data))
     return bytearray(1 << 40)
 child._examine = examine

@@ -70,8 +70,10 @@ def test_a_model_that_answers_with_nan_is_refused(changed_model):
         weights = model.buffers[model.subgraphs[0].tensors[1].buffer]
         weights.data = np.full(len(weights.data) // 4, np.nan, "<f4").tobytes()
 
+    model = ModelFile("nan", changed_model("float32", poison))
     with pytest.raises(ModelError, match=r"^the model answers with NaN or infinity"):
-        probe(ModelFile("nan", changed_model("float32", poison)))
+        probe(model)
+    assert probe(model, finite=False).operator_count == 5
 
 
 def test_a_damaged_model_is_refused_with_the_childs_sentence(tiny_model):

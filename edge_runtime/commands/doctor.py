@@ -6,7 +6,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from edge_runtime.backends import choose_backend
+from edge_runtime.backends import Backend, choose_backend
 from edge_runtime.console import (
     Console,
     dataset_options,
@@ -19,8 +19,10 @@ from edge_runtime.console import (
 from edge_runtime.datasets import Dataset, load_dataset
 from edge_runtime.doctor import Diagnosis, Options, examine, open_record
 from edge_runtime.doctor.environment import EnvironmentFinding, check_environment
-from edge_runtime.errors import DatasetError, RunError
+from edge_runtime.errors import DatasetError, ModelError, RunError
 from edge_runtime.files import to_json
+from edge_runtime.loading.probe import probe
+from edge_runtime.model_file import ModelFile
 from edge_runtime.runs import find_run, open_run
 
 FOUND = 1
@@ -90,6 +92,7 @@ def doctor(
     if not as_json:
         _print_environment(environment, brief=True)
     dataset = _dataset(model, run_name, Path(runs_dir), dataset_choice)
+    _refuse_dangerous(str(model), record.data, runtime)
     console.say(f"trying corrections on training images of {dataset.name} ...")
     diagnosis = examine(
         str(model),
@@ -100,6 +103,14 @@ def doctor(
     )
     _print_result(environment, diagnosis, as_json=as_json, all_tried=all_tried)
     return _code(environment, diagnosis)
+
+
+def _refuse_dangerous(name: str, data: bytes, backend: Backend) -> None:
+    """Raise if the model makes the runtime crash or hang; that it answers badly is no reason."""
+    try:
+        probe(ModelFile(name, data), backend=backend.name, finite=False)
+    except ModelError as error:
+        raise ModelError(f"{name}: {error}") from error
 
 
 def _refuse_model_options(context: click.Context) -> None:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from edge_runtime.bundle.archive import MANIFEST, MEMBER_LIMITS
+from edge_runtime.classifier_tensors import classifier_tensors
 from edge_runtime.datasets import Dataset
 from edge_runtime.doctor.findings import Cause
 from edge_runtime.errors import DatasetError, EdgeError, ModelError
@@ -122,7 +123,7 @@ def open_record(path: Path) -> Record:
         summary = inspect_model(data)
     except ModelError as error:
         raise ModelError(f"{path}: {error}") from error
-    _refuse_other_tasks(summary, path)
+    classifier_tensors(summary, str(path))  # raises unless it is an image classifier
     if bundled and bundled.manifest:
         return _as_recorded(data, summary, bundled.manifest)
     beside = manifest_path(path)
@@ -171,29 +172,6 @@ def _as_recorded(
     return Record(
         data, summary, manifest.class_names, manifest.preprocessing, manifest.output, notes=notes
     )
-
-
-def _refuse_other_tasks(summary: ModelSummary, path: Path) -> None:
-    shapes = [tensor.shape for tensor in (*summary.inputs, *summary.outputs)]
-    if len(summary.inputs) != 1 or len(summary.outputs) != 1:
-        raise ModelError(
-            f"{path}: expected an image classifier with one input and one output, got "
-            f"{len(summary.inputs)} and {len(summary.outputs)}."
-        )
-    source, result = shapes
-    image_like = len(source) == 3 or (len(source) == 4 and source[3] in (1, 3))
-    if not image_like or len(result) != 2 or result[1] < 2 or result[0] != source[0]:
-        raise ModelError(
-            f"{path}: expected an image classifier from (batch, height, width, 1 or 3) to (batch, "
-            f"classes), got {source} to {result}."
-        )
-    for tensor in (summary.inputs[0], summary.outputs[0]):
-        known = tensor.dtype in ("uint8", "int8", "int16") and len(tensor.scales) == 1
-        if tensor.dtype != "float32" and not known:
-            raise ModelError(
-                f"{path}: the tensor '{tensor.name}' is {tensor.dtype} without a scale and zero "
-                "point; expected float32, or int8, uint8 or int16 with them."
-            )
 
 
 @dataclass(frozen=True, eq=False)

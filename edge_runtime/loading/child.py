@@ -25,10 +25,16 @@ _MEMORY_PER_MODEL_BYTE = 16
 
 def main() -> int:
     """Probe the model on standard input, for `edge_runtime.loading.probe`."""
-    kind, kernels, *backend = sys.argv[1:]
+    kind, kernels, numbers, *backend = sys.argv[1:]
     data = sys.stdin.buffer.read()
     try:
-        result = _examine(data, kind, kernels, backend[0] if backend else None)
+        result = _examine(
+            data,
+            kind,
+            kernels,
+            backend[0] if backend else None,
+            finite=numbers == "finite",
+        )
     except EdgeError as error:
         sys.stderr.write(f"Error: {' '.join(str(error).split())}\n")
         return 1
@@ -39,14 +45,17 @@ def main() -> int:
     return 0
 
 
-def _examine(data: bytes, kind: str, kernels: Any, backend_name: str | None) -> ProbeResult:
+def _examine(
+    data: bytes, kind: str, kernels: Any, backend_name: str | None, *, finite: bool
+) -> ProbeResult:
     backend = choose_backend(backend_name)
     backend.import_runtime()
     _limit(len(data))
     is_bundle = kind == "bundle"
     file = bundled_model(data, name=kind) if is_bundle else ModelFile(kind, data)
     with Classifier(file, backend=backend, kernels=kernels) as classifier:
-        if not np.isfinite(classifier.predict(_images(classifier.preprocessing.shape))).all():
+        answers = classifier.predict(_images(classifier.preprocessing.shape))
+        if finite and not np.isfinite(answers).all():
             raise ModelError("the model answers with NaN or infinity.")
         delegation = classifier.delegation()
     selftest = None

@@ -85,6 +85,7 @@ def probe(
     *,
     backend: str | None = None,
     kernels: Kernels = "auto",
+    finite: bool = True,
     python: str = sys.executable,
 ) -> ProbeResult:
     """Load and invoke a model in a child process, under limits of time and memory.
@@ -93,6 +94,7 @@ def probe(
         file: the model; of one that came in a bundle the golden vectors are tested.
         backend: name of a backend; by default the one that would be chosen.
         kernels: which kernels to use.
+        finite: refuse a model that answers with NaN or infinity.
         python: the interpreter to use, which must be able to import this package.
 
     Raises:
@@ -100,7 +102,8 @@ def probe(
     """
     whole = file.bundle.data if file.bundle else file.data
     kind = "bundle" if file.bundle else "model"
-    command = [python, "-c", _CHILD, kind, kernels, *([backend] if backend else [])]
+    numbers = "finite" if finite else "any"
+    command = [python, "-c", _CHILD, kind, kernels, numbers, *([backend] if backend else [])]
     try:
         child = subprocess.run(
             command, input=whole, capture_output=True, timeout=_TIMEOUT_SECONDS, check=False
