@@ -4,7 +4,6 @@ It is a real one: what OpenSSH would send to the shell there is given to a shell
 connection breaks where a test wants it to.
 """
 
-import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -100,6 +99,17 @@ def make_fake_host(folder: Path, **variables: str) -> tuple[FakeHost, str]:
     return FakeHost(folder, SshDevice.to("pi@raspberrypi")), f"'{program}'"
 
 
-def site_packages() -> str:
-    """Return the folders that this Python finds packages in, for a fake device to use."""
-    return os.pathsep.join(path for path in sys.path if path)
+def packages_without_ours(folder: Path) -> str:
+    """Fill a folder with links to this Python's packages, for a fake device to find.
+
+    Ours is left out: pip on the device would find it there and install nothing.
+    """
+    folder.mkdir(parents=True)
+    for path in map(Path, sys.path):
+        if path.name != "site-packages":
+            continue
+        for entry in path.iterdir():
+            ours = entry.name.startswith(("fmnist_edge", "__editable__", "_"))
+            if not ours and not (folder / entry.name).exists():
+                (folder / entry.name).symlink_to(entry)
+    return str(folder)

@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from devices import FakeHost, make_fake_host, site_packages
+from devices import FakeHost, make_fake_host, packages_without_ours
 
 from edge_runtime.devices import SshDevice, provision, setup, transfer
 from edge_runtime.devices.facts import Facts, refuse_full, refuse_unfit
@@ -180,7 +180,8 @@ def stand_in(patch: pytest.MonkeyPatch, program: str) -> None:
 
 
 def new_host(folder: Path) -> tuple[FakeHost, str]:
-    return make_fake_host(folder, PYTHONPATH=site_packages(), PIP_NO_INDEX="1")
+    packages = packages_without_ours(folder.parent / "packages")
+    return make_fake_host(folder, PYTHONPATH=packages, PIP_NO_INDEX="1")
 
 
 @pytest.fixture
