@@ -19,8 +19,15 @@ from edge_runtime.doctor.case import Case, balanced
 from edge_runtime.doctor.contradictions import where_is
 from edge_runtime.doctor.corrections import input_corrections
 from edge_runtime.doctor.environment import check_environment
-from edge_runtime.doctor.evidence import restores, score
-from edge_runtime.doctor.head import is_slight, is_usual, off_usual, scaling_in_front, undo_scaling
+from edge_runtime.doctor.evidence import (
+    LEAST_ERROR_CUT,
+    SHIFT_ERROR_CUT,
+    SLIGHT_ERROR_CUT,
+    is_drowned,
+    restores,
+    score,
+)
+from edge_runtime.doctor.head import error_cut, is_usual, off_usual, scaling_in_front, undo_scaling
 from edge_runtime.doctor.host import Machine, this_machine
 from edge_runtime.doctor.labels import best_matching, relabellings
 from edge_runtime.doctor.outputs import undo_softmax
@@ -228,31 +235,44 @@ def test_a_slight_change_of_brightness_must_mend_more() -> None:
     )
     all_ = score(np.eye(4, dtype=np.float32)[labels], labels)
     assert restores(half, most, tries=100, chance=0.25)
-    assert not restores(half, most, tries=100, chance=0.25, slight=True)
-    assert restores(half, all_, tries=100, chance=0.25, slight=True)
+    assert not restores(half, most, tries=100, chance=0.25, error_cut=SLIGHT_ERROR_CUT)
+    assert restores(half, all_, tries=100, chance=0.25, error_cut=SLIGHT_ERROR_CUT)
 
 
 @pytest.mark.parametrize(
-    ("tried", "scaling", "slight"),
+    ("tried", "scaling", "least"),
     [
-        ("pixels × 2", None, True),
-        ("pixels × 2", (1 / 255, 0.0), True),
-        ("pixels × 2", (1 / 510, 0.0), False),  # the graph itself says that it is half of 0..1
-        ("pixels - mean", (1 / 255, 0.0), True),
-        ("pixels + 128", (1 / 255, 0.0), True),
-        ("pixels - 128", (1 / 255, 128 / 255), False),
-        ("pixels × 255", None, False),
-        ("pixels × 1/255", None, False),
-        ("255 - pixels", None, False),
-        ("mirrored left to right", None, False),
+        ("pixels × 2", None, SLIGHT_ERROR_CUT),
+        ("pixels × 2", (1 / 255, 0.0), SLIGHT_ERROR_CUT),
+        (
+            "pixels × 2",
+            (1 / 510, 0.0),
+            LEAST_ERROR_CUT,
+        ),  # the graph itself says that it is half of 0..1
+        ("pixels - mean", (1 / 255, 0.0), SLIGHT_ERROR_CUT),
+        ("pixels + 128", (1 / 255, 0.0), SHIFT_ERROR_CUT),
+        ("pixels - 128", (1 / 255, 128 / 255), LEAST_ERROR_CUT),
+        ("pixels × 255", None, LEAST_ERROR_CUT),
+        ("pixels × 1/255", None, LEAST_ERROR_CUT),
+        ("255 - pixels", None, LEAST_ERROR_CUT),
+        ("mirrored left to right", None, LEAST_ERROR_CUT),
     ],
 )
 def test_what_a_half_trained_model_may_gain_from_is_slight(
-    tried: str, scaling: tuple[float, float] | None, slight: bool
+    tried: str, scaling: tuple[float, float] | None, least: float
 ) -> None:
     images = np.random.default_rng(0).uniform(0, 255, (9, 6, 6, 1)).astype(np.float32)
     (one,) = [one for one in input_corrections(images) if one.tried == tried]
-    assert is_slight(one, scaling) == slight
+    assert error_cut(one, scaling) == least
+
+
+def test_a_contrast_that_makes_a_model_sure_of_its_mistakes_is_no_mend() -> None:
+    labels = np.arange(100) % 4
+    answers = np.eye(4, dtype=np.float32)[np.where(np.arange(100) < 80, labels, 3 - labels)]
+    sure, unsure = score(answers, labels), score(0.7 * answers + 0.075, labels)
+    assert is_drowned(unsure, sure)
+    assert not is_drowned(sure, unsure)
+    assert not is_drowned(sure, sure)  # it was so before
 
 
 def test_screened_images_have_every_class_in_proportion() -> None:

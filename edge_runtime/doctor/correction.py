@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from edge_runtime.doctor.evidence import LEAST_ERROR_CUT
 from edge_runtime.doctor.subject import Floats
 
 Apply = Callable[[Floats], Floats]
@@ -20,7 +21,7 @@ class Correction:
         apply: from images to the model's input.
         tone: whether it changes brightness, and not where pixels are.
         likely: whether people make this mistake; the others are tried when no likely one helps.
-        slight: whether a model that is only half trained may gain as much from it.
+        error_cut: the share of the wrong answers that it must mend to be believed, 0 to 1.
     """
 
     kind: str
@@ -30,7 +31,7 @@ class Correction:
     apply: Apply
     tone: bool = True
     likely: bool = True
-    slight: bool = False
+    error_cut: float = LEAST_ERROR_CUT
 
 
 def both(first: Correction, second: Correction) -> Correction:
@@ -42,5 +43,5 @@ def both(first: Correction, second: Correction) -> Correction:
         first.mend if first.mend == second.mend else f"{first.mend} {second.mend}",
         lambda images: second.apply(first.apply(images)),
         first.tone and second.tone,
-        slight=first.slight or second.slight,
+        error_cut=max(first.error_cut, second.error_cut),
     )

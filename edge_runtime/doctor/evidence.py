@@ -4,8 +4,11 @@ A correction is named only if all of this holds (`restores`), on the same images
 
 - the answers that it mends outnumber those that it spoils by more than luck explains: exact
   McNemar test, its p-value multiplied by the number of corrections that were tried;
-- it mends at least `LEAST_GAIN` of all images and `LEAST_ERROR_CUT` of the wrong answers,
-  `SLIGHT_ERROR_CUT` if it is a slight change of brightness, from which half-trained models gain;
+- it mends at least `LEAST_GAIN` of all images and `LEAST_ERROR_CUT` of the wrong answers;
+  `SLIGHT_ERROR_CUT` if it is a slight change of brightness, from which half-trained models gain,
+  and `SHIFT_ERROR_CUT` if that is a shift by 128;
+- it does not make the model sure of what it still gets wrong (`is_drowned`): a contrast that is far
+  too large drowns biases and unsettled batch norms, which may help, and mends nothing;
 - the accuracy afterwards lies well above guessing: `LEAST_ABOVE_CHANCE` of the way to 100 %.
 
 Scaling the pixels of a network with few biases leaves its answers alone and ruins its confidences:
@@ -28,6 +31,8 @@ SIGNIFICANCE = 1e-3
 LEAST_GAIN = 0.04
 LEAST_ERROR_CUT = 0.3
 SLIGHT_ERROR_CUT = 0.75
+# Mixed up bytes are common, and luck with a shift by 128 seldom mends more than half.
+SHIFT_ERROR_CUT = 0.62
 # Two corrections of which neither is right may differ by much, and both be near guessing.
 LEAST_ABOVE_CHANCE = 0.25
 # Accuracy that is no more than this much of the way from guessing to 100 % is called guessing.
@@ -35,6 +40,7 @@ NEAR_CHANCE = 0.08
 # A model is absurdly sure if this share of its wrong answers has a confidence of 99 % or
 # more.
 ABSURDLY_SURE = 0.6
+_DROWNED = 0.5
 _SURE = 0.99  # an int8 output says no more than 255/256
 _FEWEST_WRONG = 8
 # Mean confidence and accuracy of an honest model differ by no more, on images that it learnt from.
@@ -96,7 +102,12 @@ def score(outputs: Floats, labels: NDArray[np.int64]) -> Score:
 
 
 def restores(
-    before: Score, after: Score, *, tries: int, chance: float, slight: bool = False
+    before: Score,
+    after: Score,
+    *,
+    tries: int,
+    chance: float,
+    error_cut: float = LEAST_ERROR_CUT,
 ) -> bool:
     """Return whether a correction is proved; the rule stands at the top of this module."""
     won = int((after.right & ~before.right).sum())
@@ -105,7 +116,7 @@ def restores(
     wrong = 1 - before.accuracy
     return bool(
         gain >= LEAST_GAIN
-        and gain >= (SLIGHT_ERROR_CUT if slight else LEAST_ERROR_CUT) * wrong
+        and gain >= error_cut * wrong
         and after.accuracy >= chance + LEAST_ABOVE_CHANCE * (1 - chance)
         and mcnemar_p_value(lost, won) * tries < SIGNIFICANCE
     )
@@ -126,12 +137,17 @@ def calms(before: Score, after: Score, *, chance: float) -> bool:
     )
 
 
-def is_absurdly_sure(before: Score) -> bool:
+def is_absurdly_sure(before: Score, share: float = ABSURDLY_SURE) -> bool:
     """Return whether a model gives full confidence to most of its wrong answers."""
     wrong: NDArray[np.bool_] = np.logical_not(before.right)
     if wrong.sum() < _FEWEST_WRONG:
         return False
-    return bool((before.sure[wrong] >= _SURE).mean() >= ABSURDLY_SURE)
+    return bool((before.sure[wrong] >= _SURE).mean() >= share)
+
+
+def is_drowned(before: Score, after: Score) -> bool:
+    """Return whether a correction makes a model sure of half of what it gets wrong, or more."""
+    return is_absurdly_sure(after, _DROWNED) and not is_absurdly_sure(before)
 
 
 def can_be_restored(before: Score) -> bool:

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from edge_runtime.doctor.correction import Correction
+from edge_runtime.doctor.evidence import LEAST_ERROR_CUT, SHIFT_ERROR_CUT, SLIGHT_ERROR_CUT
 from edge_runtime.doctor.subject import Floats
 from edge_runtime.doctor.surgery import QuantizedFile
 
@@ -60,18 +61,21 @@ def is_usual(scaling: tuple[float, float], correction: Correction | None = None)
     return off_usual(scaling, correction) <= _TOLERANCE
 
 
-def is_slight(correction: Correction, scaling: tuple[float, float] | None) -> bool:
-    """Return whether a half-trained model may gain from a correction of brightness without a fault.
+def error_cut(correction: Correction, scaling: tuple[float, float] | None) -> float:
+    """Return which share of the wrong answers a correction must mend to be believed.
 
-    One whose batch norms have not settled answers better at another contrast or brightness. What
-    the graph says by itself is no luck: an unusual range that becomes a usual one.
+    A half-trained model may gain from a slight change of brightness without a fault: one whose
+    batch norms have not settled answers better at another contrast. What the graph says by itself
+    is no luck: an unusual range that becomes a usual one.
     """
     if not correction.tone:
-        return False
+        return LEAST_ERROR_CUT
     if scaling is not None and not is_usual(scaling) and is_usual(scaling, correction):
-        return False
+        return LEAST_ERROR_CUT
     low, high = correction.apply(_ENDS).reshape(2, -1).mean(axis=1)
-    return bool(_SLIGHTLY[0] <= (high - low) / 255 <= _SLIGHTLY[1])
+    if not _SLIGHTLY[0] <= (high - low) / 255 <= _SLIGHTLY[1]:
+        return LEAST_ERROR_CUT
+    return SHIFT_ERROR_CUT if correction.kind == "input-zero-point" else SLIGHT_ERROR_CUT
 
 
 def undo_scaling(scaling: tuple[float, float], known: Sequence[Correction]) -> Iterator[Correction]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from edge_runtime.doctor.calibration import recalibrate
 from edge_runtime.doctor.case import Case
 from edge_runtime.doctor.correction import Correction
-from edge_runtime.doctor.evidence import Score, calms, restores
+from edge_runtime.doctor.evidence import LEAST_ERROR_CUT, Score, calms, is_drowned, restores
 from edge_runtime.doctor.findings import Attempt, Figures
 from edge_runtime.doctor.labels import Relabelling
 from edge_runtime.doctor.subject import Trial
@@ -58,20 +58,21 @@ class Session:
         full = self.case.score(trial, correction.apply) if worth_it else screened
         # Any weaker contrast calms a model; only a likely mistake may be named for that.
         proved = worth_it and (
-            self.proves(before, full, slight=correction.slight)
+            self.proves(before, full, error_cut=correction.error_cut)
             if correction.likely
             else restores(
-                before, full, tries=100, chance=self.case.chance, slight=correction.slight
+                before, full, tries=100, chance=self.case.chance, error_cut=correction.error_cut
             )
         )
+        proved = proved and not is_drowned(before, full)
         self.note(correction, full, proved)
         return Candidate(correction, trial, full) if proved else None
 
-    def proves(self, before: Score, after: Score, *, slight: bool = False) -> bool:
+    def proves(self, before: Score, after: Score, *, error_cut: float = LEAST_ERROR_CUT) -> bool:
         """Return whether a correction is proved; the rules are those of `evidence`."""
         tries = max(100, 2 * len(self.attempts))
         chance = self.case.chance
-        return restores(before, after, tries=tries, chance=chance, slight=slight) or calms(
+        return restores(before, after, tries=tries, chance=chance, error_cut=error_cut) or calms(
             before, after, chance=chance
         )
 

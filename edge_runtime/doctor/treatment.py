@@ -15,7 +15,7 @@ from edge_runtime.doctor.evidence import (
     loses_more,
 )
 from edge_runtime.doctor.findings import Attempt
-from edge_runtime.doctor.head import is_slight, is_usual, off_usual, scaling_in_front, undo_scaling
+from edge_runtime.doctor.head import error_cut, is_usual, off_usual, scaling_in_front, undo_scaling
 from edge_runtime.doctor.labels import Relabelling, relabellings
 from edge_runtime.doctor.ranges import repairs
 from edge_runtime.doctor.session import SCREENING_IMAGES, Candidate, Session
@@ -53,7 +53,7 @@ def treat(case: Case, corrections: Sequence[Correction]) -> Treatment:
     scaling = scaling_in_front(QuantizedFile(case.data))
     if scaling is not None:
         corrections = [*corrections, *undo_scaling(scaling, corrections)]
-    corrections = [replace(one, slight=is_slight(one, scaling)) for one in corrections]
+    corrections = [replace(one, error_cut=error_cut(one, scaling)) for one in corrections]
     likely = [one for one in corrections if one.likely]
     found = _singles(session, trial, likely)
     if not found and len(likely) < len(corrections):
