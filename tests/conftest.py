@@ -13,12 +13,17 @@ from typing import Any
 import numpy as np
 import pytest
 from bundles import CLASSES, tiny_bundle
+from hypothesis import settings
 from PIL import Image
 
 from edge_runtime.datasets import Dataset, DatasetSpec, load_dataset
 
 # Some test files import Keras before the command line could silence TensorFlow.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+# How long an example takes says more about what else the machine does.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 ROOT = Path(__file__).resolve().parent.parent
 
