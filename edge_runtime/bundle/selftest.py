@@ -41,6 +41,8 @@ class Comparison:
             reference kernels; in the other by how much an output leaves what is allowed. In steps,
             or as a float.
         tolerance: what was allowed.
+        share: the share of the scores that are not the stored ones, in the run with the reference
+            kernels.
     """
 
     kernels: str
@@ -48,6 +50,7 @@ class Comparison:
     images_off: tuple[int, ...]
     difference: float
     tolerance: Tolerance
+    share: float = 0.0
 
     @property
     def ok(self) -> bool:
@@ -84,10 +87,13 @@ class SelfTest:
         if self.ok:
             return f"all {self.device.images} golden vectors are reproduced by {self.runtime}"
         failed = self.device if self.file.ok else self.file
+        tolerance = failed.tolerance
+        why = f"off by {failed.difference:g} where {tolerance.limit:g} is allowed"
+        if failed.difference <= tolerance.limit and failed.share > tolerance.share:
+            why = f"{failed.share:.1%} of the scores differ where {tolerance.share:.1%} may"
         return (
             f"{len(failed.images_off)} of {failed.images} golden vectors are not reproduced by "
-            f"{self.runtime} with the kernels {failed.kernels} (off by {failed.difference:g} where "
-            f"{failed.tolerance.limit:g} is allowed)"
+            f"{self.runtime} with the kernels {failed.kernels} ({why})"
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -138,8 +144,12 @@ def _test_file(
     tolerance = tolerance_for(
         allowed, runtime=backend.package, version=backend.version, kernels="reference"
     )
-    off = differences(golden.scores[: len(scores)], scores)
-    return _comparison("reference", off, off > tolerance.limit, tolerance)
+    stored = golden.scores[: len(scores)]
+    off = differences(stored, scores)
+    # A few scores may be a step off by rounding; a changed weight moves many.
+    share = float(np.mean(stored != scores))
+    is_off = (off > tolerance.limit) | ((off > 0) & (share > tolerance.share))
+    return _comparison("reference", off, is_off, tolerance, share)
 
 
 def _test_device(
@@ -165,10 +175,14 @@ def _test_device(
 
 
 def _comparison(
-    kernels: str, off: NDArray[np.float64], is_off: NDArray[np.bool_], tolerance: Tolerance
+    kernels: str,
+    off: NDArray[np.float64],
+    is_off: NDArray[np.bool_],
+    tolerance: Tolerance,
+    share: float = 0.0,
 ) -> Comparison:
     numbers = tuple(int(number) for number in np.flatnonzero(is_off))
-    return Comparison(kernels, len(off), numbers, float(off.max()), tolerance)
+    return Comparison(kernels, len(off), numbers, float(off.max()), tolerance, share)
 
 
 def _refuse_misfit(
