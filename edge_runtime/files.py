@@ -21,6 +21,18 @@ def sha256(data: bytes | memoryview) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
+def cache_folder() -> Path:
+    """Return where this toolkit keeps what it can make again: `$XDG_CACHE_HOME/fmnist-edge`.
+
+    Raises:
+        RuntimeError: there is no home folder.
+    """
+    root = os.environ.get("XDG_CACHE_HOME", "")
+    # The specification: a relative path is to be ignored.
+    base = Path(root) if Path(root).is_absolute() else Path("~").expanduser() / ".cache"
+    return base / "fmnist-edge"
+
+
 def read_capped(path: Path, *, limit_bytes: int) -> bytes:
     """Read a file once, refusing more than ``limit_bytes``.
 

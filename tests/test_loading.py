@@ -10,10 +10,10 @@ from edge_runtime.backends import choose_backend
 from edge_runtime.bundle.contents import read_bundle
 from edge_runtime.classifier import Classifier
 from edge_runtime.errors import EdgeError, MissingDependencyError, ModelError
+from edge_runtime.files import cache_folder
 from edge_runtime.loading import open_model, opening
 from edge_runtime.loading import probe as probe_module
 from edge_runtime.loading.opening import check_structure
-from edge_runtime.loading.remembered import cache_folder
 from edge_runtime.model_file import ModelFile
 
 pytestmark = pytest.mark.usefixtures("empty_cache")

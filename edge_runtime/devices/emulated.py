@@ -14,7 +14,7 @@ from pathlib import Path
 from edge_runtime.devices.device import Answer, Progress, run_here
 from edge_runtime.devices.qemu import DEFAULT_BOARD, Board, find_board, is_arm64, register_qemu
 from edge_runtime.errors import DeviceError, DeviceTimeoutError
-from edge_runtime.files import write_atomically
+from edge_runtime.files import cache_folder, write_atomically
 
 ROOT_VARIABLE = "FMNIST_EDGE_EMULATED_ROOT"
 SUITE = "bookworm"
@@ -41,12 +41,6 @@ done
 exec chroot "$root" "$@"
 """
 _NO_NAMESPACE = 125
-
-
-def cache_folder() -> Path:
-    """Return where this project keeps what can be made again."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "fmnist-edge"
 
 
 def cached_root(suite: str = SUITE) -> Path:

@@ -9,10 +9,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from edge_runtime.devices.emulated import cache_folder
 from edge_runtime.devices.facts import Facts
 from edge_runtime.errors import DeviceError
-from edge_runtime.files import put_folder_in_place
+from edge_runtime.files import cache_folder, put_folder_in_place
 
 _OLDEST_MANYLINUX = 17  # manylinux2014 is manylinux_2_17: PEP 600
 _SHOWN = 300

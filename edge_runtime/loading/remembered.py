@@ -5,24 +5,15 @@ who runs them, into that user's own cache; losing it costs a second.
 """
 
 import contextlib
-import os
 import platform
 from pathlib import Path
 
 from edge_runtime.backends import Backend, Kernels
-from edge_runtime.files import sha256
+from edge_runtime.files import cache_folder, sha256
 from edge_runtime.model_file import ModelFile
 
 # Raised whenever a check is added, so that files are checked again.
 _CHECKS_VERSION = 1
-
-
-def cache_folder() -> Path:
-    """Return where this toolkit keeps what it can make again: `$XDG_CACHE_HOME/fmnist-edge`."""
-    root = os.environ.get("XDG_CACHE_HOME", "")
-    # The specification: a relative path is to be ignored.
-    base = Path(root) if Path(root).is_absolute() else Path("~").expanduser() / ".cache"
-    return base / "fmnist-edge"
 
 
 def has_passed(file: ModelFile, *, backend: Backend, kernels: Kernels) -> bool:
