@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 SCRIPT = Path(__file__).parent.parent / "scripts" / "plant-faults"
-KINDS = ("inverted", "labels-reversed", "healthy")
+KINDS = ("inverted", "labels-reversed", "calibration", "healthy")
 
 
 def test_planted_faults_are_named_and_a_healthy_model_is_left_alone() -> None:
