@@ -2,15 +2,19 @@
 
 import contextlib
 import errno
-import hashlib
+import importlib
 import json
 import os
-import secrets
-import shutil
-import tempfile
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+# hashlib loads OpenSSL, 3.6 MiB of memory, which pays for much data only. Python's own `random`
+# takes the lean module by the same means.
+_lean: Any = None
+with contextlib.suppress(ImportError):  # another Python may be built without it
+    _lean = importlib.import_module("_sha2" if sys.version_info >= (3, 12) else "_sha256")
 
 MEBIBYTE = 1024 * 1024
 _CHUNK_BYTES = 16 * MEBIBYTE
@@ -18,6 +22,10 @@ _CHUNK_BYTES = 16 * MEBIBYTE
 
 def sha256(data: bytes | memoryview) -> str:
     """Return the SHA-256 of ``data`` as 64 hexadecimal digits."""
+    if len(data) < MEBIBYTE and _lean is not None:
+        return str(_lean.sha256(data).hexdigest())
+    import hashlib
+
     return hashlib.sha256(data).hexdigest()
 
 
@@ -76,7 +84,7 @@ def write_together(contents: Mapping[Path, bytes | str]) -> None:
         for path, data in contents.items():
             if path.is_dir():
                 raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-            temporaries[path] = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+            temporaries[path] = path.with_name(f".{path.name}.{os.urandom(4).hex()}.tmp")
             _write_through(temporaries[path], data)
         for path, temporary in temporaries.items():
             temporary.replace(path)
@@ -111,6 +119,8 @@ def refuse_unwritable_folder(folder: Path) -> None:
     nearest = next(path for path in (folder, *folder.absolute().parents) if _is_there(path))
     if not nearest.is_dir():
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(nearest))
+    import tempfile  # as shutil below: who only reads should not load what they bring along
+
     tempfile.NamedTemporaryFile(dir=nearest, prefix=".", suffix=".tmp").close()
 
 
@@ -152,7 +162,7 @@ def switch_link(link: Path, target: Path) -> None:
     Raises:
         OSError: it cannot be replaced.
     """
-    temporary = link.with_name(f".{link.name}.{secrets.token_hex(4)}.tmp")
+    temporary = link.with_name(f".{link.name}.{os.urandom(4).hex()}.tmp")
     temporary.symlink_to(target)
     try:
         temporary.replace(link)
@@ -168,7 +178,7 @@ def put_folder_in_place(source: Path, target: Path) -> None:
         if entry.is_file() or entry.is_dir():
             sync(entry)
     sync(source)
-    aside = target.with_name(f".{target.name}.{secrets.token_hex(4)}.old")
+    aside = target.with_name(f".{target.name}.{os.urandom(4).hex()}.old")
     if target.exists():
         target.rename(aside)
     try:
@@ -179,6 +189,8 @@ def put_folder_in_place(source: Path, target: Path) -> None:
         raise
     sync(target.parent)
     if aside.is_dir() and not aside.is_symlink():
+        import shutil
+
         shutil.rmtree(aside, ignore_errors=True)
     else:
         aside.unlink(missing_ok=True)

@@ -10,6 +10,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL.PngImagePlugin import PngImageFile
 
 from edge_runtime.errors import PictureError
 from edge_runtime.files import MEBIBYTE, read_capped
@@ -18,6 +19,7 @@ PICTURE_FORMATS = ("PNG", "JPEG", "BMP")
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp")
 PICTURE_LIMIT_BYTES = 32 * MEBIBYTE
 PICTURE_LIMIT_PIXELS = 40_000_000
+_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 Background = Literal["dark", "light"]
 Invert = Literal["auto", "yes", "no"]
@@ -160,7 +162,7 @@ def decode(data: bytes, *, name: str = "the picture") -> Image.Image:
     if not data:
         raise PictureError(f"{name}: the file is empty; expected a PNG, JPEG or BMP picture.")
     try:
-        with Image.open(io.BytesIO(data), formats=PICTURE_FORMATS) as image:
+        with _open(data) as image:
             _refuse_too_many_pixels(image, name)
             image.load()
             return _grey_or_rgb(ImageOps.exif_transpose(image))
@@ -175,6 +177,16 @@ def decode(data: bytes, *, name: str = "the picture") -> Image.Image:
     except Exception as error:
         # A decoder that meets hostile bytes raises whatever its parser stumbled over.
         raise PictureError(f"{name}: the picture is damaged ({error}).") from error
+
+
+def _open(data: bytes) -> Image.Image:
+    """Open a picture; its pixels are not decoded yet."""
+    if data.startswith(_PNG_SIGNATURE):
+        try:  # directly, since `Image.open` would import four other formats first
+            return PngImageFile(io.BytesIO(data))
+        except SyntaxError as error:
+            raise UnidentifiedImageError from error
+    return Image.open(io.BytesIO(data), formats=PICTURE_FORMATS)
 
 
 def _refuse_too_many_pixels(image: Image.Image, name: str) -> None:

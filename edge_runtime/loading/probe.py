@@ -5,8 +5,6 @@ changed since, and prints what it found as JSON; `edge_runtime.loading.child` is
 """
 
 import json
-import signal
-import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -119,6 +117,10 @@ def run_child(command: list[str], data: bytes) -> dict[str, Any]:
     Raises:
         ModelError: the runtime refused the model, died of it or took too long.
     """
+    # Here, since a model that has passed before should not wait for them.
+    import signal
+    import subprocess
+
     try:
         child = subprocess.run(
             command, input=data, capture_output=True, timeout=_TIMEOUT_SECONDS, check=False
@@ -149,6 +151,8 @@ def version_in(python: str, backend: str) -> str:
     Raises:
         MissingDependencyError: it is no Python, or cannot import this package or the runtime.
     """
+    import subprocess
+
     try:
         child = subprocess.run(
             [python, "-c", _ASK_VERSION, backend, python],
