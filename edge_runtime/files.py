@@ -18,6 +18,7 @@ with contextlib.suppress(ImportError):  # another Python may be built without it
 
 MEBIBYTE = 1024 * 1024
 _CHUNK_BYTES = 16 * MEBIBYTE
+_LEAST_CHUNK_BYTES = 4096  # for what tells no size, like a pipe
 
 
 def sha256(data: bytes | memoryview) -> str:
@@ -49,9 +50,10 @@ def read_capped(path: Path, *, limit_bytes: int) -> bytes:
         OSError: it cannot be read.
     """
     chunks, left = [], limit_bytes + 1
-    with path.open("rb") as file:
-        # Not at once: Python sets aside what is asked for, and 32 bits cannot ask for 4 GiB.
-        while left and (chunk := file.read(min(left, _CHUNK_BYTES))):
+    with path.open("rb", buffering=0) as file:
+        # Python sets aside what is asked for, and 32 bits cannot ask for 4 GiB.
+        expected = max(os.fstat(file.fileno()).st_size + 1, _LEAST_CHUNK_BYTES)
+        while left and (chunk := file.read(min(left, expected, _CHUNK_BYTES))):
             chunks.append(chunk)
             left -= len(chunk)
     if not left:
