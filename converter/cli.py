@@ -62,6 +62,13 @@ if TYPE_CHECKING:
     "gives the same numbers. The file gets a few thousand bytes larger.",
 )
 @click.option(
+    "--batch",
+    type=click.IntRange(1, 1024),
+    default=1,
+    show_default=True,
+    help="Images that one run of the model takes: 1 answers soonest, some 16 get most done.",
+)
+@click.option(
     "--representative-size",
     type=click.IntRange(min=1),
     help=f"Training images to calibrate on.  [default: {DEFAULT_SIZE}, one of each class at "
@@ -100,6 +107,7 @@ def convert(
     io: Io | None,
     logits: bool,
     pack: bool,
+    batch: int,
     representative_size: int | None,
     seed: int,
     run_name: str | None,
@@ -160,6 +168,7 @@ def convert(
                 representative=representative,
                 runtime=made_for,
                 pack=pack,
+                batch=batch,
             )
             converted.append(made)
             if made.speedup is not None:

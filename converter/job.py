@@ -82,6 +82,7 @@ def convert_to_file(
     representative: RepresentativeDataset | None,
     runtime: Target | None = None,
     pack: bool = True,
+    batch: int = 1,
 ) -> Converted:
     """Convert, verify, prove, and only then write the .tflite and its manifest.
 
@@ -94,6 +95,7 @@ def convert_to_file(
         representative: images for the recipes that need them.
         runtime: the runtime that the file is made for; None is the one that is here.
         pack: pack the pixels of an int8 model where that is faster.
+        batch: how many images one run of the model takes.
 
     Raises:
         ConversionError: TensorFlow cannot convert the model, or the result is not as promised.
@@ -107,6 +109,7 @@ def convert_to_file(
         io_type=io_type,
         image_shape=labels.preprocessing.shape,
         calibration=calibration,
+        batch=batch,
     )
     verified = verify(data, recipe, io_type=io_type)
     if verified.summary.outputs[0].shape[1] != len(labels.class_names):

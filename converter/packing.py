@@ -22,12 +22,7 @@ from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 
 from converter.graph import EditableGraph
-
-_LANES = 8  # channels that one step multiplies
-_TILE = 16  # output channels that are computed together
-_MOST_OUTPUTS = 16
-# Below this share of the multiplications a rewrite is worth to be tried.
-_WORTHWHILE = 0.75
+from converter.packing_plan import Convolution, Plan, choose_plan
 
 _Code = schema.BuiltinOperator
 
@@ -47,78 +42,6 @@ class Packed:
     window: int
 
 
-@dataclass(frozen=True)
-class _Convolution:
-    """The first convolution: its place among the operators, and its geometry."""
-
-    index: int
-    operator: Any
-    kernel: NDArray[np.int8]
-    input_shape: tuple[int, ...]
-    output_shape: tuple[int, ...]
-
-    @property
-    def stride(self) -> int:
-        return int(self.operator.builtinOptions.strideW)
-
-    @property
-    def reach(self) -> int:
-        """How many pixels of a row one output looks at, dilation included."""
-        dilation = int(self.operator.builtinOptions.dilationWFactor)
-        return int((self.kernel.shape[2] - 1) * dilation + 1)
-
-    @property
-    def padding(self) -> tuple[int, int, int]:
-        """Pixels of padding: above, below, left (SAME of TensorFlow, the larger half behind)."""
-        options = self.operator.builtinOptions
-        if options.padding == schema.Padding.VALID:
-            return 0, 0, 0
-        tall = (self.kernel.shape[1] - 1) * options.dilationHFactor + 1
-        missing = (self.output_shape[1] - 1) * options.strideH + tall - self.input_shape[1]
-        rows = max(0, missing)
-        columns = max(
-            0, (self.output_shape[2] - 1) * self.stride + self.reach - self.input_shape[2]
-        )
-        return rows // 2, rows - rows // 2, columns // 2
-
-
-@dataclass(frozen=True)
-class _Plan:
-    """How to pack: sizes in pixels.
-
-    Attributes:
-        outputs: neighbouring outputs that are computed from one window.
-        step: from the start of a window to that of the next.
-        pieces: steps that a window is long.
-        windows: windows of a row.
-        together: windows whose pieces lie in one slice behind each other, so that they are copied
-            whole: `pieces` where that divides the windows, else 1.
-    """
-
-    outputs: int
-    step: int
-    pieces: int
-    windows: int
-
-    @property
-    def together(self) -> int:
-        return self.pieces if self.windows % self.pieces == 0 else 1
-
-    @property
-    def window(self) -> int:
-        return self.pieces * self.step
-
-    @property
-    def row(self) -> int:
-        """Pixels of a row that the windows reach over."""
-        return self.step * (self.windows + self.pieces - 1)
-
-    @property
-    def copies(self) -> int:
-        """Separate pieces that are copied for each row."""
-        return self.windows // self.together * self.pieces
-
-
 def pack_pixels(data: bytes) -> Packed | None:
     """Return an integer model with its first convolution packed.
 
@@ -132,14 +55,14 @@ def pack_pixels(data: bytes) -> Packed | None:
     """
     graph = EditableGraph(data)
     convolution = _first_convolution(graph)
-    plan = _plan(convolution) if convolution else None
+    plan = choose_plan(convolution) if convolution else None
     if convolution is None or plan is None:
         return None
     _rewrite(graph, convolution, plan)
     return Packed(graph.to_bytes(), plan.outputs, plan.window)
 
 
-def _first_convolution(graph: EditableGraph) -> _Convolution | None:
+def _first_convolution(graph: EditableGraph) -> Convolution | None:
     """Return the int8 convolution that reads the input, behind a change of its dtype if any."""
     source = graph.inputs[0]
     readers = _readers(graph, source)
@@ -155,47 +78,24 @@ def _first_convolution(graph: EditableGraph) -> _Convolution | None:
     if dtypes != {schema.TensorType.INT8} or any(map(graph.is_shared, constants)):
         return None
     kernel = graph.constant(constants[0], np.int8)
-    if kernel is None or image.shape[0] != 1 or kernel.shape[3] != image.shape[3]:
+    if kernel is None or kernel.shape[3] != image.shape[3]:
         return None
     shapes = tuple(map(int, image.shape)), tuple(map(int, result.shape))
-    return _Convolution(readers[0], operator, kernel, *shapes)
+    return Convolution(readers[0], operator, kernel, *shapes)
 
 
 def _readers(graph: EditableGraph, tensor: int) -> list[int]:
     return [place for place, item in enumerate(graph.operators) if tensor in item.inputs]
 
 
-def _plan(convolution: _Convolution) -> _Plan | None:
-    """Return the plan with the fewest multiplications; of equal ones with the fewest copies."""
-    channels = convolution.input_shape[3]
-    columns, filters = convolution.output_shape[2:]
-    plans = {}
-    for outputs in range(2, min(columns, _MOST_OUTPUTS) + 1):
-        step = outputs * convolution.stride
-        reach = (outputs - 1) * convolution.stride + convolution.reach
-        plan = _Plan(outputs, step, -(-reach // step), columns // outputs)
-        if columns % outputs == 0:
-            lanes = _round_up(plan.window * channels, _LANES)
-            work = lanes * _round_up(outputs * filters, _TILE) / outputs
-            plans[work, plan.copies, outputs] = plan
-    plain = convolution.kernel.shape[2] * _round_up(channels, _LANES) * _round_up(filters, _TILE)
-    if not plans or min(plans)[0] > _WORTHWHILE * plain:
-        return None
-    return plans[min(plans)]
-
-
-def _round_up(number: int, multiple: int) -> int:
-    return -(-number // multiple) * multiple
-
-
-def _rewrite(graph: EditableGraph, convolution: _Convolution, plan: _Plan) -> None:
+def _rewrite(graph: EditableGraph, convolution: Convolution, plan: Plan) -> None:
     operator, options = convolution.operator, convolution.operator.builtinOptions
     source, kernel, *bias = (int(index) for index in operator.inputs)
     result = int(operator.outputs[0])
-    _, rows, _, filters = convolution.output_shape
+    batch, rows, _, filters = convolution.output_shape
     before = _windows(graph, source, convolution, plan)
     packed = graph.add_like(
-        result, (1, rows, plan.windows, plan.outputs * filters), "packed/outputs"
+        result, (batch, rows, plan.windows, plan.outputs * filters), "packed/outputs"
     )
     graph.replace_constant(kernel, _packed_kernel(convolution, plan))
     _repeat_quantization(graph.tensors[kernel], plan.outputs)
@@ -212,7 +112,7 @@ def _rewrite(graph: EditableGraph, convolution: _Convolution, plan: _Plan) -> No
     graph.operators[convolution.index : convolution.index + 1] = [*before, operator, after]
 
 
-def _packed_kernel(convolution: _Convolution, plan: _Plan) -> NDArray[np.int8]:
+def _packed_kernel(convolution: Convolution, plan: Plan) -> NDArray[np.int8]:
     """Return (outputs · K, kH, 1, window · C): the kernel at each of its places in a window."""
     filters, tall, _, channels = convolution.kernel.shape
     packed = np.zeros((plan.outputs, filters, tall, plan.window, channels), np.int8)
@@ -231,27 +131,21 @@ def _repeat_quantization(tensor: Any, times: int) -> None:
     tensor.quantization = quantization
 
 
-def _windows(
-    graph: EditableGraph, source: int, convolution: _Convolution, plan: _Plan
-) -> list[Any]:
-    """Return the operators that make (1, H, windows, window · C) of an image.
+def _windows(graph: EditableGraph, source: int, convolution: Convolution, plan: Plan) -> list[Any]:
+    """Return the operators that make (B, H, windows, window · C) of the images.
 
     The row is taken once for each piece of a window, shifted by one step each time; their pieces
     then only have to be put side by side.
     """
-    _, height, width, channels = convolution.input_shape
+    batch, height, width, channels = convolution.input_shape
     above, below, left = convolution.padding
     right = max(0, plan.row - width - left)
     made = []
     if above or below or left or right:
         height += above + below
-        made.append(
-            _pad(
-                graph, source, (height, left + width + right, channels), (above, below, left, right)
-            )
-        )
+        made.append(_pad(graph, source, (above, below, left, right)))
         source = int(made[-1].outputs[0])
-    side = (1, height, plan.windows // plan.together, plan.together * plan.step * channels)
+    side = (batch, height, plan.windows // plan.together, plan.together * plan.step * channels)
     parts = []
     for piece in range(plan.pieces):
         made.append(_slice(graph, source, piece * plan.step, plan.windows * plan.step))
@@ -262,27 +156,24 @@ def _windows(
         options = schema.ConcatenationOptionsT()
         options.axis = 3
         made.append(graph.operator(_Code.CONCATENATION, parts, joined, options, version=2))
-        whole = (1, height, plan.windows, plan.window * channels)
+        whole = (batch, height, plan.windows, plan.window * channels)
         made.append(_reshape(graph, joined, whole))
     return made
 
 
-def _pad(
-    graph: EditableGraph,
-    source: int,
-    shape: tuple[int, int, int],
-    padding: tuple[int, int, int, int],
-) -> Any:
+def _pad(graph: EditableGraph, source: int, padding: tuple[int, int, int, int]) -> Any:
     above, below, left, right = padding
+    batch, height, width, channels = map(int, graph.tensors[source].shape)
+    shape = (batch, height + above + below, width + left + right, channels)
     amounts = np.array([[0, 0], [above, below], [left, right], [0, 0]], np.int32)
-    target = graph.add_like(source, (1, *shape), "packed/padded")
+    target = graph.add_like(source, shape, "packed/padded")
     inputs = [source, graph.add_int32(amounts, "packed/padding")]
     return graph.operator(_Code.PAD, inputs, target, schema.PadOptionsT(), version=2)
 
 
 def _slice(graph: EditableGraph, source: int, start: int, width: int) -> Any:
-    _, height, _, channels = map(int, graph.tensors[source].shape)
-    shape = (1, height, width, channels)
+    batch, height, _, channels = map(int, graph.tensors[source].shape)
+    shape = (batch, height, width, channels)
     target = graph.add_like(source, shape, "packed/shifted")
     begin = graph.add_int32(np.array([0, 0, start, 0], np.int32), "packed/start")
     size = graph.add_int32(np.array(shape, np.int32), "packed/size")

@@ -166,7 +166,7 @@ class Classifier:
             and images.shape == self._batch_shape
         ):
             return run(images)  # the commonest case takes no detour
-        self._refuse_wrong_input(images)
+        self.refuse_wrong_input(images)
         answers = np.empty((len(images), len(self.class_names)), dtype)
         for start in range(0, len(images), self.batch_size):
             part = images[start : start + self.batch_size]
@@ -201,7 +201,12 @@ class Classifier:
             raise ModelError(f"{self.name}: the model answers with NaN; convert it again.")
         return Classification(index, self.class_names[index], confidence, probabilities)
 
-    def _refuse_wrong_input(self, images: Any) -> None:
+    def refuse_wrong_input(self, images: Any) -> None:
+        """Raise unless these are images that the model can take.
+
+        Raises:
+            InputError: the array has another dtype or shape.
+        """
         expected = self.preprocessing.shape
         what = f"Expected a NumPy array of uint8 pixels 0..255 with shape (N, {expected[0]}, "
         what += f"{expected[1]}, {expected[2]})"

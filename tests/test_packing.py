@@ -36,7 +36,13 @@ def noise(shape: tuple[int, ...], count: int = 40) -> NDArray[np.uint8]:
 
 
 def int8_model(
-    folder: Path, shape: tuple[int, ...], first: Any, *, io: str = "int8", seed: int = 3
+    folder: Path,
+    shape: tuple[int, ...],
+    first: Any,
+    *,
+    io: str = "int8",
+    seed: int = 3,
+    batch: int = 1,
 ) -> bytes:
     """An int8 model that begins with the layer ``first``."""
     keras.utils.set_random_seed(seed)
@@ -52,7 +58,12 @@ def int8_model(
     model.save(folder / "model.keras")
     source = open_source(folder / "model.keras")
     return convert_source(
-        source, RECIPES["int8"], io_type=io, image_shape=shape, calibration=noise(shape)
+        source,
+        RECIPES["int8"],
+        io_type=io,
+        image_shape=shape,
+        calibration=noise(shape, 36),
+        batch=batch,
     )
 
 
@@ -99,6 +110,23 @@ def test_inputs_that_are_changed_first_are_packed_behind_that(tmp_path: Path, io
     packed = pack_pixels(plain)
     assert packed is not None
     images = noise((20, 20, 1))
+    np.testing.assert_array_equal(answers(packed.data, images), answers(plain, images))
+
+
+@pytest.mark.parametrize(
+    "first", [conv(16, 5, activation="relu"), conv(8, 3, padding="same")], ids=["valid", "same"]
+)
+def test_a_larger_batch_is_packed_too_and_answers_as_a_single_image(
+    tmp_path: Path, first: Any
+) -> None:
+    plain = int8_model(tmp_path, (20, 20, 1), conv.from_config(first.get_config()))
+    first = conv.from_config(first.get_config())
+    batches = int8_model(tmp_path, (20, 20, 1), first, batch=6)
+    packed = pack_pixels(batches)
+    assert packed is not None
+    assert inspect_model(packed.data).inputs[0].shape == (6, 20, 20, 1)
+    images = noise((20, 20, 1), 41)  # not a multiple of 6
+    np.testing.assert_array_equal(answers(packed.data, images), answers(batches, images))
     np.testing.assert_array_equal(answers(packed.data, images), answers(plain, images))
 
 
