@@ -1,63 +1,34 @@
 """Measure everything about some contestants, phase by phase."""
 
 import contextlib
-import statistics
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
-
 from edge_runtime.benchmark.board import BoardLog
+from edge_runtime.benchmark.budgets import judged
 from edge_runtime.benchmark.contestant import Contestant
 from edge_runtime.benchmark.recommendation import choose
 from edge_runtime.benchmark.result import Benchmark, Measured, Settings
 from edge_runtime.benchmark.rounds import Turns, measure_rounds
 from edge_runtime.benchmark.scoring import Score, score
 from edge_runtime.benchmark.starting import Start, can_start, start_once
+from edge_runtime.benchmark.subject import Subject, open_subject
 from edge_runtime.benchmark.throughput import Throughput, figure_count, measure_throughput
 from edge_runtime.benchmark.timing import clock_cost_ns
-from edge_runtime.classifier import Classifier
 from edge_runtime.datasets import Dataset
-from edge_runtime.errors import DatasetError
-from edge_runtime.evaluation import refuse_misfit
 from edge_runtime.memory import model_memory
-from edge_runtime.parity.checks import check_budgets
 from edge_runtime.parity.contract import Budgets
 
 # A bar of so many steps under this label, and what moves it.
 Progress = Callable[[int, str], AbstractContextManager[Callable[[int], None]]]
-
-_MOST_IMAGES = 1000
-_PICTURES = 100
-_SEED = 0
 
 
 @contextlib.contextmanager
 def no_progress(length: int, label: str) -> Iterator[Callable[[int], None]]:
     """Show nothing."""
     yield lambda done: None
-
-
-@dataclass(frozen=True, eq=False)
-class _Subject:
-    """A contestant that is loaded, with what it is given to do."""
-
-    contestant: Contestant
-    classifier: Classifier
-    load_ms: float
-    images: NDArray[np.uint8]
-    pictures: Path
-
-    @property
-    def files(self) -> list[Path]:
-        """The pictures, in a fixed order."""
-        return sorted(self.pictures.iterdir())
 
 
 def run_benchmark(
@@ -91,18 +62,22 @@ def run_benchmark(
     board.note()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="fmnist-edge-")))
-        subjects = []
-        for number, contestant in enumerate(contestants):
-            classifier, load_ms = _load(contestant, settings.loads)
-            stack.enter_context(classifier)
-            fitting = _fitting(classifier, dataset, must_fit=must_fit)
-            images = _images(classifier, fitting)
-            pictures = _write_pictures(images, folder / str(number))
-            subjects.append(_Subject(contestant, classifier, load_ms, images, pictures))
-        measured = _measure(subjects, settings, dataset, predictions_folders, board, progress)
+        subjects = [
+            open_subject(
+                each,
+                loads=settings.loads,
+                dataset=dataset,
+                must_fit=must_fit,
+                pictures=folder / str(number),
+            )
+            for number, each in enumerate(contestants)
+        ]
+        for subject in subjects:
+            stack.enter_context(subject.classifier)
+        measured = _measure(subjects, settings, predictions_folders, board, progress)
     board.note()
     if budgets is not None:
-        measured = _judged(measured, budgets)
+        measured = judged(measured, budgets)
     scored = dataset if any(each.score for each in measured) else None
     return Benchmark(
         settings=settings,
@@ -116,9 +91,8 @@ def run_benchmark(
 
 
 def _measure(
-    subjects: Sequence[_Subject],
+    subjects: Sequence[Subject],
     settings: Settings,
-    dataset: Dataset | None,
     folders: Sequence[Path],
     board: BoardLog,
     progress: Progress,
@@ -129,7 +103,7 @@ def _measure(
     board.note()
     starts = _starts(subjects, settings.starts, progress)
     memory = _memory(subjects, progress)
-    scores = _scores(subjects, dataset, folders, progress)
+    scores = _scores(subjects, folders, progress)
     return [
         Measured(
             contestant=subject.contestant,
@@ -146,65 +120,17 @@ def _measure(
     ]
 
 
-def _load(contestant: Contestant, times: int) -> tuple[Classifier, float]:
-    """Return a loaded classifier, and the median time that loading took, in milliseconds."""
-    taken = []
-    for _ in range(times):
-        start = time.perf_counter_ns()
-        classifier = contestant.load()
-        taken.append((time.perf_counter_ns() - start) / 1e6)
-    return classifier, statistics.median(taken)
-
-
-def _fitting(classifier: Classifier, dataset: Dataset | None, *, must_fit: bool) -> Dataset | None:
-    """Return the dataset if the classifier takes its images and knows its classes, else None."""
-    if dataset is None:
-        return None
-    try:
-        refuse_misfit(
-            classifier.name, classifier.preprocessing.shape, classifier.class_names, dataset
-        )
-    except DatasetError:
-        if must_fit:
-            raise
-        return None
-    return dataset
-
-
-def _images(classifier: Classifier, dataset: Dataset | None) -> NDArray[np.uint8]:
-    """Return (N, H, W, C) test images as a classifier wants them, or else seeded noise."""
-    if dataset is not None and len(dataset.test):
-        return dataset.test.images[:_MOST_IMAGES]
-    shape = classifier.preprocessing.shape
-    return np.random.default_rng(_SEED).integers(0, 256, (_PICTURES, *shape), np.uint8)
-
-
-def _write_pictures(images: NDArray[np.uint8], folder: Path) -> Path:
-    """Write some images as PNG files, and return their folder."""
-    folder.mkdir()
-    for number, image in enumerate(images[:_PICTURES]):
-        pixels = image[..., 0] if image.shape[-1] == 1 else image
-        Image.fromarray(pixels).save(folder / f"{number:04}.png")
-    return folder
-
-
 def _turns(
-    subjects: Sequence[_Subject], settings: Settings, board: BoardLog, progress: Progress
+    subjects: Sequence[Subject], settings: Settings, board: BoardLog, progress: Progress
 ) -> list[Turns]:
     with progress(settings.rounds.rounds * len(subjects), "latency   ") as advance:
         return measure_rounds(
-            [each.contestant for each in subjects],
-            [each.classifier for each in subjects],
-            [each.images for each in subjects],
-            [each.files for each in subjects],
-            settings=settings.rounds,
-            between=board.note,
-            progress=advance,
+            subjects, settings=settings.rounds, between=board.note, progress=advance
         )
 
 
 def _throughput(
-    subjects: Sequence[_Subject], settings: Settings, progress: Progress
+    subjects: Sequence[Subject], settings: Settings, progress: Progress
 ) -> list[list[Throughput]]:
     with progress(len(subjects) * figure_count(settings.workers), "throughput") as advance:
         return [
@@ -221,7 +147,7 @@ def _throughput(
         ]
 
 
-def _starts(subjects: Sequence[_Subject], times: int, progress: Progress) -> list[Start | None]:
+def _starts(subjects: Sequence[Subject], times: int, progress: Progress) -> list[Start | None]:
     """Return how a process of its own starts with each; they take turns here, too."""
     measured: list[list[tuple[float, int]]] = [[] for _ in subjects]
     with progress(times * len(subjects), "starting  ") as advance:
@@ -233,7 +159,7 @@ def _starts(subjects: Sequence[_Subject], times: int, progress: Progress) -> lis
     return [Start.of(taken) if taken else None for taken in measured]
 
 
-def _memory(subjects: Sequence[_Subject], progress: Progress) -> list[int | None]:
+def _memory(subjects: Sequence[Subject], progress: Progress) -> list[int | None]:
     found = []
     with progress(len(subjects), "memory    ") as advance:
         for contestant in (subject.contestant for subject in subjects):
@@ -249,34 +175,13 @@ def _memory(subjects: Sequence[_Subject], progress: Progress) -> list[int | None
 
 
 def _scores(
-    subjects: Sequence[_Subject],
-    dataset: Dataset | None,
-    folders: Sequence[Path],
-    progress: Progress,
+    subjects: Sequence[Subject], folders: Sequence[Path], progress: Progress
 ) -> list[Score | None]:
-    fitting = [_fitting(each.classifier, dataset, must_fit=False) for each in subjects]
-    with progress(sum(len(each.test) for each in fitting if each), "accuracy  ") as advance:
+    total = sum(len(each.dataset.test) for each in subjects if each.dataset)
+    with progress(total, "accuracy  ") as advance:
         return [
-            score(subject.contestant, subject.classifier, each, folders, progress=advance)
-            if each and len(each.test)
+            score(each.contestant, each.classifier, each.dataset, folders, progress=advance)
+            if each.dataset
             else None
-            for subject, each in zip(subjects, fitting, strict=True)
+            for each in subjects
         ]
-
-
-def _judged(measured: Sequence[Measured], budgets: Budgets) -> list[Measured]:
-    """Return them with the budgets that they keep or break."""
-    judged = []
-    for each in measured:
-        if each.summary.scheme == "float32" and any(
-            other.summary.scheme != "float32" for other in measured
-        ):
-            judged.append(each)
-            continue
-        details = {
-            "size_bytes": each.summary.size_bytes,
-            "latency_us": {"median": each.median_us},
-            "memory_bytes": each.memory_bytes,
-        }
-        judged.append(replace(each, checks=check_budgets(each.name, details, budgets)))
-    return judged

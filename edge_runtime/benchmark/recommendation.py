@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from edge_runtime.benchmark.distribution import Ratio
 from edge_runtime.benchmark.result import Choice, Measured
+from edge_runtime.benchmark.scoring import Score
 from edge_runtime.parity.contract import DEFAULT_MAX_DROP
 from edge_runtime.wording import TIMES, microseconds, points, points_interval
 
@@ -33,9 +34,14 @@ def choose(measured: Sequence[Measured]) -> Choice:
         sentences = [f"{_equal(taken, rivals)}: take {taken.name}."]
         if other not in equals:
             sentences.append(f"{_faster(taken, other)}.")
+        elif taken.score and other.score:
+            change = _accuracy_change(taken.score, other.score)
+            sentences.append(f"Against {other.name}, {taken.name} {change}.")
     else:
         headline = _faster(taken, other, brief=True)
         sentences = [f"{_faster(taken, other)}: take {taken.name}."]
+    if taken.breaks_budget:
+        sentences.append("All that are accurate enough break a budget.")
     sentences += _left_out(taken, allowed, measured)
     if any(each.score is None for each in measured):
         sentences.append("Accuracy was not measured; fmnist-edge parity compares it.")
@@ -63,7 +69,7 @@ def _equal(taken: Measured, rivals: Sequence[Measured]) -> str:
     smaller = all(taken.summary.size_bytes < each.summary.size_bytes for each in rivals)
     why = f"{taken.name} is the {'smaller' if len(rivals) == 1 else 'smallest'} file"
     if not smaller:
-        why = "no file is smaller"
+        why = f"no file is smaller than {taken.name}'s"
     return (
         f"{names} cannot be told apart in speed (time against {taken.name}: {spans} in 80 % of the "
         f"rounds), and {why}"
@@ -88,18 +94,19 @@ def _faster(one: Measured, other: Measured, *, brief: bool = False) -> str:
     how = f"{one.name} is {_times(speed.value)} as fast as {other.name}{rounds}"
     if not speed.tells_apart:
         how = f"{one.name} and {other.name} cannot be told apart in speed{rounds}"
-    return how + _accuracy_change(one, other, brief=brief)
-
-
-def _accuracy_change(one: Measured, other: Measured, *, brief: bool) -> str:
     if one.score is None or other.score is None:
-        return ""
-    change, interval = one.score.change_from(other.score)
+        return how
+    return f"{how} and {_accuracy_change(one.score, other.score, brief=brief)}"
+
+
+def _accuracy_change(one: Score, other: Score, *, brief: bool = False) -> str:
+    """Return "loses 0.1 points", unless brief with the interval."""
+    change, interval = one.change_from(other)
     bounds = "" if brief else f" (95 % interval {points_interval(interval)})"
     amount = points(abs(change)).lstrip("+")
     if amount == "0.0":
-        return f" and as accurate{bounds}"
-    return f" and {'loses' if change < 0 else 'gains'} {amount} points{bounds}"
+        return f"is as accurate{bounds}"
+    return f"{'loses' if change < 0 else 'gains'} {amount} points{bounds}"
 
 
 def _left_out(

@@ -10,16 +10,14 @@ is on a device that runs one model.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.benchmark.contestant import Contestant
 from edge_runtime.benchmark.distribution import Latency
+from edge_runtime.benchmark.subject import Subject
 from edge_runtime.benchmark.timing import Arguments, time_calls, warm_up
-from edge_runtime.classifier import Classifier
 from edge_runtime.quantization import quantization_table
 
 WARM_UP_NS = 2_000_000
@@ -88,39 +86,36 @@ Part = tuple[Callable[..., object], Sequence[Arguments]]
 
 
 def measure_rounds(
-    contestants: Sequence[Contestant],
-    classifiers: Sequence[Classifier],
-    images: Sequence[NDArray[np.uint8]],
-    pictures: Sequence[Sequence[Path]],
+    subjects: Sequence[Subject],
     *,
     settings: Rounds,
     between: Callable[[], None] = lambda: None,
     progress: Callable[[int], None] = lambda done: None,
 ) -> list[Turns]:
-    """Measure the latency of every contestant.
+    """Measure the latency of every subject.
 
     Args:
-        contestants: who takes turns.
-        classifiers: the loaded model of each.
-        images: for each, (N, H, W, C) uint8 images as it wants them; each round takes the next.
-        pictures: for each, PNG files of such images.
+        subjects: who takes turns; each round gives them their next images.
         settings: how many rounds and images.
         between: called after each round, outside of what is timed.
         progress: called with 1 after each turn.
     """
     rng = np.random.default_rng(settings.seed)
-    bare = [_invocation(*each) for each in zip(contestants, classifiers, images, strict=True)]
-    taken: list[list[list[NDArray[np.int64]]]] = [[[], [], []] for _ in contestants]
+    bare = [_invocation(each) for each in subjects]
+    files = [each.files for each in subjects]
+    taken: list[list[list[NDArray[np.int64]]]] = [[[], [], []] for _ in subjects]
     for number in range(settings.rounds):
         first = number * settings.images
-        for index in rng.permutation(len(contestants)):
-            classifier = classifiers[index]
-            arrays = [(image[np.newaxis],) for image in _some(images[index], first, settings)]
-            files = [(path,) for path in _some(pictures[index], first, settings)]
+        for index in rng.permutation(len(subjects)):
+            classifier = subjects[index].classifier
+            arrays = [
+                (image[np.newaxis],) for image in _some(subjects[index].images, first, settings)
+            ]
+            paths = [(path,) for path in _some(files[index], first, settings)]
             parts: list[Part] = [
                 (classifier.predict, arrays),
                 (bare[index], [()] * settings.images),
-                (classifier.classify, files),
+                (classifier.classify, paths),
             ]
             for (function, calls), times in zip(parts, taken[index], strict=True):
                 warm_up(function, calls, for_ns=WARM_UP_NS)
@@ -135,16 +130,13 @@ def _some(items: Sequence[Any] | NDArray[Any], first: int, settings: Rounds) -> 
     return [items[(first + number) % len(items)] for number in range(settings.images)]
 
 
-def _invocation(
-    contestant: Contestant, classifier: Classifier, images: NDArray[np.uint8]
-) -> Callable[[], None]:
+def _invocation(subject: Subject) -> Callable[[], None]:
     """Return `invoke` of an interpreter of the same model, with an image in its input."""
+    contestant, tensor = subject.contestant, subject.classifier.summary.inputs[0]
     interpreter = contestant.backend.load(
         contestant.file.data, threads=contestant.threads, kernels=contestant.kernels
     )
-    tensor = classifier.summary.inputs[0]
-    count = tensor.shape[0] if len(tensor.shape) == 4 else 1
-    pixels = quantization_table(tensor)[np.resize(images[:1], (count, *images.shape[1:]))]
-    details = interpreter.get_input_details()[0]
-    interpreter.set_tensor(details["index"], pixels.reshape(tensor.shape))
+    # The same image as often as the model's batch is large.
+    pixels = np.resize(quantization_table(tensor)[subject.images[0]], tensor.shape)
+    interpreter.set_tensor(interpreter.get_input_details()[0]["index"], pixels)
     return interpreter.invoke

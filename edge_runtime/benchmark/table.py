@@ -5,8 +5,9 @@ from collections.abc import Sequence
 
 from edge_runtime.benchmark.board import Board
 from edge_runtime.benchmark.distribution import Ratio
-from edge_runtime.benchmark.result import Benchmark, Measured
-from edge_runtime.benchmark.throughput import WorkerKind
+from edge_runtime.benchmark.result import OPERATOR_TIMES, Benchmark, Measured
+from edge_runtime.benchmark.throughput import core_count
+from edge_runtime.benchmark.workers import WorkerKind
 from edge_runtime.files import MEBIBYTE
 from edge_runtime.machine import machine_details
 from edge_runtime.report.grid import aligned
@@ -57,7 +58,7 @@ def _subject(found: Benchmark, width: int) -> list[str]:
     images = f"test images of {printable(found.dataset)}" if found.dataset else "random pixels"
     return [
         *_wrapped(
-            f"{machine['cpu']}, {plural(found.settings.workers, 'core')}, Python "
+            f"{machine['cpu']}, {plural(core_count(), 'core')}, Python "
             f"{machine['python']}, {', '.join(backends)}, {plural(threads, 'thread')}",
             width,
         ),
@@ -174,7 +175,10 @@ def _costs(found: Benchmark, width: int) -> list[str]:
         ]
         for each in found.measured
     ]
-    return aligned(heads, rows, width=width, optional=(2, 3, 4))
+    return [
+        *aligned(heads, rows, width=width, optional=(2, 3, 4)),
+        f"The time of each operator is {OPERATOR_TIMES}.",
+    ]
 
 
 def _mebibytes(size: int | None) -> str:
