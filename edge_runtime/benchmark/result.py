@@ -1,7 +1,9 @@
 """What a benchmark found."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from importlib.resources import files
 from typing import Any
 
 from edge_runtime.benchmark.board import Board
@@ -175,7 +177,7 @@ class Benchmark:
         return not any(each.breaks_budget for each in self.measured)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it for JSON; docs/benchmark.md describes the keys."""
+        """Return it for JSON, as `benchmark_schema` describes it."""
         return {
             "$schema": SCHEMA_ID,
             "schema_version": SCHEMA_VERSION,
@@ -196,3 +198,10 @@ class Benchmark:
             "keeps_budgets": self.keeps_budgets,
             "board": self.board.to_dict() if self.board else None,
         }
+
+
+def benchmark_schema() -> dict[str, Any]:
+    """Return the JSON Schema (2020-12) of `Benchmark.to_dict`."""
+    folder = files("edge_runtime.benchmark").joinpath("schema")
+    schema = folder.joinpath(f"benchmark-{SCHEMA_VERSION}.json").read_text("utf-8")
+    return dict(json.loads(schema))

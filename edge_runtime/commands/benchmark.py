@@ -148,10 +148,13 @@ def benchmark(
         threads=threads,
     )
     asked_for = dataset_choice["dataset"] is not None
+    dataset = _dataset(dataset_choice, run, console)
+    if plot_path is not None and dataset is None:
+        raise EdgeError("--plot needs test images for the accuracy; name them with --dataset.")
     found = run_benchmark(
         contestants,
         settings=_settings(rounds, images, workers or core_count(), seed, quick=quick),
-        dataset=_dataset(dataset_choice, run, console),
+        dataset=dataset,
         must_fit=asked_for,
         predictions_folders=[run.parity_folder, run.folder] if run else [],
         budgets=budgets,
