@@ -229,7 +229,7 @@ def test_the_fastest_is_taken_if_it_loses_at_most_a_point(tiny_model: TinyModel)
     assert found.taken is fast
     assert found.headline == "int8 is 2.0 × as fast as float32 and loses 1.0 points"
     assert found.sentences == (
-        "int8 is 2.0 × as fast as float32 (2.00 to 2.00 in 80 % of the rounds) and loses 1.0 "
+        "int8 is 2.00 × as fast as float32 (2.00 to 2.00 in 80 % of the rounds) and loses 1.0 "
         "points (95 % interval −6.2 to +3.6): take int8.",
     )
 

@@ -91,7 +91,7 @@ def _faster(one: Measured, other: Measured, *, brief: bool = False) -> str:
     """
     speed = _ratio(one, other).inverse
     rounds = "" if brief else f" ({_span(speed)} in 80 % of the rounds)"
-    how = f"{one.name} is {_times(speed.value)} as fast as {other.name}{rounds}"
+    how = f"{one.name} is {_times(speed.value, brief=brief)} as fast as {other.name}{rounds}"
     if not speed.tells_apart:
         how = f"{one.name} and {other.name} cannot be told apart in speed{rounds}"
     if one.score is None or other.score is None:
@@ -125,8 +125,8 @@ def _left_out(
     return found
 
 
-def _times(value: float) -> str:
-    return f"{value:.{1 if value >= 1.05 else 2}f} {TIMES}"
+def _times(value: float, *, brief: bool) -> str:
+    return f"{value:.{1 if brief and value >= 1.05 else 2}f} {TIMES}"
 
 
 def _span(ratio: Ratio) -> str:

@@ -11,6 +11,8 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import repeat
 from pathlib import Path
 from typing import Literal
 
@@ -21,6 +23,7 @@ from edge_runtime.backends import choose_backend
 from edge_runtime.benchmark.contestant import Contestant
 from edge_runtime.classifier import Classifier
 from edge_runtime.errors import EdgeError
+from edge_runtime.manifest import Manifest
 from edge_runtime.model_file import ModelFile
 
 Source = Literal["arrays", "pictures"]
@@ -51,22 +54,20 @@ def thread_workers(
     classifiers = [contestant.load() for _ in range(count)]
     files = sorted(pictures.iterdir())
 
-    def work(source: Source, seconds: float) -> list[Shift]:
-        shifts: list[Shift] = []
+    for classifier in classifiers:
+        _prepare(classifier, images, files)
+    together = threading.Barrier(count)
 
-        def run(classifier: Classifier) -> None:
-            together.wait()
-            shifts.append(_shift(classifier, source, images, files, seconds))
+    def run(classifier: Classifier, source: Source, seconds: float) -> Shift:
+        together.wait()
+        return _shift(classifier, source, images, files, seconds)
 
-        together = threading.Barrier(count)
-        running = [threading.Thread(target=run, args=(each,), daemon=True) for each in classifiers]
-        for thread in running:
-            thread.start()
-        for thread in running:
-            thread.join()
-        return shifts
+    with ThreadPoolExecutor(count) as pool:
 
-    yield work
+        def work(source: Source, seconds: float) -> list[Shift]:
+            return list(pool.map(run, classifiers, repeat(source), repeat(seconds)))
+
+        yield work
     for classifier in classifiers:
         classifier.close()
 
@@ -76,6 +77,8 @@ def process_workers(
     contestant: Contestant, images: NDArray[np.uint8], pictures: Path, count: int
 ) -> Iterator[Work]:
     """Give work to processes, which wait for each piece of it; at the end they are gone."""
+    file = contestant.file
+    manifest = file.manifest.to_dict() if file.manifest else None
     command = [sys.executable, "-c", _CHILD, contestant.backend.name, contestant.kernels]
     command += [str(contestant.threads), str(pictures), *map(str, images.shape)]
     children = [
@@ -92,8 +95,10 @@ def process_workers(
 
     try:
         for child in children:
-            _send(child, f"{len(contestant.file.data)}\n".encode())
-            _send(child, contestant.file.data + images.tobytes())
+            _send(
+                child, json.dumps({"manifest": manifest, "size": len(file.data)}).encode() + b"\n"
+            )
+            _send(child, file.data + images.tobytes())
         for child in children:
             _received(child)
         yield work
@@ -101,6 +106,12 @@ def process_workers(
         for child in children:
             child.kill()
             child.communicate()
+
+
+def _prepare(classifier: Classifier, images: NDArray[np.uint8], files: Sequence[Path]) -> None:
+    """Do everything once: the first time takes longer."""
+    classifier.predict(images[:1])
+    classifier.classify(files[0])
 
 
 def _shift(
@@ -155,7 +166,9 @@ def main() -> None:
     """Serve `process_workers`: read a model and images, then a piece of work from each line."""
     backend, kernels, threads, pictures, *shape = sys.argv[1:]
     stream = sys.stdin.buffer
-    model = ModelFile("the model", stream.read(int(stream.readline())))
+    header = json.loads(stream.readline())
+    manifest = Manifest.from_dict(header["manifest"]) if header["manifest"] else None
+    model = ModelFile("the model", stream.read(header["size"]), manifest)
     count, height, width, channels = map(int, shape)
     pixels = stream.read(count * height * width * channels)
     images = np.frombuffer(pixels, np.uint8).reshape(count, height, width, channels)
@@ -166,8 +179,7 @@ def main() -> None:
         kernels=kernels,  # type: ignore[arg-type]
     )
     files = sorted(Path(pictures).iterdir())
-    classifier.predict(images[:1])
-    classifier.classify(files[0])
+    _prepare(classifier, images, files)
     _answer((0, 0, 0))
     for line in stream:
         source, seconds = line.decode().split()

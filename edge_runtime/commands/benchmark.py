@@ -57,7 +57,11 @@ _QUICK_ROUNDS = 10
     "compared.  [default: auto]",
 )
 @click.option(
-    "--threads", type=click.IntRange(1, 256), default=1, show_default=True, help="Of a model."
+    "--threads",
+    type=click.IntRange(1, 256),
+    default=1,
+    show_default=True,
+    help="Of each interpreter.",
 )
 @click.option(
     "--rounds",
@@ -69,8 +73,7 @@ _QUICK_ROUNDS = 10
     type=click.IntRange(1, 10_000),
     default=_DEFAULT.images,
     show_default=True,
-    help="So many a turn at most; a turn ends after "
-    f"{_DEFAULT.block_ns // 1_000_000} ms of each figure in any case.",
+    help=f"Of a turn, at most; no figure takes over {_DEFAULT.block_ns // 1_000_000} ms of one.",
 )
 @click.option(
     "--workers",
