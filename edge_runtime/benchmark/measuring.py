@@ -13,9 +13,14 @@ from edge_runtime.benchmark.recommendation import choose
 from edge_runtime.benchmark.result import Benchmark, Measured, Settings
 from edge_runtime.benchmark.rounds import Turns, measure_rounds
 from edge_runtime.benchmark.scoring import Score, score
-from edge_runtime.benchmark.starting import Start, can_start, start_once
+from edge_runtime.benchmark.starting import Start, can_start, floor_once, start_once
 from edge_runtime.benchmark.subject import Subject, open_subject
-from edge_runtime.benchmark.throughput import Throughput, figure_count, measure_throughput
+from edge_runtime.benchmark.throughput import (
+    Throughput,
+    decoding_rate,
+    figure_count,
+    measure_throughput,
+)
 from edge_runtime.benchmark.timing import clock_cost_ns
 from edge_runtime.datasets import Dataset
 from edge_runtime.memory import model_memory
@@ -74,7 +79,12 @@ def run_benchmark(
         ]
         for subject in subjects:
             stack.enter_context(subject.classifier)
-        measured = _measure(subjects, settings, predictions_folders, board, progress)
+        turns = _turns(subjects, settings, board, progress)
+        starts, floor = _starts(subjects, settings.starts, folder / "model.tflite", progress)
+        measured = _measure(subjects, turns, starts, settings, predictions_folders, progress)
+        decoding = decoding_rate(
+            subjects[0].pictures, seconds=settings.seconds, repeats=settings.repeats
+        )
     board.note()
     if budgets is not None:
         measured = judged(measured, budgets)
@@ -83,6 +93,8 @@ def run_benchmark(
         settings=settings,
         measured=measured,
         clock_cost_ns=clock_cost_ns(),
+        floor=floor,
+        decoded_per_second=decoding,
         dataset=scored.name if scored else None,
         dataset_fingerprint=scored.fingerprint if scored else None,
         choice=choose(measured),
@@ -92,16 +104,14 @@ def run_benchmark(
 
 def _measure(
     subjects: Sequence[Subject],
+    turns: Sequence[Turns],
+    starts: Sequence[Start | None],
     settings: Settings,
     folders: Sequence[Path],
-    board: BoardLog,
     progress: Progress,
 ) -> list[Measured]:
-    """Go through all phases, each with all subjects."""
-    turns = _turns(subjects, settings, board, progress)
+    """Measure the rest, one subject after the other, and return all of it."""
     throughput = _throughput(subjects, settings, progress)
-    board.note()
-    starts = _starts(subjects, settings.starts, progress)
     memory = _memory(subjects, progress)
     scores = _scores(subjects, folders, progress)
     return [
@@ -147,16 +157,30 @@ def _throughput(
         ]
 
 
-def _starts(subjects: Sequence[Subject], times: int, progress: Progress) -> list[Start | None]:
-    """Return how a process of its own starts with each; they take turns here, too."""
+def _starts(
+    subjects: Sequence[Subject], times: int, model: Path, progress: Progress
+) -> tuple[list[Start | None], Start]:
+    """Return how a process of its own starts with each, and the floor; they take turns, too.
+
+    Args:
+        subjects: each with a picture.
+        times: how often.
+        model: where to write the first one's model for the floor.
+        progress: shows how far it is.
+    """
+    first = subjects[0].contestant
+    model.write_bytes(first.file.data)
     measured: list[list[tuple[float, int]]] = [[] for _ in subjects]
-    with progress(times * len(subjects), "starting  ") as advance:
+    floor = []
+    with progress(times * (1 + len(subjects)), "starting  ") as advance:
         for _ in range(times):
+            floor.append(floor_once(first, model))
+            advance(1)
             for subject, taken in zip(subjects, measured, strict=True):
                 if can_start(subject.contestant):
                     taken.append(start_once(subject.contestant, subject.files[0]))
                 advance(1)
-    return [Start.of(taken) if taken else None for taken in measured]
+    return [Start.of(taken) if taken else None for taken in measured], Start.of(floor)
 
 
 def _memory(subjects: Sequence[Subject], progress: Progress) -> list[int | None]:

@@ -151,6 +151,8 @@ class Benchmark:
         settings: how it was measured.
         measured: each contestant, in the order in which they were named.
         clock_cost_ns: what reading the clock adds to each time.
+        floor: the least that a process takes to an answer: Python, NumPy, the first one's runtime.
+        decoded_per_second: of the same PNG files, by Pillow alone in one thread.
         dataset: name of the test images; None where the pixels are random and nothing is scored.
         dataset_fingerprint: of it.
         choice: which to take, and why.
@@ -160,6 +162,8 @@ class Benchmark:
     settings: Settings
     measured: Sequence[Measured]
     clock_cost_ns: float
+    floor: Start
+    decoded_per_second: float
     dataset: str | None
     dataset_fingerprint: str | None
     choice: Choice
@@ -184,6 +188,8 @@ class Benchmark:
             "machine": machine_details(),
             "settings": self.settings.to_dict(),
             "clock_cost_ns": self.clock_cost_ns,
+            "floor": self.floor.to_dict(),
+            "decoded_per_second": self.decoded_per_second,
             "dataset": self.dataset,
             "dataset_fingerprint": self.dataset_fingerprint,
             "models": [

@@ -48,6 +48,22 @@ main()
 """
 
 
+# The least that an answer takes: Python, NumPy, the runtime, one invocation.
+_FLOOR = """\
+import sys
+sys.path[:] = [path for path in sys.path if path]
+import importlib
+from operator import attrgetter
+import numpy
+interpreter_class = attrgetter(sys.argv[2])(importlib.import_module(sys.argv[1]))
+with open(sys.argv[3], "rb") as file:
+    interpreter = interpreter_class(model_content=file.read(), num_threads=int(sys.argv[4]))
+interpreter.allocate_tensors()
+interpreter.invoke()
+print(numpy.argmax(interpreter.get_tensor(interpreter.get_output_details()[0]["index"])))
+"""
+
+
 @dataclass(frozen=True)
 class Start:
     """How a process of its own starts.
@@ -94,7 +110,28 @@ def start_once(contestant: Contestant, picture: Path) -> tuple[float, int]:
     command = [sys.executable, "-c", _CLASSIFY, "classify", str(contestant.path.absolute())]
     command += [str(picture), "--backend", contestant.backend.name]
     command += ["--threads", str(contestant.threads)]
-    failed = f"{contestant.path}: `fmnist-edge classify` in a process of its own"
+    return _launch(command, f"{contestant.path}: `fmnist-edge classify` in a process of its own")
+
+
+def floor_once(contestant: Contestant, model: Path) -> tuple[float, int]:
+    """Do the least that an answer takes in a new process; return milliseconds and peak bytes.
+
+    Args:
+        contestant: whose runtime is used.
+        model: a file with its .tflite bytes alone.
+
+    Raises:
+        EdgeError: the process failed.
+    """
+    backend = contestant.backend
+    command = [sys.executable, "-c", _FLOOR, backend.module, backend.interpreter, str(model)]
+    return _launch(
+        [*command, str(contestant.threads)], f"{backend.package} in a process of its own"
+    )
+
+
+def _launch(command: Sequence[str], what: str) -> tuple[float, int]:
+    """Start a process; return milliseconds to its first output, and its peak memory in bytes."""
     try:
         done = subprocess.run(
             [sys.executable, "-I", "-S", "-c", _LAUNCHER, *command],
@@ -106,11 +143,11 @@ def start_once(contestant: Contestant, picture: Path) -> tuple[float, int]:
         )
         nanoseconds, peak, code = json.loads(done.stdout)
     except subprocess.TimeoutExpired as error:
-        raise EdgeError(f"{failed} gave no answer within {_TIMEOUT_SECONDS:.0f} s.") from error
+        raise EdgeError(f"{what} gave no answer within {_TIMEOUT_SECONDS:.0f} s.") from error
     except (ValueError, subprocess.CalledProcessError) as error:
-        raise EdgeError(f"{failed} cannot be measured ({error}).") from error
+        raise EdgeError(f"{what} cannot be measured ({error}).") from error
     if code != 0:
         reason = (done.stderr.strip().splitlines() or ["it gave no reason"])[-1]
-        raise EdgeError(f"{failed} failed: {reason.removeprefix('Error: ')}")
+        raise EdgeError(f"{what} failed: {reason.removeprefix('Error: ')}")
     unit = 1 if sys.platform == "darwin" else 1024  # getrusage(2): bytes there, KiB elsewhere
     return nanoseconds / 1e6, peak * unit

@@ -119,7 +119,15 @@ def _share(found: Benchmark, width: int) -> list[str]:
         ]
         for each in found.measured
     ]
-    return aligned(heads, rows, width=width, optional=(6,))
+    floor = found.floor
+    return [
+        *aligned(heads, rows, width=width, optional=(6,)),
+        *_wrapped(
+            f"Python, NumPy and the runtime alone answer after {floor.first_answer_ms:.0f} ms, "
+            f"with {_mebibytes(floor.peak_memory_bytes)} MiB.",
+            width,
+        ),
+    ]
 
 
 def _throughput(found: Benchmark, width: int) -> list[str]:
@@ -143,7 +151,10 @@ def _throughput(found: Benchmark, width: int) -> list[str]:
     rows = [
         [printable(each.name), *(_rate(each, *case) for case in shown)] for each in found.measured
     ]
-    return aligned(heads, rows, width=width)
+    return [
+        *aligned(heads, rows, width=width),
+        f"Pillow alone decodes {found.decoded_per_second:,.0f} such PNG files a second on one core.",
+    ]
 
 
 def _workers(kind: WorkerKind, count: int) -> str:

@@ -6,6 +6,7 @@ nothing, and each loads everything anew.
 
 import os
 import statistics
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from edge_runtime.benchmark.contestant import Contestant
 from edge_runtime.benchmark.workers import (
@@ -112,3 +114,17 @@ def images_per_second(shifts: Sequence[Shift]) -> float:
     start = min(first for first, _, _ in shifts)
     end = max(last for _, last, _ in shifts)
     return sum(count for _, _, count in shifts) / ((end - start) / 1e9)
+
+
+def decoding_rate(pictures: Path, *, seconds: float, repeats: int) -> float:
+    """Return how many of the PNG files a second Pillow alone reads and decodes, in one thread."""
+    files = sorted(pictures.iterdir())
+    rates = []
+    for _ in range(repeats):
+        done, start = 0, time.perf_counter()
+        while (now := time.perf_counter()) < start + seconds:
+            with Image.open(files[done % len(files)]) as image:
+                image.load()
+            done += 1
+        rates.append(done / (now - start))
+    return statistics.median(rates)
