@@ -152,6 +152,18 @@ def test_a_dataset_that_is_asked_for_must_fit(cli: Cli, here: Path, tiny_model: 
     assert "takes images of (8, 8, 1), the dataset 'sample' has (28, 28, 1)" in done.err
 
 
+def test_images_of_the_latest_run_that_do_not_fit_are_said_not_to(
+    cli: Cli, tiny_model: TinyModel, run_folder: Path
+) -> None:
+    done = cli("benchmark", tiny_model("int8"), "--runs-dir", run_folder.parent, *SHORT)
+    assert done.code == 0, done.err
+    assert done.err == (
+        "The accuracy of tiny-int8 is not measured, since the images of 'sample' do not fit it; "
+        "name others with --dataset.\n"
+    )
+    assert "random pixels" in done.out
+
+
 def test_impossible_options_are_refused_before_anything_is_measured(
     cli: Cli, here: Path, tiny_model: TinyModel
 ) -> None:
@@ -245,7 +257,7 @@ def test_an_interrupted_benchmark_ends_at_once_and_leaves_nothing(
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["int8.tflite", "temporary"]
 
 
-def test_the_last_models_of_processes_are_gone_when_the_benchmark_is(
+def test_the_processes_are_gone_when_the_benchmark_is_done(
     cli: Cli, here: Path, tiny_model: TinyModel
 ) -> None:
     def children() -> set[str]:

@@ -153,7 +153,7 @@ def _throughput(found: Benchmark, width: int) -> list[str]:
     ]
     return [
         *aligned(heads, rows, width=width),
-        f"Pillow alone decodes {found.decoded_per_second:,.0f} such PNG files a second on one core.",
+        f"Pillow alone decodes {found.decoded_per_second:,.0f} such PNG a second on one core.",
     ]
 
 

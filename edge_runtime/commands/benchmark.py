@@ -158,11 +158,17 @@ def benchmark(
         contestants,
         settings=_settings(rounds, images, workers or core_count(), seed, quick=quick),
         dataset=dataset,
-        must_fit=asked_for,
+        must_fit=asked_for or plot_path is not None,
         predictions_folders=[run.parity_folder, run.folder] if run else [],
         budgets=budgets,
         progress=console.progress,
     )
+    for each in found.measured:
+        if dataset is not None and each.score is None:
+            console.say(
+                f"The accuracy of {each.name} is not measured, since the images of "
+                f"'{dataset.name}' do not fit it; name others with --dataset."
+            )
     if plot_path is not None:
         write_atomically(plot_path, benchmark_plot(found))
     _print(found, plot_path, as_json)
