@@ -17,7 +17,6 @@ from edge_runtime.benchmark.starting import Start, can_start, floor_once, start_
 from edge_runtime.benchmark.subject import Subject, open_subject
 from edge_runtime.benchmark.throughput import (
     Throughput,
-    decoding_rate,
     figure_count,
     measure_throughput,
 )
@@ -69,22 +68,21 @@ def run_benchmark(
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="fmnist-edge-")))
         subjects = [
             open_subject(
-                each,
-                loads=settings.loads,
-                dataset=dataset,
-                must_fit=must_fit,
-                pictures=folder / str(number),
+                each, loads=settings.loads, dataset=dataset, must_fit=must_fit, folder=folder
             )
-            for number, each in enumerate(contestants)
+            for each in contestants
         ]
         for subject in subjects:
             stack.enter_context(subject.classifier)
         turns = _turns(subjects, settings, board, progress)
         starts, floor = _starts(subjects, settings.starts, folder / "model.tflite", progress)
-        measured = _measure(subjects, turns, starts, settings, predictions_folders, progress)
-        decoding = decoding_rate(
-            subjects[0].pictures, seconds=settings.seconds, repeats=settings.repeats
-        )
+        throughput, decoded = _throughput(subjects, settings, progress)
+        memory = _memory(subjects, progress)
+        scores = _scores(subjects, predictions_folders, progress)
+        measured = [
+            _put_together(*parts)
+            for parts in zip(subjects, turns, starts, throughput, memory, scores, strict=True)
+        ]
     board.note()
     if budgets is not None:
         measured = judged(measured, budgets)
@@ -94,7 +92,7 @@ def run_benchmark(
         measured=measured,
         clock_cost_ns=clock_cost_ns(),
         floor=floor,
-        decoded_per_second=decoding,
+        decoded_per_second=decoded,
         dataset=scored.name if scored else None,
         dataset_fingerprint=scored.fingerprint if scored else None,
         choice=choose(measured),
@@ -102,32 +100,25 @@ def run_benchmark(
     )
 
 
-def _measure(
-    subjects: Sequence[Subject],
-    turns: Sequence[Turns],
-    starts: Sequence[Start | None],
-    settings: Settings,
-    folders: Sequence[Path],
-    progress: Progress,
-) -> list[Measured]:
-    """Measure the rest, one subject after the other, and return all of it."""
-    throughput = _throughput(subjects, settings, progress)
-    memory = _memory(subjects, progress)
-    scores = _scores(subjects, folders, progress)
-    return [
-        Measured(
-            contestant=subject.contestant,
-            summary=subject.classifier.summary,
-            delegation=subject.classifier.delegation(),
-            turns=turns[number],
-            load_ms=subject.load_ms,
-            start=starts[number],
-            memory_bytes=memory[number],
-            throughput=tuple(throughput[number]),
-            score=scores[number],
-        )
-        for number, subject in enumerate(subjects)
-    ]
+def _put_together(
+    subject: Subject,
+    turns: Turns,
+    start: Start | None,
+    throughput: Sequence[Throughput],
+    memory_bytes: int | None,
+    score: Score | None,
+) -> Measured:
+    return Measured(
+        contestant=subject.contestant,
+        summary=subject.classifier.summary,
+        delegation=subject.classifier.delegation(),
+        turns=turns,
+        load_ms=subject.load_ms,
+        start=start,
+        memory_bytes=memory_bytes,
+        throughput=tuple(throughput),
+        score=score,
+    )
 
 
 def _turns(
@@ -141,20 +132,16 @@ def _turns(
 
 def _throughput(
     subjects: Sequence[Subject], settings: Settings, progress: Progress
-) -> list[list[Throughput]]:
-    with progress(len(subjects) * figure_count(settings.workers), "throughput") as advance:
-        return [
-            measure_throughput(
-                each.contestant,
-                each.images,
-                each.pictures,
-                workers=settings.workers,
-                seconds=settings.seconds,
-                repeats=settings.repeats,
-                progress=advance,
-            )
-            for each in subjects
-        ]
+) -> tuple[list[list[Throughput]], float]:
+    figures = figure_count(settings.workers) * settings.repeats
+    with progress(len(subjects) * figures, "throughput") as advance:
+        return measure_throughput(
+            subjects,
+            workers=settings.workers,
+            seconds=settings.seconds,
+            repeats=settings.repeats,
+            progress=advance,
+        )
 
 
 def _starts(

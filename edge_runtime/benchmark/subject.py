@@ -1,6 +1,7 @@
 """A contestant that is loaded, and the images that it is given."""
 
 import statistics
+import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,7 +53,7 @@ def open_subject(
     loads: int,
     dataset: Dataset | None,
     must_fit: bool,
-    pictures: Path,
+    folder: Path,
 ) -> Subject:
     """Load a contestant and find images for it.
 
@@ -61,7 +62,7 @@ def open_subject(
         loads: how often it is loaded, to measure that.
         dataset: whose test images it is given if they fit.
         must_fit: refuse it if they do not.
-        pictures: where to make a folder for PNG files.
+        folder: where to make a folder for PNG files.
 
     Raises:
         DatasetError: the images must fit and do not.
@@ -69,6 +70,7 @@ def open_subject(
     classifier, load_ms = _load(contestant, loads)
     fitting = _fitting(classifier, dataset, must_fit=must_fit)
     images = _images(classifier, fitting)
+    pictures = Path(tempfile.mkdtemp(dir=folder))
     _write_pictures(images, pictures)
     return Subject(contestant, classifier, load_ms, fitting, images, pictures)
 
@@ -109,7 +111,6 @@ def _images(classifier: Classifier, dataset: Dataset | None) -> NDArray[np.uint8
 
 def _write_pictures(images: NDArray[np.uint8], folder: Path) -> None:
     """Write some images as PNG files."""
-    folder.mkdir()
     for number, image in enumerate(images[:_PICTURES]):
         pixels = image[..., 0] if image.shape[-1] == 1 else image
         Image.fromarray(pixels).save(folder / f"{number:04}.png")

@@ -12,11 +12,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
-from edge_runtime.benchmark.contestant import Contestant
+from edge_runtime.benchmark.subject import Subject
 from edge_runtime.benchmark.workers import (
     Shift,
     Source,
@@ -25,6 +23,8 @@ from edge_runtime.benchmark.workers import (
     process_workers,
     thread_workers,
 )
+
+_Case = tuple[Source, WorkerKind, int]
 
 
 @dataclass(frozen=True)
@@ -56,57 +56,68 @@ def core_count() -> int:
 
 
 def measure_throughput(
-    contestant: Contestant,
-    images: NDArray[np.uint8],
-    pictures: Path,
+    subjects: Sequence[Subject],
     *,
     workers: int,
     seconds: float,
     repeats: int,
     progress: Callable[[int], None] = lambda done: None,
-) -> list[Throughput]:
+) -> tuple[list[list[Throughput]], float]:
     """Measure one thread, then ``workers`` threads and processes, with arrays and with pictures.
 
+    The subjects take turns, as with the latency; their workers are made anew in each, for there is
+    not memory everywhere for those of all at once.
+
     Args:
-        contestant: the model.
-        images: (N, H, W, C) uint8 as it wants them.
-        pictures: a folder of PNG files of such images.
+        subjects: the models and their images.
         workers: threads and processes; with 1 there is nothing but one thread.
         seconds: how long each repeat lasts.
         repeats: how many.
-        progress: called with 1 after each figure.
+        progress: called with 1 after each figure of each repeat.
+
+    Returns:
+        The figures of each subject, and how many of the first one's PNG files Pillow alone decodes
+        a second in one thread.
 
     Raises:
         EdgeError: a process could not be started.
     """
-    found: list[Throughput] = []
-    for count in sorted({1, workers}):
-        with thread_workers(contestant, images, pictures, count) as work:
-            found += _of_both(work, "threads", count, seconds, repeats, progress)
-    if workers > 1:
-        with process_workers(contestant, images, pictures, workers) as work:
-            found += _of_both(work, "processes", workers, seconds, repeats, progress)
-    return found
+    rates: list[dict[_Case, list[float]]] = [{} for _ in subjects]
+    decoded = []
+    for _ in range(repeats):
+        decoded.append(_decoding_rate(subjects[0].files, seconds))
+        for subject, found in zip(subjects, rates, strict=True):
+            for case, rate in _one_turn(subject, workers, seconds):
+                found.setdefault(case, []).append(rate)
+                progress(1)
+    figures = [
+        [Throughput(*case, statistics.median(values)) for case, values in found.items()]
+        for found in rates
+    ]
+    return figures, statistics.median(decoded)
 
 
 def figure_count(workers: int) -> int:
-    """Return how many figures `measure_throughput` gives."""
+    """Return how many figures `measure_throughput` gives for each subject."""
     return 6 if workers > 1 else 2
 
 
+def _one_turn(subject: Subject, workers: int, seconds: float) -> Iterator[tuple[_Case, float]]:
+    given = subject.contestant, subject.images, subject.pictures
+    for count in sorted({1, workers}):
+        with thread_workers(*given, count) as work:
+            yield from _of_both(work, "threads", count, seconds)
+    if workers > 1:
+        with process_workers(*given, workers) as work:
+            yield from _of_both(work, "processes", workers, seconds)
+
+
 def _of_both(
-    work: Work,
-    kind: WorkerKind,
-    workers: int,
-    seconds: float,
-    repeats: int,
-    progress: Callable[[int], None],
-) -> Iterator[Throughput]:
+    work: Work, kind: WorkerKind, workers: int, seconds: float
+) -> Iterator[tuple[_Case, float]]:
     sources: tuple[Source, ...] = ("arrays", "pictures")
     for source in sources:
-        rates = [images_per_second(work(source, seconds)) for _ in range(repeats)]
-        yield Throughput(source, kind, workers, statistics.median(rates))
-        progress(1)
+        yield (source, kind, workers), images_per_second(work(source, seconds))
 
 
 def images_per_second(shifts: Sequence[Shift]) -> float:
@@ -116,15 +127,10 @@ def images_per_second(shifts: Sequence[Shift]) -> float:
     return sum(count for _, _, count in shifts) / ((end - start) / 1e9)
 
 
-def decoding_rate(pictures: Path, *, seconds: float, repeats: int) -> float:
-    """Return how many of the PNG files a second Pillow alone reads and decodes, in one thread."""
-    files = sorted(pictures.iterdir())
-    rates = []
-    for _ in range(repeats):
-        done, start = 0, time.perf_counter()
-        while (now := time.perf_counter()) < start + seconds:
-            with Image.open(files[done % len(files)]) as image:
-                image.load()
-            done += 1
-        rates.append(done / (now - start))
-    return statistics.median(rates)
+def _decoding_rate(files: Sequence[Path], seconds: float) -> float:
+    done, start = 0, time.perf_counter()
+    while (now := time.perf_counter()) < start + seconds:
+        with Image.open(files[done % len(files)]) as image:
+            image.load()
+        done += 1
+    return done / (now - start)
