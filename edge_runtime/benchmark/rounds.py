@@ -3,9 +3,9 @@
 All models are loaded into one process and take turns, in another order each round. What slows the
 machine down for seconds (heat, other programs) then hits them alike and leaves their ratios as they
 are, which processes of their own, one after the other, would not do. Nothing else runs meanwhile:
-an interpreter of one thread starts none, and those of several have time to sleep in the warm-up
-that each block begins with. That also brings the model back into the caches, where
-it is on a device that runs one model.
+an interpreter of one thread starts none, and those of several have time to go to sleep in the
+warm-up that each block begins with. That also brings the model back into the caches, where it is on
+a device that runs one model.
 """
 
 from collections.abc import Callable, Sequence
