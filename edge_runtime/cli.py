@@ -28,6 +28,7 @@ COMMANDS = {
     "classify": ("edge_runtime.commands.classify", "Say what pictures show."),
     "predict": ("edge_runtime.commands.predict", "Store what a model says about test images."),
     "parity": ("edge_runtime.commands.parity", "Prove that converted models answer the same."),
+    "benchmark": ("edge_runtime.commands.benchmark", "Measure how fast models are."),
     "bundle": ("edge_runtime.commands.bundle", "Pack a model and its proof into one file."),
     "deploy": ("edge_runtime.commands.deploy", "Set up a Raspberry Pi over ssh."),
     "install": ("edge_runtime.commands.releases", "Put a bundle in place on this device."),
