@@ -122,6 +122,7 @@ def test_the_public_names_are_these():
         "Budgets",
         "Classification",
         "Classifier",
+        "ClassifierPool",
         "Contract",
         "Dataset",
         "DatasetSpec",

@@ -110,7 +110,7 @@ def start_once(contestant: Contestant, picture: Path) -> tuple[float, int]:
     command = [sys.executable, "-c", _CLASSIFY, "classify", str(contestant.path.absolute())]
     command += [str(picture), "--backend", contestant.backend.name]
     command += ["--threads", str(contestant.threads)]
-    return _launch(command, f"{contestant.path}: `fmnist-edge classify` in a process of its own")
+    return launch(command, f"{contestant.path}: `fmnist-edge classify` in a process of its own")
 
 
 def floor_once(contestant: Contestant, model: Path) -> tuple[float, int]:
@@ -125,12 +125,10 @@ def floor_once(contestant: Contestant, model: Path) -> tuple[float, int]:
     """
     backend = contestant.backend
     command = [sys.executable, "-c", _FLOOR, backend.module, backend.interpreter, str(model)]
-    return _launch(
-        [*command, str(contestant.threads)], f"{backend.package} in a process of its own"
-    )
+    return launch([*command, str(contestant.threads)], f"{backend.package} in a process of its own")
 
 
-def _launch(command: Sequence[str], what: str) -> tuple[float, int]:
+def launch(command: Sequence[str], what: str) -> tuple[float, int]:
     """Start a process; return milliseconds to its first output, and its peak memory in bytes."""
     try:
         done = subprocess.run(
