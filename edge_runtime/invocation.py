@@ -37,15 +37,25 @@ def make_run(
     if flips_top_bit(source):
         return _flipping_run(interpreter, source, result, finish)
     set_tensor, invoke, get_tensor = _bound(interpreter)
-    take = quantization_table(source).take
+    encode = _encoder(source)
     into, out_of, shape = source.index, result.index, source.shape
 
     def run(images: NDArray[np.uint8]) -> NDArray[Any]:
-        set_tensor(into, take(images).reshape(shape))
+        set_tensor(into, encode(images).reshape(shape))
         invoke()
         return finish(get_tensor(out_of))
 
     return run
+
+
+def _encoder(source: TensorInfo) -> Callable[[NDArray[np.uint8]], NDArray[Any]]:
+    """Return a function from pixels to the input tensor's numbers, as `quantization_table` has."""
+    table = quantization_table(source)
+    if source.dtype == "float32":
+        return lambda images: images.astype(np.float32)
+    if table.dtype == np.uint8 and np.array_equal(table, np.arange(256)):
+        return lambda images: images
+    return table.take
 
 
 def _flipping_run(
