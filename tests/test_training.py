@@ -10,10 +10,11 @@ from edge_runtime.errors import TrainingError
 from trainer.checkpoint import Checkpoint
 from trainer.config import POST_CNN, TrainingConfig
 
-keras = pytest.importorskip("keras")
+pytest.importorskip("keras")
 
-from trainer.models import build_post_cnn, gives_probabilities, save_keras  # noqa: E402
-from trainer.training import fit, probabilities  # noqa: E402
+from trainer.models import build_post_cnn, gives_probabilities, save_keras
+from trainer.optimizer import Adam
+from trainer.training import fit, probabilities
 
 
 @pytest.mark.parametrize(
@@ -47,12 +48,12 @@ def test_post_cnn_starts_small_enough_for_raw_pixels(sample: Dataset) -> None:
 
 def test_the_learning_rate_falls_to_zero_or_stays() -> None:
     falling = TrainingConfig(DatasetSpec(), POST_CNN, epochs=4, learning_rate=0.1)
-    rates = [falling.learning_rate_in(epoch) for epoch in (1, 2, 3, 4)]
-    np.testing.assert_allclose(rates, [0.1, 0.075, 0.05, 0.025])
+    rates = [falling.learning_rates_in(epoch, 2) for epoch in (1, 2, 3, 4)]
+    np.testing.assert_allclose(rates, [[rate] * 2 for rate in (0.1, 0.075, 0.05, 0.025)])
     steady = TrainingConfig(
         DatasetSpec(), POST_CNN, epochs=4, learning_rate=0.1, schedule="constant"
     )
-    assert [steady.learning_rate_in(epoch) for epoch in (1, 4)] == [0.1, 0.1]
+    assert [steady.learning_rates_in(epoch, 1)[0] for epoch in (1, 4)] == [np.float32(0.1)] * 2
 
 
 def test_a_configuration_survives_json() -> None:
@@ -92,8 +93,7 @@ def test_training_lowers_the_loss_and_measures_what_keras_measures(sample: Datas
 
 def test_a_checkpoint_with_a_nan_weight_is_not_made() -> None:
     model = build_post_cnn((16, 16, 1), 2, dropout=0.5, seed=0)
-    optimizer = keras.optimizers.Adam()
-    optimizer.build(model.trainable_variables)
+    optimizer = Adam(model.trainable_variables)
     model.layers[-1].bias.assign([np.nan, 0])
     with pytest.raises(TrainingError, match="NaN"):
         Checkpoint.of(model, optimizer, [])
@@ -103,8 +103,7 @@ def test_a_checkpoint_of_another_network_is_refused(tmp_path) -> None:  # type: 
     states = []
     for classes in (2, 3):
         model = build_post_cnn((16, 16, 1), classes, dropout=0.5, seed=0)
-        optimizer = keras.optimizers.Adam()
-        optimizer.build(model.trainable_variables)
+        optimizer = Adam(model.trainable_variables)
         states.append((model, optimizer))
     Checkpoint.of(*states[0], []).save(tmp_path / "c.npz")
     with pytest.raises(TrainingError, match="another network"):

@@ -1,6 +1,7 @@
 """An epoch, and a measurement, as one compiled call each."""
 
 import contextlib
+import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -11,8 +12,8 @@ from numpy.typing import NDArray
 
 from edge_runtime.datasets import Split
 from trainer.config import Precision, TrainingConfig
+from trainer.fast_layers import fast_layers
 from trainer.optimizer import Adam
-from trainer.pooling import fast_pooling
 
 # The activations of so many images stay in a processor's cache.
 _MEASURING_BATCH = 128
@@ -89,7 +90,7 @@ def as_input(model: Any, images: Any) -> Any:
 def _traced(
     model: Any, function: Callable[..., Any], given: tuple[Any, ...], *, precision: Precision
 ) -> Any:
-    with fast_pooling(model):
+    with fast_layers(model):
         traced = tf.function(function, input_signature=given).get_concrete_function()
 
     def call(*arrays: Any) -> tuple[float, float]:
@@ -103,8 +104,10 @@ def _traced(
 
 @contextlib.contextmanager
 def _convolutions_in(precision: Precision) -> Iterator[None]:
-    # TensorFlow leaves the graph alone on a processor without instructions for bfloat16.
+    # TensorFlow leaves the graph alone on a processor without instructions for bfloat16. Gradients
+    # of kernels stay in float32, in which oneDNN computes them as fast or faster.
     option = "auto_mixed_precision_onednn_bfloat16"
+    os.environ["TF_AUTO_MIXED_PRECISION_GRAPH_REWRITE_ALLOWLIST_REMOVE"] = "Conv2DBackpropFilter"
     tf.config.optimizer.set_experimental_options({option: precision == "bfloat16"})
     try:
         yield
