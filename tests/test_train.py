@@ -380,7 +380,7 @@ def test_fast_cnn_s_recipe_is_kept_and_its_normalizations_fold_into_its_convolut
     assert kept == {"epochs": 2, "learning_rate": 0.002, "schedule": "one-cycle", "flip": True}
     assert cli("convert", "--quantize", "int8", "--runs-dir", tmp_path).code == 0
     done = cli("inspect", run / "int8.tflite", "--json")
-    operators = set(json.loads(done.out)["operators"])
+    operators = {operator["name"] for operator in json.loads(done.out)["operators"]}
     assert operators == {"CONV_2D", "FULLY_CONNECTED", "MAX_POOL_2D", "RESHAPE", "SOFTMAX"}
 
 

@@ -28,9 +28,9 @@ _RISING, _FIRST = 0.25, 0.1
 RECIPES = MappingProxyType(
     {
         FAST_CNN: {
-            "epochs": 11,
+            "epochs": 10,
             "batch_size": 256,
-            "learning_rate": 0.004,
+            "learning_rate": 0.014,
             "schedule": "one-cycle",
             "weight_decay": 0.02,
             "label_smoothing": 0.1,
