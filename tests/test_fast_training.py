@@ -12,39 +12,20 @@ keras = pytest.importorskip("keras")
 import tensorflow as tf  # noqa: E402
 
 from edge_runtime.datasets import Dataset, DatasetSpec  # noqa: E402
-from trainer.fast_layers import fast_layers, max_pool_2x2  # noqa: E402
+from trainer.fast_layers import fast_layers  # noqa: E402
 from trainer.models import build_fast_cnn, build_post_cnn  # noqa: E402
 from trainer.optimizer import Adam  # noqa: E402
 from trainer.training import fit  # noqa: E402
 
 
-def test_pooling_and_its_gradient_are_tensorflow_s_bit_for_bit_with_ties_too() -> None:
-    rng = np.random.default_rng(0)
-    # Few different values, so that most windows have several largest pixels.
-    pixels = tf.constant(rng.integers(-1, 2, (3, 8, 6, 5)).astype(np.float32))
-    weights = tf.constant(rng.normal(size=(3, 4, 3, 5)).astype(np.float32))
-    results = []
-    for pool in (max_pool_2x2, lambda images: tf.nn.max_pool2d(images, 2, 2, "VALID")):
-        with tf.GradientTape() as tape:
-            tape.watch(pixels)
-            pooled = pool(pixels)
-            total = tf.reduce_sum(pooled * weights)
-        results.append((pooled.numpy(), tape.gradient(total, pixels).numpy()))
-    for ours, theirs in zip(*results, strict=True):
-        np.testing.assert_array_equal(ours, theirs)
-
-
-def test_only_2x2_poolings_are_replaced_and_only_for_the_while() -> None:
+def test_layers_are_replaced_only_for_the_while() -> None:
     layers = keras.layers
-    inner = keras.Sequential([keras.Input((9, 7, 2)), layers.MaxPooling2D(2)])
-    other = layers.MaxPooling2D(3, strides=1)
-    model = keras.Sequential([keras.Input((9, 7, 2)), inner, other])
-    pixels = tf.constant(np.random.default_rng(0).normal(size=(2, 9, 7, 2)).astype(np.float32))
-    before = model(pixels).numpy()
+    inner = keras.Sequential([keras.Input((9, 7, 2)), layers.BatchNormalization()])
+    rows = layers.BatchNormalization(axis=1)
+    model = keras.Sequential([keras.Input((9, 7, 2)), inner, rows])
     with fast_layers(model):
         assert "call" in vars(inner.layers[0])
-        assert "call" not in vars(other)
-        np.testing.assert_array_equal(model(pixels).numpy(), before)
+        assert "call" not in vars(rows)
     assert "call" not in vars(inner.layers[0])
 
 
