@@ -14,7 +14,6 @@ import tensorflow as tf  # noqa: E402
 from edge_runtime.datasets import Dataset, DatasetSpec  # noqa: E402
 from trainer.fast_layers import fast_layers  # noqa: E402
 from trainer.models import build_fast_cnn, build_post_cnn  # noqa: E402
-from trainer.optimizer import Adam  # noqa: E402
 from trainer.training import fit  # noqa: E402
 
 
@@ -47,34 +46,6 @@ def test_batch_normalization_is_that_of_keras_moving_averages_too() -> None:
     for ours, theirs in zip(*results, strict=True):
         # Sums over 120 numbers of size 1 to 10, in another order.
         np.testing.assert_allclose(np.asarray(ours), np.asarray(theirs), atol=2e-5)
-
-
-@pytest.mark.parametrize("weight_decay", [0.0, 0.1])
-def test_adam_takes_keras_steps(weight_decay: float) -> None:
-    rng = np.random.default_rng(0)
-    starts = [rng.normal(size=shape).astype(np.float32) for shape in ((3, 4), (4,))]
-    ours, theirs = ([keras.Variable(start) for start in starts] for _ in range(2))
-    adam = Adam(ours, weight_decay=weight_decay)
-    reference = keras.optimizers.AdamW(0.01, weight_decay=weight_decay)
-    reference.exclude_from_weight_decay(var_list=theirs[1:])
-    for _ in range(5):
-        gradients = [
-            tf.constant(rng.normal(size=start.shape).astype(np.float32)) for start in starts
-        ]
-        adam.apply(gradients, tf.constant(0.01))
-        reference.apply_gradients(zip(gradients, theirs, strict=True))
-    for mine, keras_own in zip(ours, theirs, strict=True):
-        # A few roundings of float32 apart, after five steps of 0.01 each.
-        np.testing.assert_allclose(mine.numpy(), keras_own.numpy(), atol=1e-6)
-
-
-def test_adam_leaves_a_variable_without_gradient_and_keeps_constraints() -> None:
-    free = keras.Variable(np.ones(2, np.float32))
-    bound = keras.Variable(np.ones(2, np.float32))
-    bound.constraint = keras.constraints.NonNeg()
-    Adam([free, bound]).apply([None, tf.constant([1.0, -1.0])], tf.constant(2.0))
-    np.testing.assert_array_equal(free.numpy(), [1, 1])
-    np.testing.assert_allclose(bound.numpy(), [0, 3], atol=1e-5)
 
 
 def test_two_epochs_show_each_image_both_ways(sample: Dataset) -> None:

@@ -10,11 +10,10 @@ from edge_runtime.errors import TrainingError
 from trainer.checkpoint import Checkpoint
 from trainer.config import POST_CNN, TrainingConfig
 
-pytest.importorskip("keras")
+keras = pytest.importorskip("keras")
 
-from trainer.models import build_post_cnn, gives_probabilities, save_keras
-from trainer.optimizer import Adam
-from trainer.training import fit, probabilities
+from trainer.models import build_post_cnn, gives_probabilities, save_keras  # noqa: E402
+from trainer.training import fit, probabilities  # noqa: E402
 
 
 @pytest.mark.parametrize(
@@ -93,7 +92,8 @@ def test_training_lowers_the_loss_and_measures_what_keras_measures(sample: Datas
 
 def test_a_checkpoint_with_a_nan_weight_is_not_made() -> None:
     model = build_post_cnn((16, 16, 1), 2, dropout=0.5, seed=0)
-    optimizer = Adam(model.trainable_variables)
+    optimizer = keras.optimizers.Adam()
+    optimizer.build(model.trainable_variables)
     model.layers[-1].bias.assign([np.nan, 0])
     with pytest.raises(TrainingError, match="NaN"):
         Checkpoint.of(model, optimizer, [])
@@ -103,7 +103,8 @@ def test_a_checkpoint_of_another_network_is_refused(tmp_path) -> None:  # type: 
     states = []
     for classes in (2, 3):
         model = build_post_cnn((16, 16, 1), classes, dropout=0.5, seed=0)
-        optimizer = Adam(model.trainable_variables)
+        optimizer = keras.optimizers.Adam()
+        optimizer.build(model.trainable_variables)
         states.append((model, optimizer))
     Checkpoint.of(*states[0], []).save(tmp_path / "c.npz")
     with pytest.raises(TrainingError, match="another network"):

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from edge_runtime.datasets import Split
 from trainer.config import Precision, TrainingConfig
 from trainer.fast_layers import fast_layers
-from trainer.optimizer import Adam
 
 # The activations of so many images stay in a processor's cache.
 _MEASURING_BATCH = 128
@@ -22,7 +21,7 @@ Epoch = Callable[[NDArray[np.uint8], NDArray[np.int64], NDArray[np.float32]], tu
 
 
 def compile_epoch(
-    model: Any, optimizer: Adam, config: TrainingConfig, train: Split, *, from_logits: bool
+    model: Any, optimizer: Any, config: TrainingConfig, train: Split, *, from_logits: bool
 ) -> Epoch:
     """Return a function that trains for one epoch and returns (mean loss, accuracy).
 
@@ -45,7 +44,8 @@ def compile_epoch(
                 answers = model(pixels, training=True)
                 losses = smoothed(truth, answers)
                 total = tf.reduce_mean(losses) + (tf.add_n(model.losses) if model.losses else 0.0)
-            optimizer.apply(tape.gradient(total, variables), rates[step])
+            optimizer.learning_rate.assign(rates[step])
+            optimizer.apply_gradients(zip(tape.gradient(total, variables), variables, strict=True))
             loss_sum += tf.reduce_sum(plain(truth, answers) if config.label_smoothing else losses)
             right += _count_right(truth, answers)
         return loss_sum / len(train), right / len(train)

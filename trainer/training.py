@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
@@ -17,7 +18,6 @@ from trainer.checkpoint import Checkpoint
 from trainer.compiled import as_input, compile_epoch, compile_measure
 from trainer.config import TrainingConfig
 from trainer.models import gives_probabilities
-from trainer.optimizer import Adam
 
 _EVALUATION_BATCH = 256
 
@@ -50,7 +50,7 @@ def fit(
         TrainingError: the loss or a weight became NaN; the last good checkpoint stays.
     """
     tf.config.experimental.enable_op_determinism()
-    optimizer = Adam(model.trainable_variables, weight_decay=config.weight_decay)
+    optimizer = _optimizer(model, config)
     history: list[Epoch] = []
     if checkpoint_path is not None and checkpoint_path.exists():
         checkpoint = Checkpoint.load(checkpoint_path)
@@ -71,6 +71,18 @@ def fit(
         _keep(model, optimizer, history, checkpoint_path)
         on_epoch(history[-1])
     return history
+
+
+def _optimizer(model: Any, config: TrainingConfig) -> Any:
+    """Return Adam, with decoupled weight decay (Loshchilov and Hutter 2019) if there is any."""
+    optimizer = keras.optimizers.Adam(
+        config.learning_rate, weight_decay=config.weight_decay or None
+    )
+    optimizer.exclude_from_weight_decay(
+        var_list=[variable for variable in model.trainable_variables if len(variable.shape) < 2]
+    )
+    optimizer.build(model.trainable_variables)
+    return optimizer
 
 
 def _keep(model: Any, optimizer: Any, history: Sequence[Epoch], path: Path | None) -> None:
