@@ -90,11 +90,18 @@ def wait_for_checkpoint(runs: Path, name: str, process: subprocess.Popen[str]) -
         time.sleep(0.01)
 
 
-@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGINT])
+@pytest.mark.parametrize(
+    ("end", "options"),
+    [
+        (signal.SIGKILL, ()),
+        (signal.SIGINT, ()),
+        (signal.SIGKILL, ("--model", "fast-cnn", "--shift", "1", "--batch-size", "32")),
+    ],
+)
 def test_an_interrupted_training_resumes_to_the_same_bytes(
-    cli: Cli, tmp_path: Path, end: signal.Signals
+    cli: Cli, tmp_path: Path, end: signal.Signals, options: tuple[str, ...]
 ) -> None:
-    process = start_training(tmp_path, "interrupted", "--epochs", "150")
+    process = start_training(tmp_path, "interrupted", "--epochs", "150", *options)
     wait_for_checkpoint(tmp_path, "interrupted", process)
     process.send_signal(end)
     _, err = process.communicate(timeout=60)
@@ -106,7 +113,7 @@ def test_an_interrupted_training_resumes_to_the_same_bytes(
 
     resumed = cli("train", "--resume", "--runs-dir", tmp_path)
     assert resumed.code == 0
-    whole = start_training(tmp_path, "whole", "--epochs", "150")
+    whole = start_training(tmp_path, "whole", "--epochs", "150", *options)
     whole.communicate(timeout=240)
     for name in ("model.keras", "history.json", "full.predictions.npz"):
         pair = [(tmp_path / run / name).read_bytes() for run in ("interrupted", "whole")]
@@ -359,6 +366,37 @@ def test_a_model_that_does_not_fit_the_images_is_refused(
     assert done.code == 1
     assert "the model's input is (28, 28, 3), the images of 'sample' are (28, 28, 1)" in done.err
     assert not (tmp_path / "runs").exists()
+
+
+def test_fast_cnn_s_recipe_is_kept_and_its_normalizations_fold_into_its_convolutions(
+    cli: Cli, tmp_path: Path
+) -> None:
+    few = ("--train-size", 300, "--test-size", 50, "--epochs", 2, "--runs-dir", tmp_path)
+    done = cli("train", "--model", "fast-cnn", "--learning-rate", "0.002", *few)
+    assert done.code == 0, done.err
+    run = tmp_path / "fast-cnn-sample-1"
+    training = json.loads((run / "config.json").read_text())["training"]
+    kept = {key: training[key] for key in ("epochs", "learning_rate", "schedule", "flip")}
+    assert kept == {"epochs": 2, "learning_rate": 0.002, "schedule": "one-cycle", "flip": True}
+    assert cli("convert", "--quantize", "int8", "--runs-dir", tmp_path).code == 0
+    done = cli("inspect", run / "int8.tflite", "--json")
+    operators = {operator["name"] for operator in json.loads(done.out)["operators"]}
+    assert operators == {"CONV_2D", "FULLY_CONNECTED", "MAX_POOL_2D", "RESHAPE", "SOFTMAX"}
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--dropout", "0.5"), "--dropout is for post-cnn; fast-cnn has none."),
+        (("--rescale", "0.5"), "--rescale is for --model FILE.keras; fast-cnn takes raw pixels."),
+    ],
+)
+def test_options_of_other_models_are_refused_for_fast_cnn(
+    cli: Cli, options: tuple[str, str], words: str
+) -> None:
+    done = cli("train", "--model", "fast-cnn", *options)
+    assert done.code == 2
+    assert words in done.err
 
 
 def test_resuming_refuses_to_change_what_would_change_the_weights(cli: Cli, tmp_path: Path) -> None:

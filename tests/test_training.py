@@ -47,12 +47,12 @@ def test_post_cnn_starts_small_enough_for_raw_pixels(sample: Dataset) -> None:
 
 def test_the_learning_rate_falls_to_zero_or_stays() -> None:
     falling = TrainingConfig(DatasetSpec(), POST_CNN, epochs=4, learning_rate=0.1)
-    rates = [falling.learning_rate_in(epoch) for epoch in (1, 2, 3, 4)]
-    np.testing.assert_allclose(rates, [0.1, 0.075, 0.05, 0.025])
+    rates = [falling.learning_rates_in(epoch, 2) for epoch in (1, 2, 3, 4)]
+    np.testing.assert_allclose(rates, [[rate] * 2 for rate in (0.1, 0.075, 0.05, 0.025)])
     steady = TrainingConfig(
         DatasetSpec(), POST_CNN, epochs=4, learning_rate=0.1, schedule="constant"
     )
-    assert [steady.learning_rate_in(epoch) for epoch in (1, 4)] == [0.1, 0.1]
+    assert [steady.learning_rates_in(epoch, 1)[0] for epoch in (1, 4)] == [np.float32(0.1)] * 2
 
 
 def test_a_configuration_survives_json() -> None:

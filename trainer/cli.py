@@ -4,7 +4,7 @@ import contextlib
 import signal
 import threading
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,12 +21,21 @@ from edge_runtime.console import (
 from edge_runtime.errors import RunError, extra_missing
 from edge_runtime.native import native_messages_silenced
 from edge_runtime.runs import LATEST, next_run_name
-from trainer.config import POST_CNN, TrainingConfig
+from trainer.config import FAST_CNN, NETWORKS, POST_CNN, RECIPES, TrainingConfig
 
 if TYPE_CHECKING:
     from trainer.training import Epoch
 
 _RESUMABLE = {"epochs", "learning_rate"}
+
+
+def _default(setting: str) -> str:
+    """Return what the networks take when an option is not given, as help texts say it."""
+    own = {field.name: field.default for field in fields(TrainingConfig)}[setting]
+    fast = RECIPES[FAST_CNN].get(setting, own)
+    named = {True: "flip", False: "no-flip"}
+    both = [named[value] if isinstance(value, bool) else str(value) for value in (own, fast)]
+    return f"[default: {both[0]}{'' if own == fast else f'; fast-cnn: {both[1]}'}]"
 
 
 @click.command()
@@ -36,29 +45,56 @@ _RESUMABLE = {"epochs", "learning_rate"}
     default=POST_CNN,
     show_default=True,
     metavar="NAME|FILE",
-    help="post-cnn, the article's network, or any Keras 3 image classifier (FILE.keras).",
+    help="post-cnn, the article's network; fast-cnn, quick to train and more accurate on full "
+    "data; or any Keras 3 image classifier (FILE.keras).",
 )
 @click.option(
     "--epochs",
     type=click.IntRange(min=0),
-    default=100,
-    show_default=True,
-    help="Passes over the training images; 0 takes the model as it is.",
+    help=f"Passes over the training images; 0 takes the model as it is.  {_default('epochs')}",
 )
-@click.option("--batch-size", type=click.IntRange(min=1), default=64, show_default=True)
+@click.option("--batch-size", type=click.IntRange(min=1), help=_default("batch_size"))
 @click.option(
     "--learning-rate",
     type=click.FloatRange(min=0, min_open=True),
-    default=0.001,
-    show_default=True,
-    help="Of Adam, in the first epoch.",
+    help=f"Of Adam, at its highest.  {_default('learning_rate')}",
 )
 @click.option(
     "--schedule",
-    type=click.Choice(["linear", "constant"]),
-    default="linear",
-    show_default=True,
-    help="Let the learning rate fall to zero, or keep it.",
+    type=click.Choice(["linear", "constant", "one-cycle"]),
+    help="Let the learning rate fall to zero, keep it, or let it rise and then fall.  "
+    + _default("schedule"),
+)
+@click.option(
+    "--weight-decay",
+    type=click.FloatRange(min=0),
+    help=f"What a step takes off each kernel, times the learning rate.  {_default('weight_decay')}",
+)
+@click.option(
+    "--label-smoothing",
+    type=click.FloatRange(0, 1, max_open=True),
+    help=f"Share of the truth that is spread over all classes.  {_default('label_smoothing')}",
+)
+@click.option(
+    "--flip/--no-flip",
+    default=None,
+    help=f"Show each image mirrored in every second epoch.  {_default('flip')}",
+)
+@click.option(
+    "--shift",
+    type=click.IntRange(min=0),
+    help=f"Move each image by up to so many pixels.  {_default('shift')}",
+)
+@click.option(
+    "--precision",
+    type=click.Choice(["float32", "bfloat16"]),
+    help="Of the factors in training; bfloat16 where the processor has it.  "
+    + _default("precision"),
+)
+@click.option(
+    "--measure",
+    type=click.Choice(["epoch", "end"]),
+    help=f"Measure the test images after each epoch or at the end.  {_default('measure')}",
 )
 @click.option(
     "--dropout",
@@ -129,11 +165,14 @@ def train(
 def _config(options: dict[str, Any]) -> TrainingConfig:
     spec = spec_from_options(options, seed=options["seed"])
     given = {key: value for key, value in options.items() if value is not None}
-    if options["model"] == POST_CNN and options["rescale"] is not None:
-        raise click.UsageError("--rescale is for --model FILE.keras; post-cnn takes raw pixels.")
-    if options["model"] != POST_CNN and options["dropout"] is not None:
+    model = options["model"]
+    if model in NETWORKS and "rescale" in given:
+        raise click.UsageError(f"--rescale is for --model FILE.keras; {model} takes raw pixels.")
+    if model == FAST_CNN and "dropout" in given:
+        raise click.UsageError("--dropout is for post-cnn; fast-cnn has none.")
+    if model != POST_CNN and "dropout" in given:
         raise click.UsageError("--dropout is for post-cnn; FILE.keras has its own.")
-    return TrainingConfig(dataset=spec, **given)
+    return TrainingConfig.recommended(spec, **given)
 
 
 def _default_name(runs_dir: Path, config: TrainingConfig) -> str:
@@ -186,7 +225,8 @@ def _epochs_shown(console: Console, epochs: int, check_interrupt: Callable[[], N
         last: Epoch | None = shown["last"]
         if last is None:
             return ""
-        return f"accuracy {last['accuracy']:.3f}, test {last['test_accuracy']:.3f}"
+        tested = f", test {last['test_accuracy']:.3f}" if "test_accuracy" in last else ""
+        return f"accuracy {last['accuracy']:.3f}{tested}"
 
     with contextlib.ExitStack() as shown_bar:
         advance = shown_bar.enter_context(console.progress(epochs, "training", describe))

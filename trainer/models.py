@@ -1,4 +1,4 @@
-"""The reference network, and the door through which any other Keras 3 classifier comes in."""
+"""The networks with a name, and the door through which any other Keras 3 classifier comes in."""
 
 import io
 import json
@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 from edge_runtime.datasets import Dataset
 from edge_runtime.errors import ModelError
 from edge_runtime.files import write_atomically
-from trainer.config import POST_CNN
+from trainer.config import FAST_CNN, POST_CNN
 
 # Two poolings halve what a valid 5×5 convolution leaves; a valid 3×3 convolution must still fit.
 _POST_CNN_SMALLEST_SIDE = 16
+_FAST_CNN_SMALLEST_SIDE = 12
 
 
 def build_post_cnn(
@@ -37,11 +38,7 @@ def build_post_cnn(
         ModelError: the images are too small.
     """
     if min(image_shape[:2]) < _POST_CNN_SMALLEST_SIDE:
-        raise ModelError(
-            f"{POST_CNN} needs images of {_POST_CNN_SMALLEST_SIDE} × {_POST_CNN_SMALLEST_SIDE} "
-            f"pixels or more, got {image_shape[0]} × {image_shape[1]}; enlarge them with "
-            "--image-size, or bring a model of your own with --model."
-        )
+        raise ModelError(_too_small(POST_CNN, _POST_CNN_SMALLEST_SIDE, image_shape))
     keras.utils.set_random_seed(seed)
     layers = keras.layers
     return keras.Sequential(
@@ -59,6 +56,68 @@ def build_post_cnn(
             layers.Dense(class_count, activation="softmax", name="classes"),
         ],
         name="post_cnn",
+    )
+
+
+def build_fast_cnn(image_shape: tuple[int, int, int], class_count: int, *, seed: int) -> Any:
+    """Build a network that a CPU trains fast; 82,090 parameters for (28, 28, 1) and ten classes.
+
+    It is fed raw pixels 0..255 and answers with probabilities. The first convolution takes every
+    second pixel, so that little is computed with its few input channels; each convolution is
+    followed by batch normalization, which a converter folds into it and which takes away the scale
+    of the pixels. Weights are drawn with ``seed``.
+
+    Args:
+        image_shape: (H, W, C), both sides 12 or more.
+        class_count: two or more.
+        seed: of the initial weights.
+
+    Raises:
+        ModelError: the images are too small.
+    """
+    if min(image_shape[:2]) < _FAST_CNN_SMALLEST_SIDE:
+        raise ModelError(_too_small(FAST_CNN, _FAST_CNN_SMALLEST_SIDE, image_shape))
+    keras.utils.set_random_seed(seed)
+    layers = keras.layers
+    return keras.Sequential(
+        [
+            keras.Input(image_shape, name="pixels"),
+            *_normalized_convolution(1, 32, 5, strides=2),
+            *_normalized_convolution(2, 32, 3),
+            layers.MaxPooling2D(2, name="pool"),
+            *_normalized_convolution(3, 64, 3),
+            *_normalized_convolution(4, 64, 3, padding="valid"),
+            layers.Flatten(name="flatten"),
+            layers.Dense(class_count, activation="softmax", name="classes"),
+        ],
+        name="fast_cnn",
+    )
+
+
+def _normalized_convolution(
+    number: int, filters: int, kernel: int, *, strides: int = 1, padding: str = "same"
+) -> list[Any]:
+    layers = keras.layers
+    return [
+        layers.Conv2D(
+            filters,
+            kernel,
+            strides=strides,
+            padding=padding,
+            use_bias=False,
+            name=f"conv{number}",
+        ),
+        # A short training leaves no time for Keras' momentum of 0.99.
+        layers.BatchNormalization(momentum=0.9, name=f"norm{number}"),
+        layers.ReLU(name=f"relu{number}"),
+    ]
+
+
+def _too_small(network: str, smallest: int, image_shape: tuple[int, int, int]) -> str:
+    return (
+        f"{network} needs images of {smallest} × {smallest} pixels or more, got "
+        f"{image_shape[0]} × {image_shape[1]}; enlarge them with --image-size, or bring a model of "
+        "your own with --model."
     )
 
 

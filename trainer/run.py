@@ -18,9 +18,10 @@ from edge_runtime.files import put_folder_in_place, write_json_atomically
 from edge_runtime.metrics import Rate
 from edge_runtime.predictions import Predictions
 from edge_runtime.runs import Run, mark_latest, open_run
-from trainer.config import POST_CNN, TrainingConfig
+from trainer.config import FAST_CNN, POST_CNN, TrainingConfig
 from trainer.figures import save_run_figures
 from trainer.models import (
+    build_fast_cnn,
     build_post_cnn,
     gives_probabilities,
     load_classifier,
@@ -161,6 +162,8 @@ def _initial_model(config: TrainingConfig, dataset: Dataset) -> Any:
         return build_post_cnn(
             dataset.image_shape, dataset.class_count, dropout=config.dropout, seed=config.seed
         )
+    if config.model == FAST_CNN:
+        return build_fast_cnn(dataset.image_shape, dataset.class_count, seed=config.seed)
     keras.utils.set_random_seed(config.seed)
     return load_classifier(Path(config.model), dataset, rescale=config.rescale)
 
