@@ -82,7 +82,7 @@ class Compiled:
     """LiteRT's CompiledModel with host buffers that are made once."""
 
     def __init__(self, model, precision, sample):
-        from ai_edge_litert.compiled_model import CompiledModel
+        from ai_edge_litert.compiled_model import CompiledModel, CpuOptions, Options
 
         interpreter, version = _interpreter(model)
         given = interpreter.get_input_details()[0]
@@ -90,7 +90,9 @@ class Compiled:
         self.quantization = _Quantization(given, answered)
         self.version = version
         self.count, self.dtype = int(np.prod(answered["shape"])), answered["dtype"]
-        self.model = CompiledModel.from_file(model)
+        self.model = CompiledModel.from_file(
+            model, options=Options(cpu_options=CpuOptions(num_threads=1))
+        )
         self.inputs = self.model.create_input_buffers(0)
         self.outputs = self.model.create_output_buffers(0)
 
