@@ -51,7 +51,7 @@ def test_table_has_int8_first_and_the_fastest_first_within() -> None:
 def test_a_short_run_on_litert_answers_as_keras_does(tmp_path: Path) -> None:
     run = subprocess.run(
         [sys.executable, "-c", "import sys; from edge_runtime.cli import main; main()", "train",
-         "--epochs", "1", "--runs-dir", str(tmp_path), "--name", "short", "--quiet"],
+         "--epochs", "1", "--runs-dir", str(tmp_path), "--name", "short"],
         capture_output=True, text=True,
     )  # fmt: skip
     assert run.returncode == 0, run.stderr

@@ -81,7 +81,7 @@ def _find_run(model: str | None) -> Run:
     folder = ROOT / "build" / "bench-peers"
     if not (folder / "article" / "model.keras").exists():
         print("Training the article's network on the sample (once; a minute) ...", file=sys.stderr)
-        fmnist_edge("train", "--runs-dir", str(folder), "--name", "article", "--quiet")
+        fmnist_edge("train", "--runs-dir", str(folder), "--name", "article")
     return open_run(folder / "article")
 
 

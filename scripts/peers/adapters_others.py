@@ -60,7 +60,7 @@ class Ncnn:
         self.version = f"ncnn {ncnn.__version__}"
 
     def predict(self, image):
-        pixels = self.ncnn.Mat(image.reshape(1, 28, 28).astype(np.float32))
+        pixels = image.reshape(1, 28, 28).astype(np.float32)  # kept: a Mat only points at it
         extractor = self.net.create_extractor()
-        extractor.input("image", pixels)
+        extractor.input("image", self.ncnn.Mat(pixels))
         return np.array(extractor.extract("probabilities")[1])

@@ -1,5 +1,7 @@
 """Make the files of LiteRT's contestants and what the others are made from; needs TensorFlow."""
 
+import contextlib
+import io
 import shutil
 import subprocess
 import sys
@@ -47,7 +49,9 @@ def prepare(run: Run, folder: Path, image_count: int) -> None:
     layers = [layer for layer in model.layers if layer.get_weights()]
     shapes = [layer.get_weights()[0].shape for layer in layers]
     if shapes != [(5, 5, 1, 32), (4, 4, 32, 32), (3, 3, 32, 32), (512, 10)]:
-        raise SystemExit(f"{run.name}: expected the article's CNN for 28 × 28 pixels, got {shapes}.")
+        raise SystemExit(
+            f"{run.name}: expected the article's CNN for 28 × 28 pixels, got {shapes}."
+        )
     np.savez(folder / "weights.npz", **{
         f"{kind}{number}": array
         for number, layer in enumerate(layers)
@@ -80,4 +84,5 @@ def _convert(network, calibration) -> bytes:
         )
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
         converter.inference_input_type = converter.inference_output_type = tf.int8
-    return converter.convert()
+    with contextlib.redirect_stdout(io.StringIO()):  # Keras tells where it exports to
+        return converter.convert()

@@ -31,7 +31,9 @@ def channels_first(folder: Path) -> dict[str, np.ndarray]:
     weights = dict(np.load(folder / "weights.npz"))
     for number in range(3):
         weights[f"w{number}"] = weights[f"w{number}"].transpose(3, 2, 0, 1).copy()
-    weights["w3"] = weights["w3"].reshape(4, 4, 32, 10).transpose(3, 2, 0, 1).reshape(10, 512).copy()
+    weights["w3"] = (
+        weights["w3"].reshape(4, 4, 32, 10).transpose(3, 2, 0, 1).reshape(10, 512).copy()
+    )
     return weights
 
 

@@ -39,7 +39,9 @@ def main() -> None:
     for line in sys.stdin:
         request = json.loads(line)
         if "answer" in request:
-            answers = [peer.predict(images[i : i + 1]).reshape(-1).copy() for i in range(len(images))]
+            answers = [
+                peer.predict(images[i : i + 1]).reshape(-1).copy() for i in range(len(images))
+            ]
             np.save(request["answer"], np.stack(answers))
             reply = {}
         else:

@@ -35,7 +35,9 @@ class Worker:
     def __init__(self, contestant: Contestant, root: Path, folder: Path, core: int) -> None:
         python, model = contestant.python(root), folder / contestant.model
         if not python.exists():
-            raise WorkerError(f"{contestant.environment} is not there; scripts/bench-peers makes it")
+            raise WorkerError(
+                f"{contestant.environment} is not there; scripts/bench-peers makes it"
+            )
         if not model.exists():
             raise WorkerError(f"{contestant.model} could not be made")
         self.contestant = contestant
