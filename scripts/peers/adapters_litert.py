@@ -53,6 +53,7 @@ class SetGet:
         self.quantization = _Quantization(given, answered)
 
     def predict(self, image):
+        """Return the probabilities, (K,) float32."""
         self.interpreter.set_tensor(self.input, self.quantization.enter(image))
         self.interpreter.invoke()
         return self.quantization.leave(self.interpreter.get_tensor(self.output))[0]
@@ -62,6 +63,7 @@ class Invoke(SetGet):
     """The bare interpreter: `timed` is `invoke` alone; `predict` goes the whole way, to be checked."""
 
     def timed(self, image):
+        """Run the interpreter on what it was given last."""
         self.interpreter.invoke()
 
 
@@ -75,6 +77,7 @@ class Ours:
         self.version = f"LiteRT {self.classifier.backend.version}"
 
     def predict(self, image):
+        """Return the probabilities, (K,) float32."""
         return self.classifier.predict(image)[0]
 
 
@@ -97,6 +100,7 @@ class Compiled:
         self.outputs = self.model.create_output_buffers(0)
 
     def predict(self, image):
+        """Return the probabilities, (K,) float32."""
         self.inputs[0].write(self.quantization.enter(image))
         self.model.run_by_index(0, self.inputs, self.outputs)
         return self.quantization.leave(self.outputs[0].read(self.count, self.dtype))

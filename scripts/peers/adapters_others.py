@@ -21,6 +21,7 @@ class OnnxRuntime:
         self.version = f"ONNX Runtime {onnxruntime.__version__}"
 
     def predict(self, image):
+        """Return the probabilities, (K,) float32."""
         pixels = image.reshape(_SHAPE).astype(np.float32)
         return self.session.run(None, {"image": pixels})[0][0]
 
@@ -41,6 +42,7 @@ class OpenVino:
         self.version = f"OpenVINO {ov.__version__.split('-')[0]}"
 
     def predict(self, image):
+        """Return the probabilities, (K,) float32."""
         pixels = image.reshape(_SHAPE).astype(np.float32)
         return self.request.infer([pixels], share_inputs=True, share_outputs=True)[0][0]
 
@@ -60,6 +62,7 @@ class Ncnn:
         self.version = f"ncnn {ncnn.__version__}"
 
     def predict(self, image):
+        """Return the probabilities, (K,) float32."""
         pixels = image.reshape(1, 28, 28).astype(np.float32)  # kept: a Mat only points at it
         extractor = self.net.create_extractor()
         extractor.input("image", self.ncnn.Mat(pixels))

@@ -50,5 +50,6 @@ class Torch:
         return tq.convert(body)
 
     def predict(self, image):
+        """Return the probabilities, (K,) float32."""
         pixels = torch.from_numpy(image.reshape(1, 1, 28, 28).astype(np.float32))
         return self.network(pixels).numpy()[0]

@@ -27,7 +27,7 @@ def _try(make: Callable[[Path], None], folder: Path) -> None:
 
 
 def channels_first(folder: Path) -> dict[str, np.ndarray]:
-    """Return the weights as NCHW runtimes want them: kernels OIHW, the last (10, 512) from C, H, W."""
+    """Return the weights for NCHW: kernels OIHW, the last (10, 512) over C, H, W."""
     weights = dict(np.load(folder / "weights.npz"))
     for number in range(3):
         weights[f"w{number}"] = weights[f"w{number}"].transpose(3, 2, 0, 1).copy()

@@ -59,9 +59,10 @@ def table(results: Sequence[Result]) -> str:
         "largest difference |\n|---|---|---:|---:|---:|---:|---:|---:|---:|"
     )
     rows = [
-        f"| {r.label} | {r.precision} | {r.median:.1f} | {r.low:.1f}–{r.high:.1f} | {r.least:.1f} | "
-        f"{'' if r.ratio is None else f'{r.ratio:.2f}'} | {r.accuracy:.1%} | {r.same_as_keras:.1%} | "
-        f"{r.difference:.4f} |"
+        f"| {r.label} | {r.precision} | {r.median:.1f} | {r.low:.1f}–{r.high:.1f} | "
+        f"{r.least:.1f} | "
+        f"{'' if r.ratio is None else f'{r.ratio:.2f}'} | {r.accuracy:.1%} | {r.same_as_keras:.1%} "
+        f"| {r.difference:.4f} |"
         for r in sorted(results, key=lambda item: (item.precision != "int8", item.median))
     ]
     return "\n".join([head, *rows])

@@ -2,7 +2,7 @@
 
     python worker.py ADAPTER MODEL PRECISION SAMPLE.npz CORE
 
-It says {"version": ...} when it is ready. {"answer": FILE} saves what it says about all test images;
+It says {"version": ...} when it is ready. {"answer": FILE} saves its answers to all test images;
 {"block": K} runs K images and gives {"median_us": ..., "min_us": ...}; end of input ends it.
 """
 
