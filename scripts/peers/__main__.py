@@ -1,4 +1,4 @@
-"""Time the same network on every runtime, in interleaved rounds; see `scripts/bench-peers --help`."""
+"""Time one network on every runtime, in interleaved rounds; see `scripts/bench-peers --help`."""
 
 import argparse
 import contextlib

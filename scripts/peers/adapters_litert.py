@@ -1,4 +1,4 @@
-"""fmnist-edge, LiteRT and tflite-runtime. An adapter predicts (1, H, W, 1) uint8 to (K,) float32."""
+"""fmnist-edge, LiteRT, tflite-runtime. Adapters predict (1, H, W, 1) uint8 to (K,) float32."""
 
 from pathlib import Path
 
@@ -60,7 +60,7 @@ class SetGet:
 
 
 class Invoke(SetGet):
-    """The bare interpreter: `timed` is `invoke` alone; `predict` goes the whole way, to be checked."""
+    """The bare interpreter: `timed` is `invoke` alone; `predict` goes all the way."""
 
     def timed(self, image):
         """Run the interpreter on what it was given last."""
