@@ -71,5 +71,5 @@ def choose(names: str | None) -> tuple[Contestant, ...]:
     for name in wanted:
         if not name or not any(item.key.startswith(name) for item in CONTESTANTS):
             keys = ", ".join(item.key for item in CONTESTANTS)
-            raise ValueError(f"Expected --only to name peers, got {name!r}; there are {keys}")
+            raise ValueError(f"Expected --only to name peers, got {name!r}; expected {keys}")
     return tuple(item for item in CONTESTANTS if item.key.startswith(tuple(wanted)))
