@@ -54,6 +54,21 @@ if TYPE_CHECKING:
     "int8 file gives the same numbers on every processor.",
 )
 @click.option(
+    "--pack-pixels/--no-pack-pixels",
+    "pack",
+    default=True,
+    show_default=True,
+    help="Rewrite the first convolution of an int8 file, where the runtime is faster then and "
+    "gives the same numbers. The file gets a few thousand bytes larger.",
+)
+@click.option(
+    "--batch",
+    type=click.IntRange(1, 1024),
+    default=1,
+    show_default=True,
+    help="Images that one run of the model takes: 1 answers soonest, some 16 get most done.",
+)
+@click.option(
     "--representative-size",
     type=click.IntRange(min=1),
     help=f"Training images to calibrate on.  [default: {DEFAULT_SIZE}, one of each class at "
@@ -91,6 +106,8 @@ def convert(
     quantize: tuple[str, ...],
     io: Io | None,
     logits: bool,
+    pack: bool,
+    batch: int,
     representative_size: int | None,
     seed: int,
     run_name: str | None,
@@ -138,20 +155,24 @@ def convert(
         labels = replace(labels, output="logits")
     representative = _representative(recipes, dataset, representative_size, seed)
     converted, left_out = [], {}
+    console = context.ensure_object(Console)
     for recipe in recipes:
-        _announce(recipe, context.ensure_object(Console))
+        _announce(recipe, console)
         try:
-            converted.append(
-                convert_to_file(
-                    source,
-                    recipe,
-                    targets[recipe.name],
-                    io_type=input_output_type(recipe, io),
-                    labels=labels,
-                    representative=representative,
-                    runtime=made_for,
-                )
+            made = convert_to_file(
+                source,
+                recipe,
+                targets[recipe.name],
+                io_type=input_output_type(recipe, io),
+                labels=labels,
+                representative=representative,
+                runtime=made_for,
+                pack=pack,
+                batch=batch,
             )
+            converted.append(made)
+            if made.speedup is not None:
+                console.say(f"  {made.speedup}")
         except UnsupportedError as error:
             left_out[recipe.name] = str(error)
             # Not talk: with --quiet, too, nobody should miss that a file is missing.

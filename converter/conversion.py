@@ -31,7 +31,7 @@ class SourceModel:
         path: where it came from.
         input_shape: of one image, as the model has it: (H, W, C) or (H, W); None where it is open.
         class_count: the size of its output.
-        make_converter: from (1, H, W[, C]) to a converter with a static batch of one.
+        make_converter: from (B, H, W[, C]) to a converter with that static batch.
     """
 
     path: Path
@@ -39,8 +39,10 @@ class SourceModel:
     class_count: int
     make_converter: Callable[[tuple[int, ...]], Any]
 
-    def static_shape(self, image_shape: tuple[int, int, int] | None) -> tuple[int, ...]:
-        """Return (1, H, W[, C]) for images of that shape, or for the model's own.
+    def static_shape(
+        self, image_shape: tuple[int, int, int] | None, *, batch: int = 1
+    ) -> tuple[int, ...]:
+        """Return (batch, H, W[, C]) for images of that shape, or for the model's own.
 
         Raises:
             ConversionError: the images do not fit, or the model leaves its input open.
@@ -54,13 +56,13 @@ class SourceModel:
                     f"{self.path}: the model's input is {wanted}, the images of the dataset are "
                     f"{image_shape}; choose a --dataset that fits."
                 )
-            return (1, *given)
+            return (batch, *given)
         if None in wanted:
             raise ConversionError(
                 f"{self.path}: the model's input {wanted} is open; give a --dataset with images of "
                 "the size that it shall have."
             )
-        return (1, *(side for side in wanted if side is not None))
+        return (batch, *(side for side in wanted if side is not None))
 
 
 def open_source(path: Path, *, logits: bool = False) -> SourceModel:
@@ -180,8 +182,9 @@ def convert_source(
     io_type: str,
     image_shape: tuple[int, int, int] | None = None,
     calibration: NDArray[np.uint8] | None = None,
+    batch: int = 1,
 ) -> bytes:
-    """Return the bytes of a .tflite file with a static batch of one.
+    """Return the bytes of a .tflite file with a static batch.
 
     Args:
         source: the model.
@@ -189,6 +192,7 @@ def convert_source(
         io_type: dtype of input and output: int8, uint8, int16 or float32.
         image_shape: (H, W, C) of the images, for a model that leaves its input open.
         calibration: (N, H, W, C) uint8 images for the recipes that need them.
+        batch: how many images one run takes.
 
     Raises:
         ConversionError: the images are missing or do not fit, or TensorFlow cannot convert it.
@@ -197,7 +201,7 @@ def convert_source(
         raise ConversionError(
             f"{recipe.name} needs images to calibrate on; give a --dataset to take them from."
         )
-    shape = source.static_shape(image_shape)
+    shape = source.static_shape(image_shape, batch=batch)
     try:
         with _converter_messages_silenced():
             converter = source.make_converter(shape)
@@ -236,8 +240,10 @@ def _configure(converter: Any, recipe: Recipe, io_type: str) -> None:
 
 
 def _feed(images: NDArray[np.uint8], shape: tuple[int, ...]) -> Iterator[list[NDArray[np.float32]]]:
-    for image in images:
-        yield [image.reshape(shape).astype(np.float32)]
+    # Whole batches: the last one is filled up with images from the front.
+    wanted = -(-len(images) // shape[0]) * shape[0]
+    for batch in np.resize(images, (wanted, *images.shape[1:])).reshape(-1, *shape):
+        yield [batch.astype(np.float32)]
 
 
 @contextlib.contextmanager

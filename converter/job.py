@@ -11,6 +11,7 @@ import tensorflow as tf
 from converter.calibration import RepresentativeDataset
 from converter.conversion import SourceModel, convert_source
 from converter.recipes import Recipe
+from converter.speedup import Speedup, speed_up
 from converter.target import Target, made_for, prove
 from converter.verification import Verified, graph_facts, verify
 from edge_runtime.classifier import Classifier
@@ -49,6 +50,7 @@ class Converted:
         verified: what it was found to be.
         probed: what the runtime made of it.
         made_for: the runtime that it was made for, and how it was proved.
+        speedup: what packing pixels does to it; None if it was not tried.
     """
 
     path: Path
@@ -56,6 +58,7 @@ class Converted:
     verified: Verified
     probed: ProbeResult
     made_for: dict[str, str]
+    speedup: Speedup | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return it for JSON."""
@@ -65,6 +68,7 @@ class Converted:
             **graph_facts(self.verified),
             "probe": self.probed.to_dict(),
             "made_for": self.made_for,
+            "packing": self.speedup.to_dict() if self.speedup else None,
         }
 
 
@@ -75,10 +79,12 @@ def convert_to_file(
     *,
     io_type: str,
     labels: Labels,
-    representative: RepresentativeDataset | None = None,
+    representative: RepresentativeDataset | None,
     runtime: Target | None = None,
+    pack: bool = True,
+    batch: int = 1,
 ) -> Converted:
-    """Convert, verify, run in a process of its own, and only then write file and manifest.
+    """Convert, verify, prove, and only then write the .tflite and its manifest.
 
     Args:
         source: the model.
@@ -88,18 +94,22 @@ def convert_to_file(
         labels: what the numbers mean.
         representative: images for the recipes that need them.
         runtime: the runtime that the file is made for; None is the one that is here.
+        pack: pack the pixels of an int8 model where that is faster.
+        batch: how many images one run of the model takes.
 
     Raises:
         ConversionError: TensorFlow cannot convert the model, or the result is not as promised.
         UnsupportedError: the runtime that it is made for cannot run the result.
         ModelError: the runtime that is here cannot run the result.
     """
+    calibration = representative.images if representative and recipe.calibrated else None
     data = convert_source(
         source,
         recipe,
         io_type=io_type,
         image_shape=labels.preprocessing.shape,
-        calibration=representative.images if representative and recipe.calibrated else None,
+        calibration=calibration,
+        batch=batch,
     )
     verified = verify(data, recipe, io_type=io_type)
     if verified.summary.outputs[0].shape[1] != len(labels.class_names):
@@ -107,29 +117,41 @@ def convert_to_file(
             f"{source.path}: the model has {verified.summary.outputs[0].shape[1]} classes, but "
             f"{len(labels.class_names)} class names are known; choose a --dataset that fits."
         )
+    speedup = None
+    if pack and recipe.name == "int8" and calibration is not None:
+        data, speedup = speed_up(data, calibration, target=runtime)
+        verified = verify(data, recipe, io_type=io_type)
     probed = prove(ModelFile(target.name, data), verified, runtime)
-    where = made_for(runtime, probed)
+    converted = Converted(target, recipe, verified, probed, made_for(runtime, probed), speedup)
     details = {
-        "recipe": recipe.name,
-        "graph": graph_facts(verified),
-        "probe": probed.to_dict(),
-        "made_for": where,
+        **_how_it_was_made(converted),
         "representative_dataset": (
             representative.to_dict() if representative and recipe.calibrated else None
         ),
         "dataset": labels.dataset,
         "source": {"file": source.path.name, "sha256": _hash_source(source.path)},
+    }
+    output = labels.output or _kind_of_output(data, verified, labels)
+    manifest = Manifest(sha256(data), labels.class_names, labels.preprocessing, output, details)
+    write_atomically(target, data)
+    write_json_atomically(manifest_path(target), manifest.to_dict())
+    return converted
+
+
+def _how_it_was_made(converted: Converted) -> dict[str, Any]:
+    speedup = converted.speedup
+    return {
+        "recipe": converted.recipe.name,
+        "graph": graph_facts(converted.verified),
+        "packing": speedup.facts() if speedup and speedup.kept else None,
+        "probe": converted.probed.to_dict(),
+        "made_for": converted.made_for,
         "versions": {
             "tensorflow": tf.__version__,
             "keras": keras.__version__,
             "numpy": np.__version__,
         },
     }
-    output = labels.output or _kind_of_output(data, verified, labels)
-    manifest = Manifest(sha256(data), labels.class_names, labels.preprocessing, output, details)
-    write_atomically(target, data)
-    write_json_atomically(manifest_path(target), manifest.to_dict())
-    return Converted(target, recipe, verified, probed, where)
 
 
 def _kind_of_output(data: bytes, verified: Verified, labels: Labels) -> Output:

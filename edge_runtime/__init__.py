@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from edge_runtime.metrics import PairedCounts, count_pairs
     from edge_runtime.parity import Budgets, Contract, Margins, ParityReport, compare
     from edge_runtime.parity.contract_file import load_contract
+    from edge_runtime.pool import ClassifierPool
     from edge_runtime.predictions import Predictions
 
 _HOME = {
@@ -29,6 +30,7 @@ _HOME = {
     "Budgets": "parity",
     "Classification": "classifier",
     "Classifier": "classifier",
+    "ClassifierPool": "pool",
     "Contract": "parity",
     "Dataset": "datasets",
     "DatasetSpec": "datasets",
@@ -54,6 +56,7 @@ __all__ = [
     "Budgets",
     "Classification",
     "Classifier",
+    "ClassifierPool",
     "Contract",
     "Dataset",
     "DatasetSpec",

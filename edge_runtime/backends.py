@@ -1,7 +1,6 @@
 """The interpreters that can run a .tflite file: LiteRT, tflite-runtime, TensorFlow."""
 
 import importlib
-import importlib.metadata
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any, Literal, Protocol, get_args
@@ -9,6 +8,7 @@ from typing import Any, Literal, Protocol, get_args
 from edge_runtime.availability import LITERT, TFLITE_RUNTIME, runtime_here
 from edge_runtime.errors import EdgeError, MissingDependencyError, ModelError, nearest_name
 from edge_runtime.native import native_messages_silenced
+from edge_runtime.packages import installed_version
 
 Kernels = Literal["auto", "built-in", "reference"]
 
@@ -55,10 +55,7 @@ class Backend:
     @property
     def version(self) -> str:
         """The installed version, or "not installed"."""
-        try:
-            return importlib.metadata.version(self.package)
-        except importlib.metadata.PackageNotFoundError:
-            return "not installed"
+        return installed_version(self.package) or "not installed"
 
     def load(self, model: bytes, *, threads: int = 1, kernels: Kernels = "auto") -> Interpreter:
         """Return an interpreter with its tensors allocated.
@@ -132,9 +129,8 @@ class Backend:
         """Raise if NumPy is too new: the import would pass, and the first model fail oddly."""
         if self.numpy_below is None or self.version == "not installed":
             return
-        try:
-            found = importlib.metadata.version("numpy")
-        except importlib.metadata.PackageNotFoundError:
+        found = installed_version("numpy")
+        if found is None:
             return  # the import says so
         if int(found.split(".")[0]) >= self.numpy_below:
             raise MissingDependencyError(
@@ -214,8 +210,8 @@ def choose_backend(name: str | None = None) -> Backend:
         )
     if name is not None:
         return by_name[name]
-    for backend in available_backends():
-        if backend.name != "tensorflow":
+    for backend in BACKENDS:
+        if backend.name != "tensorflow" and backend.version != "not installed":
             return backend
     raise _no_runtime()
 

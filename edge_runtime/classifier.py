@@ -15,10 +15,13 @@ from edge_runtime.delegation import Delegation, read_delegation
 from edge_runtime.errors import InputError, ModelError
 from edge_runtime.images import Invert, Preprocessing, read_picture
 from edge_runtime.inspection import ModelSummary, TensorInfo
+from edge_runtime.invocation import Run, make_run
 from edge_runtime.loading import open_model
 from edge_runtime.manifest import Output
 from edge_runtime.model_file import ModelFile
-from edge_runtime.quantization import dequantize, quantization_table, softmax
+from edge_runtime.quantization import decoder, softmax
+
+_PIXEL = np.dtype(np.uint8)
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,10 +106,13 @@ class Classifier:
             )
         self.threads = threads
         self.kernels = kernels
-        self._quantized_pixel = quantization_table(self._input)
-        self._interpreter: Interpreter | None = self.backend.load(
-            file.data, threads=threads, kernels=kernels
-        )
+        self._batch_shape = (self.batch_size, height, width, channels)
+        interpreter = self.backend.load(file.data, threads=threads, kernels=kernels)
+        self._interpreter: Interpreter | None = interpreter
+        decode = decoder(self._output)
+        finish = decode if self.output == "probabilities" else lambda raw: softmax(decode(raw))
+        self._answer = make_run(interpreter, self._input, self._output, finish)
+        self._run = make_run(interpreter, self._input, self._output, lambda raw: raw)
 
     def classify(
         self, image: NDArray[np.uint8] | str | Path, *, invert: Invert = "auto"
@@ -143,16 +149,7 @@ class Classifier:
         Raises:
             InputError: the array has another dtype or shape.
         """
-        self._refuse_wrong_input(images)
-        probabilities = np.empty((len(images), len(self.class_names)), np.float32)
-        for start in range(0, len(images), self.batch_size):
-            part = images[start : start + self.batch_size]
-            self._invoke(part)
-            values = dequantize(self._numbers()[: len(part)], self._output)
-            if self.output == "logits":
-                values = softmax(values)
-            probabilities[start : start + len(part)] = values
-        return probabilities
+        return self._in_batches(images, self._answer, np.float32)
 
     def raw_outputs(self, images: NDArray[np.uint8]) -> NDArray[Any]:
         """Return the (N, K) numbers of the output tensor in its dtype, not dequantized.
@@ -160,13 +157,28 @@ class Classifier:
         Raises:
             InputError: the array has another dtype or shape.
         """
-        self._refuse_wrong_input(images)
-        outputs = np.empty((len(images), len(self.class_names)), self._output.dtype)
+        return self._in_batches(images, self._run, self._output.dtype)
+
+    def _in_batches(self, images: NDArray[np.uint8], run: Run, dtype: Any) -> NDArray[Any]:
+        if (
+            type(images) is np.ndarray
+            and images.dtype is _PIXEL
+            and images.shape == self._batch_shape
+        ):
+            return run(images)  # the commonest case takes no detour
+        self.refuse_wrong_input(images)
+        answers = np.empty((len(images), len(self.class_names)), dtype)
         for start in range(0, len(images), self.batch_size):
             part = images[start : start + self.batch_size]
-            self._invoke(part)
-            outputs[start : start + len(part)] = self._numbers()[: len(part)]
-        return outputs
+            answers[start : start + len(part)] = run(self._filled_up(part))[: len(part)]
+        return answers
+
+    def _filled_up(self, images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Return the images with black ones behind them, up to a whole batch."""
+        missing = self.batch_size - len(images)
+        if not missing:
+            return images
+        return np.concatenate([images, np.zeros((missing, *images.shape[1:]), np.uint8)])
 
     @property
     def output_tensor(self) -> TensorInfo:
@@ -175,25 +187,12 @@ class Classifier:
 
     def delegation(self) -> Delegation:
         """Return which operators XNNPACK took over."""
-        return read_delegation(self._open_interpreter())
-
-    def _open_interpreter(self) -> Interpreter:
         if self._interpreter is None:
-            raise ModelError(f"{self.name}: this classifier is closed; make a new one.")
-        return self._interpreter
+            raise self._closed()
+        return read_delegation(self._interpreter)
 
-    def _invoke(self, images: NDArray[np.uint8]) -> None:
-        interpreter = self._open_interpreter()
-        if len(images) < self.batch_size:  # the last part of a batch is filled up with black images
-            missing = self.batch_size - len(images)
-            images = np.concatenate([images, np.zeros((missing, *images.shape[1:]), np.uint8)])
-        pixels = self._quantized_pixel[images].reshape(self._input.shape)
-        interpreter.set_tensor(self._input.index, pixels)
-        interpreter.invoke()
-
-    def _numbers(self) -> NDArray[Any]:
-        numbers: NDArray[Any] = self._open_interpreter().get_tensor(self._output.index)
-        return numbers
+    def _closed(self) -> ModelError:
+        return ModelError(f"{self.name}: this classifier is closed; make a new one.")
 
     def _classification(self, probabilities: NDArray[np.float32]) -> Classification:
         index = int(np.argmax(probabilities))
@@ -202,7 +201,12 @@ class Classifier:
             raise ModelError(f"{self.name}: the model answers with NaN; convert it again.")
         return Classification(index, self.class_names[index], confidence, probabilities)
 
-    def _refuse_wrong_input(self, images: Any) -> None:
+    def refuse_wrong_input(self, images: Any) -> None:
+        """Raise unless these are images that the model can take.
+
+        Raises:
+            InputError: the array has another dtype or shape.
+        """
         expected = self.preprocessing.shape
         what = f"Expected a NumPy array of uint8 pixels 0..255 with shape (N, {expected[0]}, "
         what += f"{expected[1]}, {expected[2]})"
@@ -217,7 +221,12 @@ class Classifier:
 
     def close(self) -> None:
         """Give the interpreter's memory back."""
+
+        def run(images: NDArray[np.uint8]) -> NDArray[Any]:
+            raise self._closed()
+
         self._interpreter = None
+        self._run = self._answer = run
 
     def __enter__(self) -> "Classifier":
         return self

@@ -4,7 +4,6 @@ Results go to standard output; talk and progress to standard error, progress onl
 """
 
 import contextlib
-import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -183,6 +182,8 @@ def text_width() -> int:
     """Return how many columns a table may take: those of the terminal, 100 in a file or a pipe."""
     if not sys.stdout.isatty():
         return _WIDEST
+    import shutil  # only for tables
+
     return max(_NARROWEST, min(_WIDEST, shutil.get_terminal_size().columns))
 
 

@@ -23,7 +23,6 @@ Each message says what was expected, what came, and what to do, in one sentence 
 line prints it and ends with exit code 1.
 """
 
-import difflib
 import sys
 from collections.abc import Iterable
 
@@ -117,6 +116,8 @@ _BASE_REQUIREMENTS = {"numpy": "numpy", "PIL": "pillow", "tomli": "tomli"}
 
 def nearest_name(name: str, known: Iterable[str]) -> str:
     """Return " Did you mean 'x'?" for the known name nearest to ``name``, or "" if none is near."""
+    import difflib  # for mistakes only
+
     matches = difflib.get_close_matches(name.lower(), sorted(known), n=1)
     return f" Did you mean '{matches[0]}'?" if matches else ""
 

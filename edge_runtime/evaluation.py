@@ -113,7 +113,7 @@ def evaluate(
         scheme=summary.scheme,
         backend=classifier.backend.package,
         backend_version=classifier.backend.version,
-        kernels=_kernels_in_words(classifier),
+        kernels=kernels_in_words(classifier),
         threads=classifier.threads,
         preprocessing=classifier.preprocessing,
         latency_us=_latency(seconds * 1e6),
@@ -206,7 +206,7 @@ def _latency(latencies_us: NDArray[np.float64]) -> dict[str, float]:
     return {"median": median, "p10": low, "p90": high, "n": len(latencies_us)}
 
 
-def _kernels_in_words(classifier: Classifier) -> str:
+def kernels_in_words(classifier: Classifier) -> str:
     """Return what really ran: the runtime may have left XNNPACK out where it was allowed."""
     if classifier.kernels == "reference":
         return "reference"

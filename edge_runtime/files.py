@@ -2,22 +2,31 @@
 
 import contextlib
 import errno
-import hashlib
+import importlib
 import json
 import os
-import secrets
-import shutil
-import tempfile
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+# hashlib loads OpenSSL, 3.6 MiB of memory, which pays for much data only. Python's own `random`
+# takes the lean module by the same means.
+_lean: Any = None
+with contextlib.suppress(ImportError):  # another Python may be built without it
+    _lean = importlib.import_module("_sha2" if sys.version_info >= (3, 12) else "_sha256")
+
 MEBIBYTE = 1024 * 1024
 _CHUNK_BYTES = 16 * MEBIBYTE
+_LEAST_CHUNK_BYTES = 4096  # for what tells no size, like a pipe
 
 
 def sha256(data: bytes | memoryview) -> str:
     """Return the SHA-256 of ``data`` as 64 hexadecimal digits."""
+    if len(data) < MEBIBYTE and _lean is not None:
+        return str(_lean.sha256(data).hexdigest())
+    import hashlib
+
     return hashlib.sha256(data).hexdigest()
 
 
@@ -41,9 +50,10 @@ def read_capped(path: Path, *, limit_bytes: int) -> bytes:
         OSError: it cannot be read.
     """
     chunks, left = [], limit_bytes + 1
-    with path.open("rb") as file:
-        # Not at once: Python sets aside what is asked for, and 32 bits cannot ask for 4 GiB.
-        while left and (chunk := file.read(min(left, _CHUNK_BYTES))):
+    with path.open("rb", buffering=0) as file:
+        # Python sets aside what is asked for, and 32 bits cannot ask for 4 GiB.
+        expected = max(os.fstat(file.fileno()).st_size + 1, _LEAST_CHUNK_BYTES)
+        while left and (chunk := file.read(min(left, expected, _CHUNK_BYTES))):
             chunks.append(chunk)
             left -= len(chunk)
     if not left:
@@ -76,7 +86,7 @@ def write_together(contents: Mapping[Path, bytes | str]) -> None:
         for path, data in contents.items():
             if path.is_dir():
                 raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-            temporaries[path] = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+            temporaries[path] = path.with_name(f".{path.name}.{os.urandom(4).hex()}.tmp")
             _write_through(temporaries[path], data)
         for path, temporary in temporaries.items():
             temporary.replace(path)
@@ -111,6 +121,8 @@ def refuse_unwritable_folder(folder: Path) -> None:
     nearest = next(path for path in (folder, *folder.absolute().parents) if _is_there(path))
     if not nearest.is_dir():
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(nearest))
+    import tempfile  # as shutil below: who only reads should not load what they bring along
+
     tempfile.NamedTemporaryFile(dir=nearest, prefix=".", suffix=".tmp").close()
 
 
@@ -152,7 +164,7 @@ def switch_link(link: Path, target: Path) -> None:
     Raises:
         OSError: it cannot be replaced.
     """
-    temporary = link.with_name(f".{link.name}.{secrets.token_hex(4)}.tmp")
+    temporary = link.with_name(f".{link.name}.{os.urandom(4).hex()}.tmp")
     temporary.symlink_to(target)
     try:
         temporary.replace(link)
@@ -168,7 +180,7 @@ def put_folder_in_place(source: Path, target: Path) -> None:
         if entry.is_file() or entry.is_dir():
             sync(entry)
     sync(source)
-    aside = target.with_name(f".{target.name}.{secrets.token_hex(4)}.old")
+    aside = target.with_name(f".{target.name}.{os.urandom(4).hex()}.old")
     if target.exists():
         target.rename(aside)
     try:
@@ -179,6 +191,8 @@ def put_folder_in_place(source: Path, target: Path) -> None:
         raise
     sync(target.parent)
     if aside.is_dir() and not aside.is_symlink():
+        import shutil
+
         shutil.rmtree(aside, ignore_errors=True)
     else:
         aside.unlink(missing_ok=True)

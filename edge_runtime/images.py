@@ -10,6 +10,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL.PngImagePlugin import PngImageFile
 
 from edge_runtime.errors import PictureError
 from edge_runtime.files import MEBIBYTE, read_capped
@@ -18,12 +19,14 @@ PICTURE_FORMATS = ("PNG", "JPEG", "BMP")
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp")
 PICTURE_LIMIT_BYTES = 32 * MEBIBYTE
 PICTURE_LIMIT_PIXELS = 40_000_000
+_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 Background = Literal["dark", "light"]
 Invert = Literal["auto", "yes", "no"]
 
 _MODE_OF_CHANNELS = {1: "L", 3: "RGB"}
 _WHITE = 255
+_ORIENTATION = 0x0112  # of Exif 2.3, section 4.6.4
 _PLAIN = 32  # how far from black or white a plain background may be
 
 
@@ -160,10 +163,12 @@ def decode(data: bytes, *, name: str = "the picture") -> Image.Image:
     if not data:
         raise PictureError(f"{name}: the file is empty; expected a PNG, JPEG or BMP picture.")
     try:
-        with Image.open(io.BytesIO(data), formats=PICTURE_FORMATS) as image:
+        with _open(data) as image:
             _refuse_too_many_pixels(image, name)
             image.load()
-            return _grey_or_rgb(ImageOps.exif_transpose(image))
+            # Asked here, since exif_transpose copies a picture that is upright already.
+            turned = image.getexif().get(_ORIENTATION, 1) != 1
+            return _grey_or_rgb(ImageOps.exif_transpose(image) if turned else image)
     except (PictureError, MemoryError):
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
@@ -175,6 +180,16 @@ def decode(data: bytes, *, name: str = "the picture") -> Image.Image:
     except Exception as error:
         # A decoder that meets hostile bytes raises whatever its parser stumbled over.
         raise PictureError(f"{name}: the picture is damaged ({error}).") from error
+
+
+def _open(data: bytes) -> Image.Image:
+    """Open a picture; its pixels are not decoded yet."""
+    if data.startswith(_PNG_SIGNATURE):
+        try:  # directly, since `Image.open` would import four other formats first
+            return PngImageFile(io.BytesIO(data))
+        except SyntaxError as error:
+            raise UnidentifiedImageError from error
+    return Image.open(io.BytesIO(data), formats=PICTURE_FORMATS)
 
 
 def _refuse_too_many_pixels(image: Image.Image, name: str) -> None:
@@ -199,7 +214,12 @@ def _grey_or_rgb(image: Image.Image) -> Image.Image:
         on_white = Image.new("RGB", rgba.size, (_WHITE, _WHITE, _WHITE))
         on_white.paste(rgba, mask=rgba.getchannel("A"))
         image = on_white
-    return image.convert(mode)
+    return _converted(image, mode)
+
+
+def _converted(image: Image.Image, mode: str) -> Image.Image:
+    """Return the picture in that mode; unlike Pillow's method without a copy if it is already."""
+    return image if image.mode == mode else image.convert(mode)
 
 
 def prepare(
@@ -212,13 +232,16 @@ def prepare(
     """
     if invert not in get_args(Invert):
         raise PictureError(f"Expected invert to be 'auto', 'yes' or 'no', got {invert!r}.")
-    converted = image.convert(_MODE_OF_CHANNELS[preprocessing.channels])
+    converted = _converted(image, _MODE_OF_CHANNELS[preprocessing.channels])
+    pixels = np.asarray(converted)
     inverted = invert == "yes" or (
-        invert == "auto" and _has_opposite_background(converted, preprocessing.background)
+        invert == "auto" and _has_opposite_background(converted, pixels, preprocessing.background)
     )
     if inverted:
-        converted = ImageOps.invert(converted)
-    pixels = np.asarray(fit(converted, (preprocessing.width, preprocessing.height)))
+        converted, pixels = ImageOps.invert(converted), _WHITE - pixels
+    size = (preprocessing.width, preprocessing.height)
+    if converted.size != size:
+        pixels = np.asarray(fit(converted, size))
     return Picture(np.ascontiguousarray(pixels.reshape(preprocessing.shape)), inverted)
 
 
@@ -246,11 +269,16 @@ def _border(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.concatenate([rows, columns])
 
 
-def _has_opposite_background(image: Image.Image, background: Background | None) -> bool:
+def _has_opposite_background(
+    image: Image.Image, pixels: NDArray[np.uint8], background: Background | None
+) -> bool:
     if background is None:
         return False
-    bright = bool(np.median(_border(np.asarray(image.convert("L")))) > _WHITE / 2)
-    return bright == (background == "dark")
+    grey = pixels if image.mode == "L" else np.asarray(image.convert("L"))
+    ring = np.sort(_border(grey))
+    # The median as np.median has it, in a tenth of the time.
+    middle = (int(ring[(len(ring) - 1) // 2]) + int(ring[len(ring) // 2])) / 2
+    return (middle > _WHITE / 2) == (background == "dark")
 
 
 def common_background(images: NDArray[np.uint8]) -> Background | None:

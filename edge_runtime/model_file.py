@@ -7,12 +7,15 @@ without inverting.
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from edge_runtime.bundle.archive import BUNDLE_LIMIT_BYTES, MANIFEST, MEMBER_LIMITS, MODEL
-from edge_runtime.bundle.contents import Bundle, read_bundle
+from edge_runtime.bundle.members import BUNDLE_LIMIT_BYTES, MANIFEST, MEMBER_LIMITS, MODEL
 from edge_runtime.errors import ManifestError, ModelError
 from edge_runtime.files import read_capped, sha256
 from edge_runtime.manifest import Manifest
+
+if TYPE_CHECKING:
+    from edge_runtime.bundle.contents import Bundle
 
 BUNDLE_SUFFIX = ".edge.zip"
 
@@ -46,7 +49,7 @@ class ModelFile:
     name: str
     data: bytes
     manifest: Manifest | None = None
-    bundle: Bundle | None = None
+    bundle: "Bundle | None" = None
 
     @property
     def sha256(self) -> str:
@@ -83,6 +86,9 @@ def bundled_model(data: bytes, *, name: str) -> ModelFile:
     Raises:
         ModelError: the bundle is damaged.
     """
+    # Here, since a lone .tflite should not wait for what only bundles need.
+    from edge_runtime.bundle.contents import read_bundle
+
     try:
         bundle = read_bundle(data)
     except ModelError as error:

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from edge_runtime.backends import choose_backend
-from edge_runtime.bundle.archive import CARD, GOLDEN, MANIFEST, MODEL, pack, unpack
+from edge_runtime.bundle.archive import pack, unpack
 from edge_runtime.bundle.contents import describe_members, manifest_bytes
 from edge_runtime.bundle.making import make_bundle
+from edge_runtime.bundle.members import CARD, GOLDEN, MANIFEST, MODEL
 from edge_runtime.datasets import Dataset, Split
 from edge_runtime.files import sha256
 from edge_runtime.inspection.flatbuffer import FlatBuffer, Span

@@ -47,12 +47,9 @@ TOLERANCE = {
 def installed(monkeypatch, *packages):
     """Pretend that exactly these packages are installed."""
 
-    def version(package):
-        if package not in packages:
-            raise importlib.metadata.PackageNotFoundError(package)
-        return "1.2.3"
-
-    monkeypatch.setattr(backends.importlib.metadata, "version", version)
+    monkeypatch.setattr(
+        backends, "installed_version", lambda package: "1.2.3" if package in packages else None
+    )
 
 
 def answers_of(python, backend, models):
@@ -170,7 +167,7 @@ def test_the_runtime_prints_nothing_while_it_loads(tiny_model, capfd):
 
 def test_a_runtime_of_numpy_1_says_so_instead_of_failing_oddly_with_numpy_2(monkeypatch):
     versions = {"tflite-runtime": "2.14.0", "numpy": "2.2.6"}
-    monkeypatch.setattr(backends.importlib.metadata, "version", lambda name: versions[name])
+    monkeypatch.setattr(backends, "installed_version", versions.get)
     for use in (choose_backend("tflite-runtime").import_runtime, lambda: probe_bytes(b"")):
         with pytest.raises(
             MissingDependencyError,

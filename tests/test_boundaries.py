@@ -17,6 +17,8 @@ FORBIDDEN = {
     "converter": {"trainer"},
     "trainer": {"converter"},
 }
+# Within a function, so that nothing is loaded before a plot is asked for.
+ALLOWED = {"edge_runtime/benchmark/plot.py": {"matplotlib"}}
 
 
 def sources(package):
@@ -59,7 +61,8 @@ def loaded_by(code):
 def test_no_file_imports_what_its_package_must_not_know(package):
     assert sources(package)
     for path in sources(package):
-        assert imported(path).isdisjoint(FORBIDDEN[package]), path
+        allowed = ALLOWED.get(str(path.relative_to(ROOT)), set())
+        assert imported(path).isdisjoint(FORBIDDEN[package] - allowed), path
 
 
 def test_relative_imports_are_not_used_so_the_check_above_sees_all():
@@ -119,6 +122,7 @@ def test_the_public_names_are_these():
         "Budgets",
         "Classification",
         "Classifier",
+        "ClassifierPool",
         "Contract",
         "Dataset",
         "DatasetSpec",

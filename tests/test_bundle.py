@@ -28,18 +28,11 @@ from hypothesis import strategies as st
 
 from edge_runtime.backends import choose_backend
 from edge_runtime.bundle import archive as archive_module
-from edge_runtime.bundle.archive import (
-    CARD,
-    GOLDEN,
-    MANIFEST,
-    MEMBER_LIMITS,
-    MODEL,
-    pack,
-    unpack,
-)
+from edge_runtime.bundle.archive import pack, unpack
 from edge_runtime.bundle.contents import read_bundle
 from edge_runtime.bundle.golden import COUNT, Golden, choose_golden_rows
 from edge_runtime.bundle.making import make_bundle
+from edge_runtime.bundle.members import CARD, GOLDEN, MANIFEST, MEMBER_LIMITS, MODEL
 from edge_runtime.bundle.scores import ending_at_scores, scores_tensor
 from edge_runtime.bundle.selftest import explained_outputs, run_selftest
 from edge_runtime.bundle.tolerance import (

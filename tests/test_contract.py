@@ -77,7 +77,7 @@ def test_a_confidence_that_cannot_be_is_refused(value: float) -> None:
 def test_the_template_says_what_its_comments_say(read: Read) -> None:
     assert read(contract_template()) == Contract(
         Margins(accuracy=0.01, agreement=0.97, class_recall=0.10, ece=0.03),
-        Budgets(size_bytes=40_000),
+        Budgets(size_bytes=50_000),
         {"conversion": Margins(agreement=0.98), "quantization": Margins(accuracy=0.01)},
         confidence=0.95,
     )

@@ -48,7 +48,7 @@ def test_int8_is_full_integer_and_takes_raw_pixels(run_folder: Path) -> None:
     assert (summary.inputs[0].dtype, summary.outputs[0].dtype) == ("int8", "int8")
     # Scale 1 and zero point -128: the pixel's byte with its top bit flipped.
     assert (summary.inputs[0].scales, summary.inputs[0].zero_points) == ((1.0,), (-128,))
-    assert summary.size_bytes <= 40_000
+    assert summary.size_bytes <= 47_000  # 40,000 with --no-pack-pixels: see test_packing
 
 
 def test_the_converted_models_answer_like_the_full_model(run_folder: Path, sample: Dataset) -> None:

@@ -23,7 +23,7 @@ HUNGRY = """
 import sys
 from edge_runtime.loading import child
 def examine(data, *rest, **options):
-    child._limit(len(data))
+    child.limit_this_process(len(data))
     return bytearray(1 << 40)
 child._examine = examine
 sys.exit(child.main())

@@ -5,7 +5,7 @@ import pytest
 from bundles import CLASSES, edited
 
 from edge_runtime import model_file
-from edge_runtime.bundle.archive import MANIFEST, MEMBER_LIMITS, MODEL
+from edge_runtime.bundle.members import MANIFEST, MEMBER_LIMITS, MODEL
 from edge_runtime.errors import ManifestError, ModelError
 from edge_runtime.files import MEBIBYTE, sha256
 from edge_runtime.images import Preprocessing

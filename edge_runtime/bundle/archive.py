@@ -12,22 +12,9 @@ import zipfile
 import zlib
 from collections.abc import Mapping
 
+from edge_runtime.bundle.members import MEMBER_LIMITS
 from edge_runtime.errors import BundleError
-from edge_runtime.files import MEBIBYTE, sha256
-
-MODEL = "model.tflite"
-MANIFEST = "manifest.json"
-GOLDEN = "golden.npz"
-CARD = "MODEL_CARD.md"
-
-# In the order in which they are stored: the most bytes that each may have.
-MEMBER_LIMITS: Mapping[str, int] = {
-    MANIFEST: 8 * MEBIBYTE,
-    MODEL: 512 * MEBIBYTE,
-    GOLDEN: 256 * MEBIBYTE,
-    CARD: MEBIBYTE,
-}
-BUNDLE_LIMIT_BYTES = sum(MEMBER_LIMITS.values()) + MEBIBYTE
+from edge_runtime.files import sha256
 
 _SEAL_BYTES = 64  # hexadecimal digits, so that `unzip -z` shows it: it is the archive's comment
 

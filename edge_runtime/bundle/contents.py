@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from edge_runtime.bundle.archive import CARD, GOLDEN, MANIFEST, MEMBER_LIMITS, MODEL, unpack
+from edge_runtime.bundle.archive import unpack
 from edge_runtime.bundle.golden import Golden
+from edge_runtime.bundle.members import CARD, GOLDEN, MANIFEST, MEMBER_LIMITS, MODEL
 from edge_runtime.bundle.tolerance import Tolerance
 from edge_runtime.errors import BundleError, ModelError
 from edge_runtime.files import sha256

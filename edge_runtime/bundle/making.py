@@ -8,10 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.backends import Backend, Kernels
-from edge_runtime.bundle.archive import CARD, GOLDEN, MANIFEST, MODEL, pack
+from edge_runtime.bundle.archive import pack
 from edge_runtime.bundle.card import model_card
 from edge_runtime.bundle.contents import SCHEMA_VERSION, describe_members, manifest_bytes
 from edge_runtime.bundle.golden import Golden, choose_golden_rows
+from edge_runtime.bundle.members import CARD, GOLDEN, MANIFEST, MODEL
 from edge_runtime.bundle.scores import ending_at_scores
 from edge_runtime.bundle.selftest import run_selftest
 from edge_runtime.bundle.tolerance import Tolerance, measured_tolerances

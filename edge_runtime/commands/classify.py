@@ -1,6 +1,5 @@
 """The command `classify`."""
 
-import csv
 import glob
 import io
 import json
@@ -211,6 +210,8 @@ def _print_csv(answers: Iterator[Answer], classifier: Classifier, top: int) -> b
 
 
 def _print_row(row: list[Any]) -> None:
+    import csv  # only for --csv
+
     line = io.StringIO()
     csv.writer(line, lineterminator="").writerow(row)
     click.echo(line.getvalue())

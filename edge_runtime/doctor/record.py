@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from edge_runtime.bundle.archive import MANIFEST, MEMBER_LIMITS
+from edge_runtime.bundle.members import MANIFEST, MEMBER_LIMITS
 from edge_runtime.classifier_tensors import classifier_tensors
 from edge_runtime.datasets import Dataset
 from edge_runtime.doctor.findings import Cause

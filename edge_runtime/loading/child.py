@@ -50,7 +50,7 @@ def _examine(
 ) -> ProbeResult:
     backend = choose_backend(backend_name)
     backend.import_runtime()
-    _limit(len(data))
+    limit_this_process(len(data))
     is_bundle = kind == "bundle"
     file = bundled_model(data, name=kind) if is_bundle else ModelFile(kind, data)
     with Classifier(file, backend=backend, kernels=kernels) as classifier:
@@ -79,7 +79,7 @@ def _images(shape: tuple[int, int, int]) -> NDArray[np.uint8]:
     return np.stack([np.zeros_like(ramp), np.full_like(ramp, 255), ramp])
 
 
-def _limit(size_bytes: int) -> None:
+def limit_this_process(size_bytes: int) -> None:
     """Limit what this process may take from now on: memory, processor time, and no file at all."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     _lower(resource.RLIMIT_CPU, int(used.ru_utime + used.ru_stime) + CPU_SECONDS)

@@ -5,8 +5,6 @@ changed since, and prints what it found as JSON; `edge_runtime.loading.child` is
 """
 
 import json
-import signal
-import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -103,10 +101,29 @@ def probe(
     whole = file.bundle.data if file.bundle else file.data
     kind = "bundle" if file.bundle else "model"
     numbers = "finite" if finite else "any"
-    command = [python, "-c", _CHILD, kind, kernels, numbers, *([backend] if backend else [])]
+    found = run_child(
+        [python, "-c", _CHILD, kind, kernels, numbers, *([backend] if backend else [])], whole
+    )
+    return ProbeResult(**{**found, "outside_xnnpack": tuple(found["outside_xnnpack"])})
+
+
+def run_child(command: list[str], data: bytes) -> dict[str, Any]:
+    """Run a process that loads a model, and return the JSON object that it prints.
+
+    Args:
+        command: what to run; it ends with an error by a line on standard error.
+        data: what it gets on standard input.
+
+    Raises:
+        ModelError: the runtime refused the model, died of it or took too long.
+    """
+    # Here, since a model that has passed before should not wait for them.
+    import signal
+    import subprocess
+
     try:
         child = subprocess.run(
-            command, input=whole, capture_output=True, timeout=_TIMEOUT_SECONDS, check=False
+            command, input=data, capture_output=True, timeout=_TIMEOUT_SECONDS, check=False
         )
     except subprocess.TimeoutExpired as error:
         raise ModelError(f"the model did not answer within {_TIMEOUT_SECONDS} s.") from error
@@ -118,10 +135,10 @@ def probe(
         lines = child.stderr.decode(errors="replace").strip().splitlines()
         raise ModelError((lines or ["it gave no reason"])[-1].removeprefix("Error: "))
     try:
-        found = json.loads(child.stdout)
+        found: dict[str, Any] = json.loads(child.stdout)
     except ValueError as error:
         raise ModelError("the runtime gave no answer that can be read.") from error
-    return ProbeResult(**{**found, "outside_xnnpack": tuple(found["outside_xnnpack"])})
+    return found
 
 
 def version_in(python: str, backend: str) -> str:
@@ -134,6 +151,8 @@ def version_in(python: str, backend: str) -> str:
     Raises:
         MissingDependencyError: it is no Python, or cannot import this package or the runtime.
     """
+    import subprocess
+
     try:
         child = subprocess.run(
             [python, "-c", _ASK_VERSION, backend, python],

@@ -1,0 +1,140 @@
+"""What a board says of itself during the run: temperature, clock, throttling.
+
+Linux tells temperature and clock below /sys where it has them; what a Raspberry Pi's firmware has
+throttled its `vcgencmd get_throttled` tells. What is not there is None, which is usual elsewhere.
+"""
+
+import subprocess
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+SYS = Path("/sys")
+
+# https://www.raspberrypi.com/documentation/computers/os.html#get_throttled
+_FLAGS = {0: "under-voltage", 1: "clock capped", 2: "throttled", 3: "soft temperature limit"}
+_SINCE_BOOT = 16  # the same flags so many bits higher: it has happened since the start
+_ASKING_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One look at the board.
+
+    Attributes:
+        temperature_c: of the hottest zone, in degrees Celsius.
+        clock_mhz: of the slowest core.
+        flags: what the firmware does now, in words; () is nothing.
+        flags_since_boot: what it has done since the board was started.
+    """
+
+    temperature_c: float | None = None
+    clock_mhz: float | None = None
+    flags: tuple[str, ...] | None = None
+    flags_since_boot: tuple[str, ...] | None = None
+
+
+@dataclass
+class BoardLog:
+    """All looks at a board during a run.
+
+    Args:
+        sys_root: where /sys is; tests have one of their own.
+    """
+
+    sys_root: Path = SYS
+    readings: list[Reading] = field(default_factory=list)
+
+    def note(self) -> None:
+        """Look once."""
+        self.readings.append(read_board(self.sys_root))
+
+    def summary(self) -> "Board | None":
+        """Return what was seen; None on a machine that tells nothing."""
+        if all(reading == Reading() for reading in self.readings):
+            return None
+        temperatures = [r.temperature_c for r in self.readings if r.temperature_c is not None]
+        clocks = [r.clock_mhz for r in self.readings if r.clock_mhz is not None]
+        flags = [r.flags for r in self.readings if r.flags is not None]
+        since_boot = [r.flags_since_boot for r in self.readings if r.flags_since_boot is not None]
+        return Board(
+            temperature_c=_range(temperatures),
+            clock_mhz=_range(clocks),
+            flags=_together(flags),
+            flags_since_boot=_together(since_boot),
+        )
+
+
+@dataclass(frozen=True)
+class Board:
+    """What a board did during a run.
+
+    Attributes:
+        temperature_c: lowest and highest.
+        clock_mhz: lowest and highest of the slowest core.
+        flags: what the firmware did during the run, in words; () is nothing, None unknown.
+        flags_since_boot: what it has done since the board was started.
+    """
+
+    temperature_c: tuple[float, float] | None
+    clock_mhz: tuple[float, float] | None
+    flags: tuple[str, ...] | None
+    flags_since_boot: tuple[str, ...] | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it for JSON."""
+        return asdict(self)
+
+
+def read_board(sys_root: Path = SYS) -> Reading:
+    """Look at the board once; takes a few milliseconds on a Pi."""
+    thousandths = _numbers(sys_root, "class/thermal/thermal_zone*/temp")
+    kilohertz = _numbers(sys_root, "devices/system/cpu/cpu[0-9]*/cpufreq/scaling_cur_freq")
+    throttled = _throttled()
+    return Reading(
+        temperature_c=max(thousandths) / 1000 if thousandths else None,
+        clock_mhz=min(kilohertz) / 1000 if kilohertz else None,
+        flags=None if throttled is None else flags_in_words(throttled),
+        flags_since_boot=None if throttled is None else flags_in_words(throttled >> _SINCE_BOOT),
+    )
+
+
+def flags_in_words(bits: int) -> tuple[str, ...]:
+    """Return what the lowest four bits of `get_throttled` mean."""
+    return tuple(words for bit, words in _FLAGS.items() if bits >> bit & 1)
+
+
+def _numbers(root: Path, pattern: str) -> list[int]:
+    found = []
+    for path in root.glob(pattern):
+        try:
+            found.append(int(path.read_text("ascii")))
+        except (OSError, ValueError):  # a sensor that is asleep answers with an error
+            continue
+    return found
+
+
+def _throttled() -> int | None:
+    """Return the bits of `vcgencmd get_throttled`, which answers "throttled=0x50000"."""
+    try:
+        asked = subprocess.run(
+            ["vcgencmd", "get_throttled"],
+            capture_output=True,
+            text=True,
+            timeout=_ASKING_SECONDS,
+            check=True,
+        )
+        return int(asked.stdout.strip().partition("=")[2], 16)
+    except (OSError, ValueError, subprocess.SubprocessError):
+        return None
+
+
+def _range(values: list[float]) -> tuple[float, float] | None:
+    return (min(values), max(values)) if values else None
+
+
+def _together(seen: list[tuple[str, ...]]) -> tuple[str, ...] | None:
+    """Return every flag that was seen once; None where nobody tells."""
+    if not seen:
+        return None
+    return tuple(words for words in _FLAGS.values() if any(words in flags for flags in seen))

@@ -1,0 +1,94 @@
+"""What is compared: each model with each backend and each set of kernels."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge_runtime.backends import Backend, Kernels
+from edge_runtime.classifier import Classifier
+from edge_runtime.errors import ModelError
+from edge_runtime.files import sha256
+from edge_runtime.loading import open_model
+from edge_runtime.model_file import ModelFile, model_stem
+
+
+@dataclass(frozen=True, eq=False)
+class Contestant:
+    """A model with what runs it.
+
+    Attributes:
+        name: what tables call it; no other has the same.
+        path: its file.
+        file: what was read from it, and passed every check.
+        backend: the runtime.
+        kernels: which of its kernels.
+        threads: of the interpreter.
+    """
+
+    name: str
+    path: Path
+    file: ModelFile
+    backend: Backend
+    kernels: Kernels
+    threads: int = 1
+
+    @property
+    def sha256(self) -> str:
+        """The hash of the .tflite bytes."""
+        return sha256(self.file.data)
+
+    def load(self) -> Classifier:
+        """Return a classifier of its own."""
+        return Classifier(
+            self.file, backend=self.backend, kernels=self.kernels, threads=self.threads
+        )
+
+
+def open_contestants(
+    paths: Sequence[Path],
+    *,
+    backends: Sequence[Backend],
+    kernels: Sequence[Kernels] = ("auto",),
+    threads: int = 1,
+) -> tuple[Contestant, ...]:
+    """Check each model for each backend, and return all combinations in the order of the paths.
+
+    Raises:
+        ModelError: a file is missing, damaged, no image classifier, or named twice.
+        MissingDependencyError: a backend is not installed.
+    """
+    _refuse_repeated(paths)
+    names = _names(paths)
+    found = []
+    for path in paths:
+        for backend in backends:
+            for kernel in kernels:
+                file = open_model(path, backend=backend, kernels=kernel)
+                extras = [backend.name] * (len(backends) > 1) + [kernel] * (len(kernels) > 1)
+                found.append(
+                    Contestant(
+                        name=", ".join([names[path], *extras]),
+                        path=path,
+                        file=file,
+                        backend=backend,
+                        kernels=kernel,
+                        threads=threads,
+                    )
+                )
+    return tuple(found)
+
+
+def _refuse_repeated(paths: Sequence[Path]) -> None:
+    resolved = [path.resolve() for path in paths]
+    for path, place in zip(paths, resolved, strict=True):
+        if resolved.count(place) > 1:
+            raise ModelError(f"{path} is named twice; name each model once.")
+
+
+def _names(paths: Sequence[Path]) -> dict[Path, str]:
+    """Return a file's stem for each path, or the path without its suffix where stems clash."""
+    stems = [model_stem(path) for path in paths]
+    return {
+        path: stem if stems.count(stem) == 1 else str(path.with_name(stem))
+        for path, stem in zip(paths, stems, strict=True)
+    }
