@@ -1,0 +1,1 @@
+"""The same network on other runtimes, side by side in one run; see `scripts/bench-peers`."""
