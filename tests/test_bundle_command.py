@@ -214,8 +214,28 @@ def test_images_of_another_size_are_refused(cli: Cli, model: Path) -> None:
 
 def test_without_images_the_way_to_name_them_is_shown(cli: Cli, model: Path) -> None:
     done = cli("bundle", model)
-    assert done.code == 1
-    assert done.err.endswith("Or name the images with --dataset.\n")
+    assert (done.code, done.out) == (1, "")
+    assert done.err == (
+        f"Error: {model} needs images, and no run provides them; name some with --dataset, as in "
+        "--dataset sample. There is no finished run in 'runs'; train one first with: fmnist-edge "
+        "train\n"
+    )
+
+
+def test_a_model_that_is_not_there_is_said_before_images_are_missed(cli: Cli, here: Path) -> None:
+    done = cli("bundle", "nothing.tflite")
+    assert (done.code, done.out) == (1, "")
+    assert done.err == "Error: nothing.tflite: there is no such model file.\n"
+
+
+def test_a_lone_bundle_is_refused_before_images_are_missed(
+    cli: Cli, bundle: Callable[..., Finished]
+) -> None:
+    bundle()
+    done = cli("bundle", "shoes.edge.zip")
+    assert done.err == (
+        "Error: shoes.edge.zip is a bundle already; give the .tflite that it was made of.\n"
+    )
 
 
 def test_without_a_model_or_a_run_the_next_step_is_shown(cli: Cli, here: Path) -> None:

@@ -140,6 +140,11 @@ def test_only_a_bundle_can_be_installed(releases, tiny_model):
     assert not releases.home.exists()
 
 
+def test_what_is_no_bundle_is_named_in_quotes(cli, releases):
+    done = cli("install", ".")
+    assert (done.code, done.err) == (1, "Error: Expected a bundle (.edge.zip), got '.'.\n")
+
+
 def test_a_release_damaged_on_the_disk_is_noticed_and_mended_by_installing(releases, bundles):
     releases.install(bundles[0])
     path = releases.current().path

@@ -19,11 +19,11 @@ from edge_runtime.console import (
 from edge_runtime.datasets import Dataset, load_dataset
 from edge_runtime.doctor import Diagnosis, Options, examine, open_record
 from edge_runtime.doctor.environment import EnvironmentFinding, check_environment
-from edge_runtime.errors import DatasetError, ModelError, RunError
+from edge_runtime.errors import ModelError, RunError
 from edge_runtime.files import to_json
 from edge_runtime.loading.probe import probe
 from edge_runtime.model_file import ModelFile
-from edge_runtime.runs import find_run, open_run
+from edge_runtime.runs import find_run, images_missing, open_run
 
 FOUND = 1
 # Of the corrections that help, so many are shown beside a cause.
@@ -137,10 +137,7 @@ def _dataset(model: Path, run_name: str | None, runs_dir: Path, choice: dict[str
     except RunError as error:
         if run_name is not None:
             raise
-        raise DatasetError(
-            f"{model} must be tried on images, and no run says which ({error}) Name them, for "
-            "example: --dataset sample"
-        ) from error
+        raise images_missing(model, error) from error
 
 
 def _code(environment: tuple[EnvironmentFinding, ...], diagnosis: Diagnosis | None) -> int:

@@ -22,9 +22,9 @@ from edge_runtime.errors import PredictionsError, RunError
 from edge_runtime.evaluation import SplitName, chosen_split, predict_file
 from edge_runtime.files import MEBIBYTE, to_json
 from edge_runtime.metrics import Rate
-from edge_runtime.model_file import model_stem
+from edge_runtime.model_file import model_stem, refuse_missing
 from edge_runtime.predictions import PREDICTIONS_SUFFIX, Predictions
-from edge_runtime.runs import find_run, open_run
+from edge_runtime.runs import find_run, images_missing, open_run
 
 
 @click.command()
@@ -98,6 +98,7 @@ def predict(
     name = name or model_stem(model)
     target = _target(out, name)
     _refuse_impossible(target, force=force)
+    refuse_missing(model)
     dataset = _dataset(model, dataset_choice, runs_dir, run_name, split)
     with console.progress(len(chosen_split(dataset, split)), name) as advance:
         predictions = predict_file(
@@ -158,7 +159,9 @@ def _dataset(
     try:
         run = find_run(Path(runs_dir), run_name)
     except RunError as error:
-        raise RunError(f"{error} Or name the images with --dataset.") from error
+        if run_name is not None:
+            raise
+        raise images_missing(model, error) from error
     return run.load_dataset()
 
 
