@@ -14,6 +14,7 @@ from edge_runtime.bundle.making import make_bundle
 from edge_runtime.console import (
     Console,
     dataset_options,
+    is_word_installed,
     json_option,
     refuse_options_without_dataset,
     run_options,
@@ -115,9 +116,12 @@ def _refuse_impossible(model: Path, run_name: str | None) -> None:
     """Raise unless there is a file that may be bundled; asked before a run is looked for."""
     if run_name is not None:
         raise click.UsageError("Give a MODEL or --run, not both.")
-    refuse_missing(model)
-    if is_bundle(model):
-        raise BundleError(f"{model} is a bundle already; give the .tflite that it was made of.")
+    installed = is_word_installed(model)
+    if not installed:
+        refuse_missing(model)
+    if installed or is_bundle(model):
+        what = "What is installed" if installed else model
+        raise BundleError(f"{what} is a bundle already; give the .tflite that it was made of.")
 
 
 def _run(
@@ -214,7 +218,7 @@ def _print(target: Path, made: Bundle, as_json: bool) -> None:
         click.echo(to_json(document))
         return
     low, high = accuracy["interval_95"]
-    runs_on = ", ".join(f"{name} ≥ {oldest}" for name, oldest in details["minimum_runtime"].items())
+    runs_on = ", ".join(f"{name} ≥ {oldest}" for name, oldest in made.minimum_runtime.items())
     click.echo(f"bundle    {target}")
     click.echo(f"version   {made.version}")
     click.echo(f"size      {len(made.data):,} bytes, SHA-256 {made.sha256}")

@@ -9,6 +9,7 @@ from click.core import ParameterSource
 from edge_runtime.backends import Backend, choose_backend
 from edge_runtime.console import (
     Console,
+    ModelPath,
     dataset_options,
     json_option,
     refuse_options_without_dataset,
@@ -33,7 +34,7 @@ _WITHOUT_MODEL = {"as_json"}
 
 
 @click.command()
-@click.argument("model", required=False, type=click.Path(path_type=Path))
+@click.argument("model", required=False, type=ModelPath())
 @run_options
 @dataset_options(default=None)
 @click.option(
@@ -76,8 +77,9 @@ def doctor(
 
     Without MODEL only the environment is checked: Python, system, NumPy, runtime.
 
-    MODEL is a .tflite file or a bundle. The dataset is by default that of the run that the file
-    lies in, or of the latest run. Exits with 1 if a mistake or a problem was found.
+    MODEL is a .tflite file, a bundle, or the word `installed`. The dataset is by default that of
+    the run that the file lies in, or of the latest run. Exits with 1 if a mistake or a problem was
+    found.
     """
     console = context.ensure_object(Console)
     refuse_options_without_dataset(dataset_choice)

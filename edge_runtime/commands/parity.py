@@ -20,6 +20,7 @@ from edge_runtime.commands.outputs import (
 )
 from edge_runtime.console import (
     Console,
+    ModelPath,
     dataset_options,
     json_option,
     refuse_options_without_dataset,
@@ -44,7 +45,7 @@ CONTRACT_FILE = Path("parity.toml")
 
 
 @click.command()
-@click.argument("models", nargs=-1, type=click.Path(path_type=Path), metavar="[MODEL]...")
+@click.argument("models", nargs=-1, type=ModelPath(), metavar="[MODEL]...")
 @run_options
 @click.option(
     "--reference",
@@ -112,11 +113,11 @@ def parity(
 ) -> int:
     """Prove that converted models answer like the full one, or say which step is to blame.
 
-    MODEL is a .keras, a .tflite, a bundle, or what `fmnist-edge predict` stored, here or on a
-    device. Several with the full model among them are a chain: Keras, the float .tflite, the
-    quantized one, and what the device said. Otherwise the run's full model and what lies between
-    come before them; without any MODEL all that was converted in the run is compared. TensorFlow
-    is not needed unless a .keras must be run.
+    MODEL is a .keras, a .tflite, a bundle, the word `installed`, or what `fmnist-edge predict`
+    stored, here or on a device. Several with the full model among them are a chain: Keras, the
+    float .tflite, the quantized one, and what the device said. Otherwise the run's full model and
+    what lies between come before them; without any MODEL all that was converted in the run is
+    compared. TensorFlow is not needed unless a .keras must be run.
 
     --device sends the images and a model to a device that `fmnist-edge deploy` has set up, or to
     the one that scripts/emulated-pi builds, runs it there and adds what it says to the chain.

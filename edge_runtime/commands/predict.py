@@ -7,6 +7,7 @@ from typing import Any, get_args
 import click
 
 from edge_runtime.backends import BACKENDS, Kernels
+from edge_runtime.commands.chain import model_name
 from edge_runtime.console import (
     Console,
     ModelPath,
@@ -22,7 +23,7 @@ from edge_runtime.errors import PredictionsError, RunError
 from edge_runtime.evaluation import SplitName, chosen_split, predict_file
 from edge_runtime.files import MEBIBYTE, to_json
 from edge_runtime.metrics import Rate
-from edge_runtime.model_file import model_stem, refuse_missing
+from edge_runtime.model_file import refuse_missing
 from edge_runtime.predictions import PREDICTIONS_SUFFIX, Predictions
 from edge_runtime.runs import find_run, images_missing, open_run
 
@@ -46,7 +47,9 @@ from edge_runtime.runs import find_run, images_missing, open_run
     "[default: NAME.predictions.npz here]",
 )
 @click.option("--force", is_flag=True, help="Replace predictions of that name.")
-@click.option("--name", help="What reports call the model.  [default: the file's name]")
+@click.option(
+    "--name", help="What reports call the model.  [default: the file's name, or `installed`]"
+)
 @click.option(
     "--backend",
     metavar="NAME",
@@ -80,8 +83,8 @@ def predict(
     as_json: bool,
     **dataset_choice: Any,
 ) -> None:
-    """Store what MODEL says about the images of a dataset: a .tflite, a bundle (.edge.zip), or a
-    .keras, which needs TensorFlow.
+    """Store what MODEL says about the images of a dataset: a .tflite, a bundle (.edge.zip), the
+    word `installed`, or a .keras, which needs TensorFlow.
 
     The file holds the probabilities, which images they are about, and what computed them. `parity`
     compares such files, wherever they were made. The images are by default those of the run that
@@ -95,7 +98,7 @@ def predict(
         raise click.UsageError(
             "--backend, --kernels and --threads are for .tflite files; TensorFlow runs a .keras."
         )
-    name = name or model_stem(model)
+    name = name or model_name(model)
     target = _target(out, name)
     _refuse_impossible(target, force=force)
     refuse_missing(model)
