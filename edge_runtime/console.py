@@ -99,6 +99,11 @@ def json_option(function: Function) -> Function:
     )
 
 
+def is_word_installed(path: Path) -> bool:
+    """Return whether a model's path is the word `installed`, and no file of that name is here."""
+    return str(path) == INSTALLED and not path.exists()
+
+
 class ModelPath(click.Path):
     """The path of a model; the word `installed` is the bundle that is installed on this device."""
 
@@ -110,7 +115,7 @@ class ModelPath(click.Path):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return the path, that of the current release for `installed`."""
         path: Any = super().convert(value, param, ctx)
-        if str(path) != INSTALLED or path.exists():
+        if not is_word_installed(path):
             return path
         from edge_runtime.releases import Releases, device_home
 

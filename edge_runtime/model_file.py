@@ -57,6 +57,20 @@ class ModelFile:
         return self.bundle.sha256 if self.bundle else sha256(self.data)
 
 
+def refuse_missing(path: Path) -> None:
+    """Raise unless there is a file or folder of that name; asked before slow work.
+
+    Raises:
+        ModelError: there is none.
+    """
+    if not path.exists():
+        raise _no_such_model(path)
+
+
+def _no_such_model(path: Path) -> ModelError:
+    return ModelError(f"{path}: there is no such model file.")
+
+
 def read_model(path: Path) -> ModelFile:
     """Read a .tflite file and the manifest beside it, or a bundle, and check the hashes.
 
@@ -118,7 +132,7 @@ def read_model_bytes(path: Path) -> bytes:
     try:
         return read_capped(path, limit_bytes=limit)
     except FileNotFoundError as error:
-        raise ModelError(f"{path}: there is no such model file.") from error
+        raise _no_such_model(path) from error
     except OSError as error:
         raise ModelError(f"{path}: it cannot be read ({error.strerror}).") from error
     except ValueError as error:

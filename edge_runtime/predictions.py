@@ -6,8 +6,6 @@ neither.
 
 import io
 import json
-import zipfile
-import zlib
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -17,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_runtime.arrays import DAMAGE, open_arrays
 from edge_runtime.counting import count_numbers
 from edge_runtime.errors import PredictionsError
 from edge_runtime.files import MEBIBYTE, read_capped, write_atomically
@@ -27,23 +26,6 @@ LIMIT_BYTES = 4096 * MEBIBYTE
 
 # An int8 softmax answers in steps of 1/256, so K classes may miss a sum of 1 by K half steps.
 _INT8_HALF_STEP = 1 / 512
-
-
-# What NumPy, zipfile and json raise over damaged bytes; RuntimeError is "encrypted" or "a zip file
-# of a later version".
-_DAMAGE = (
-    AttributeError,
-    EOFError,
-    LookupError,
-    MemoryError,
-    OSError,
-    OverflowError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-    zipfile.BadZipFile,
-    zlib.error,
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,8 +135,7 @@ class Predictions:
         """
         try:
             data = read_capped(path, limit_bytes=LIMIT_BYTES)
-            _refuse_bomb(data)
-            with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+            with open_arrays(data, limit_bytes=LIMIT_BYTES) as arrays:
                 header = json.loads(str(arrays["header"]))
                 version = header["schema_version"]
                 if version not in (1, SCHEMA_VERSION):
@@ -178,18 +159,10 @@ class Predictions:
             raise PredictionsError(f"{path}: there are no predictions.") from error
         except PredictionsError as error:
             raise PredictionsError(f"{path}: {error}") from error
-        except _DAMAGE as error:
+        except DAMAGE as error:
             raise PredictionsError(
                 f"{path}: expected a .predictions.npz of this toolkit ({error}); make it again."
             ) from error
-
-
-def _refuse_bomb(data: bytes) -> None:
-    """Raise unless the unpacked members keep the limit too: a few MiB may hold 4 GiB of zeros."""
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        unpacked = sum(member.file_size for member in archive.infolist())
-    if unpacked > LIMIT_BYTES:
-        raise ValueError(f"unpacked it is larger than {LIMIT_BYTES // MEBIBYTE} MiB")
 
 
 def aligned(reference: Predictions, candidate: Predictions) -> Predictions:

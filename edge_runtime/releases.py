@@ -162,7 +162,7 @@ class Releases:
             OSError: it cannot be written.
         """
         if not is_bundle(bundle):
-            raise BundleError(f"Expected a bundle (.edge.zip), got {bundle}.")
+            raise BundleError(f"Expected a bundle (.edge.zip), got '{bundle}'.")
         data = read_model_bytes(bundle)
         model = bundled_model(data, name=str(bundle))
         with self._alone():

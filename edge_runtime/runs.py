@@ -115,6 +115,19 @@ def open_run(folder: Path) -> Run:
         ) from error
 
 
+def images_missing(model: Path, error: RunError) -> RunError:
+    """Return what to raise when neither --dataset nor a run says which images a model is for.
+
+    Args:
+        model: the model that must be run on images.
+        error: why there is no run.
+    """
+    return RunError(
+        f"{model} needs images, and no run provides them; name some with --dataset, as in "
+        f"--dataset sample. {error}"
+    )
+
+
 def _names(runs_dir: Path) -> list[str]:
     return [entry.name for entry in runs_dir.glob("[!.]*") if entry.is_dir()]
 

@@ -214,8 +214,28 @@ def test_images_of_another_size_are_refused(cli: Cli, model: Path) -> None:
 
 def test_without_images_the_way_to_name_them_is_shown(cli: Cli, model: Path) -> None:
     done = cli("bundle", model)
-    assert done.code == 1
-    assert done.err.endswith("Or name the images with --dataset.\n")
+    assert (done.code, done.out) == (1, "")
+    assert done.err == (
+        f"Error: {model} needs images, and no run provides them; name some with --dataset, as in "
+        "--dataset sample. There is no finished run in 'runs'; train one first with: fmnist-edge "
+        "train\n"
+    )
+
+
+def test_a_model_that_is_not_there_is_said_before_images_are_missed(cli: Cli, here: Path) -> None:
+    done = cli("bundle", "nothing.tflite")
+    assert (done.code, done.out) == (1, "")
+    assert done.err == "Error: nothing.tflite: there is no such model file.\n"
+
+
+def test_a_lone_bundle_is_refused_before_images_are_missed(
+    cli: Cli, bundle: Callable[..., Finished]
+) -> None:
+    bundle()
+    done = cli("bundle", "shoes.edge.zip")
+    assert done.err == (
+        "Error: shoes.edge.zip is a bundle already; give the .tflite that it was made of.\n"
+    )
 
 
 def test_without_a_model_or_a_run_the_next_step_is_shown(cli: Cli, here: Path) -> None:
@@ -288,7 +308,32 @@ def test_a_bundle_is_inspected(cli: Cli, bundled: Path, runs: Path) -> None:
     assert document["sha256"] == sha256((runs / "article" / "int8.tflite").read_bytes())
     assert document["manifest"]["bundle"]["version"] == 1
     assert document["manifest_error"] is None
-    assert "classes     T-shirt/top, " in cli("inspect", bundled).out
+    data = bundled.read_bytes()
+    assert document["bundle"] == {
+        "version": 1,
+        "sha256": sha256(data),
+        "size_bytes": len(data),
+        "golden_vectors": 32,
+        "minimum_runtime": {"ai-edge-litert": "2.0", "tflite-runtime": "2.14.0"},
+    }
+    printed = cli("inspect", bundled).out
+    assert "classes     T-shirt/top, " in printed
+    assert (
+        f"bundle      version 1\n            {len(data):,} bytes, SHA-256 {sha256(data)}\n"
+        "golden      32 vectors\n"
+        "needs       ai-edge-litert ≥ 2.0 or tflite-runtime ≥ 2.14.0\n"
+    ) in printed
+
+
+def test_a_bundle_that_names_no_runtime_is_inspected(cli: Cli, bundled: Path) -> None:
+    def forget(manifest: dict[str, Any]) -> None:
+        manifest["minimum_runtime"] = "none"
+
+    bundled.write_bytes(edited(bundled.read_bytes(), forget))
+    done = cli("inspect", bundled)
+    assert done.code == 0, done.err
+    assert "needs       no runtime that its manifest names\n" in done.out
+    assert json.loads(cli("inspect", bundled, "--json").out)["bundle"]["minimum_runtime"] == {}
 
 
 def test_a_bundle_is_examined_by_the_doctor(cli: Cli, bundled: Path, runs: Path) -> None:

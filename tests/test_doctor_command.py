@@ -293,7 +293,11 @@ def test_without_a_dataset_the_doctor_says_how_to_name_one(
 ) -> None:
     result = cli("doctor", tiny_model("int8"), "--runs-dir", tmp_path / "none")
     assert result.code == 1
-    assert "--dataset sample" in result.err
+    assert result.err.endswith(
+        " needs images, and no run provides them; name some with --dataset, as in --dataset "
+        f"sample. There is no finished run in '{tmp_path / 'none'}'; train one first with: "
+        "fmnist-edge train\n"
+    )
 
 
 def test_images_of_another_size_are_refused(tiny_model: Callable[[str], Path], cli: Any) -> None:

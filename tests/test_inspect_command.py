@@ -31,7 +31,9 @@ def test_a_sound_model_is_shown_though_its_manifest_is_damaged(cli: Cli, model: 
 
 def test_without_a_manifest_there_is_no_error(cli: Cli, model: Path) -> None:
     assert "manifest    none beside it" in cli("inspect", model).out
-    assert json.loads(cli("inspect", model, "--json").out)["manifest_error"] is None
+    document = json.loads(cli("inspect", model, "--json").out)
+    assert document["manifest_error"] is None
+    assert document["bundle"] is None
 
 
 def test_a_damaged_model_is_refused_whatever_lies_beside_it(cli: Cli, model: Path) -> None:

@@ -442,3 +442,6 @@ def test_the_demo_shows_the_whole_chain(cli: Cli, tmp_path: Path) -> None:
         assert name in done.out
     assert f"report  {run / 'parity' / 'report.html'}" in done.out
     assert f"figures {run / 'figures'}" in done.out
+    assert f"bundle    {run / 'int8.edge.zip'}\nversion   1\n" in done.out
+    assert "\nyes: all 32 golden vectors are reproduced by ai-edge-litert " in done.out
+    assert [f"\n{number}/5 " in done.err for number in range(1, 6)] == [True] * 5

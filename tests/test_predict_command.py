@@ -262,9 +262,24 @@ def test_without_a_run_the_way_to_name_images_is_shown(
     cli: Cli, here: Path, tiny_model: TinyModel
 ) -> None:
     done = cli("predict", tiny_model("int8"))
-    assert done.code == 1
-    assert "There is no finished run in 'runs'" in done.err
-    assert done.err.endswith("Or name the images with --dataset.\n")
+    assert (done.code, done.out) == (1, "")
+    assert done.err == (
+        f"Error: {tiny_model('int8')} needs images, and no run provides them; name some with "
+        "--dataset, as in --dataset sample. There is no finished run in 'runs'; train one first "
+        "with: fmnist-edge train\n"
+    )
+
+
+def test_a_run_that_is_named_and_not_there_is_the_mistake(
+    cli: Cli, here: Path, tiny_model: TinyModel
+) -> None:
+    done = cli("predict", tiny_model("int8"), "--run", "x")
+    assert (done.code, done.err) == (1, "Error: There is no run 'x' in 'runs'.\n")
+
+
+def test_a_model_that_is_not_there_is_said_before_images_are_missed(cli: Cli, here: Path) -> None:
+    done = cli("predict", "nothing.tflite")
+    assert (done.code, done.err) == (1, "Error: nothing.tflite: there is no such model file.\n")
 
 
 def test_threads_are_checked_by_the_library_too(pictures: Path, tiny_model: TinyModel) -> None:

@@ -14,9 +14,11 @@ import pytest
 from bundles import sealed, tiny_bundle
 from PIL import Image
 
+from edge_runtime.commands.chain import model_name
 from edge_runtime.errors import BundleError, ModelError, ReleaseError
 from edge_runtime.files import sha256
-from edge_runtime.releases import FILE_NAME, KEPT, Releases, device_home
+from edge_runtime.predictions import Predictions
+from edge_runtime.releases import FILE_NAME, KEPT, NOTHING_INSTALLED, Releases, device_home
 
 ROOT = Path(__file__).resolve().parent.parent
 Cli = Callable[..., "object"]
@@ -140,6 +142,11 @@ def test_only_a_bundle_can_be_installed(releases, tiny_model):
     assert not releases.home.exists()
 
 
+def test_what_is_no_bundle_is_named_in_quotes(cli, releases):
+    done = cli("install", ".")
+    assert (done.code, done.err) == (1, "Error: Expected a bundle (.edge.zip), got '.'.\n")
+
+
 def test_a_release_damaged_on_the_disk_is_noticed_and_mended_by_installing(releases, bundles):
     releases.install(bundles[0])
     path = releases.current().path
@@ -256,6 +263,72 @@ def test_the_word_installed_is_a_model(cli, releases, bundles, tmp_path, monkeyp
     assert by_word.code == 0, by_word.err
     assert by_word.out == by_path.out
     assert "int8" in cli("inspect", "installed").out
+
+
+def test_the_word_installed_is_a_model_for_the_selftest(cli, releases, bundles):
+    refused = cli("selftest", "installed")
+    assert (refused.code, refused.out.partition("(")[0]) == (1, f"no: {NOTHING_INSTALLED} ")
+    cli("install", bundles[0])
+    by_word = json.loads(cli("selftest", "installed", "--json").out)
+    assert by_word["ok"]
+    assert by_word["sha256"] == sha256(bundles[0].read_bytes())
+
+
+def test_the_word_installed_is_a_model_for_the_doctor(cli, releases, bundles, pictures, tmp_path):
+    for part in (
+        "train",
+        "test",
+    ):  # five of each class to train on, the fewest that it takes are 40
+        for source in pictures.glob(f"{part}/*/*.png"):
+            target = tmp_path / "pictures" / source.parent.name / f"{part}-{source.name}"
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(source, target)
+    images = ("--dataset", f"folder:{tmp_path / 'pictures'}")
+    assert cli("doctor", "installed", *images).err == f"Error: {NOTHING_INSTALLED}\n"
+    cli("install", bundles[0])
+    by_word, by_path = (
+        json.loads(cli("doctor", model, *images, "--json").out)["diagnosis"]
+        for model in ("installed", bundles[0])
+    )
+    assert by_word.pop("model") == str(releases.installed_path())
+    assert by_path.pop("model") == str(bundles[0])
+    assert by_word == by_path
+
+
+def test_what_is_installed_has_that_name_in_predictions_and_reports(
+    cli, releases, bundles, pictures, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    cli("install", bundles[0])
+    images = ("--dataset", f"folder:{pictures}")
+    assert cli("predict", "installed", *images).code == 0
+    assert Predictions.load(tmp_path / "installed.predictions.npz").model == "installed"
+    done = cli("parity", bundles[0], "installed", *images, "--json")
+    assert done.code in (0, 4), done.err
+    assert [item["model"] for item in json.loads(done.out)["comparisons"]] == ["installed"]
+
+
+def test_a_bundle_that_is_not_installed_keeps_the_name_of_its_file(releases, bundles, tmp_path):
+    other = Path(shutil.copy(bundles[1], tmp_path / FILE_NAME))
+    assert model_name(other) == "model"
+    releases.install(bundles[0])
+    assert model_name(other) == "model"
+    assert model_name(releases.installed_path()) == "installed"
+
+
+def test_what_is_installed_cannot_be_bundled_again(cli, releases, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    done = cli("bundle", "installed")
+    assert (done.code, done.err) == (
+        1,
+        "Error: What is installed is a bundle already; give the .tflite that it was made of.\n",
+    )
+
+
+def test_a_file_that_is_called_installed_is_that_file(cli, releases, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("installed").write_bytes(b"no model")
+    assert cli("selftest", "installed").out.startswith("no: installed: ")
 
 
 def test_status_and_selftest_say_no_when_the_disk_lies(cli, releases, bundles):

@@ -129,6 +129,18 @@ def test_a_report_is_dark_where_the_system_is(browser: Browser, report: Path) ->
     assert shown(browser, report, scheme="dark").background == "rgb(15, 22, 29)"
 
 
+def test_a_printed_table_that_fits_on_a_page_is_not_divided(browser: Browser, report: Path) -> None:
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    browser.get(report.as_uri())
+    breaks = browser.execute_script(
+        "return [...document.querySelectorAll('table, .scroller')]"
+        ".map(each => getComputedStyle(each).breakInside)"
+    )
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+    assert len(breaks) > 5
+    assert set(breaks) == {"avoid"}
+
+
 @pytest.mark.parametrize(
     ("body", "noticed"),
     [

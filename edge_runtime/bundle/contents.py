@@ -40,6 +40,14 @@ class Bundle:
     tolerances: tuple[Tolerance, ...]
     card: str
 
+    @property
+    def minimum_runtime(self) -> dict[str, str]:
+        """The oldest release of each runtime that has its operators; empty if it does not say."""
+        stated = self.manifest.details.get("minimum_runtime")
+        # Another may have made this bundle by hand: what is no mapping says nothing.
+        items = stated.items() if isinstance(stated, dict) else ()
+        return {str(name): str(oldest) for name, oldest in items}
+
 
 def read_bundle(data: bytes) -> Bundle:
     """Return the contents of a bundle after checking every byte.

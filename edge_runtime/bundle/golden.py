@@ -10,21 +10,21 @@ processor of a device make the same of it. They are held against two runs on the
 """
 
 import io
-import zipfile
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_runtime.arrays import DAMAGE, open_arrays
 from edge_runtime.errors import BundleError
+from edge_runtime.files import MEBIBYTE
 
 COUNT = 32
 MOST = 256
 
 _ARRAYS = ("images", "labels", "scores", "outputs")
-_DAMAGE = (EOFError, LookupError, MemoryError, OSError, RuntimeError, ValueError)
-_MOST_UNPACKED = 256 * 1024 * 1024
+_MOST_UNPACKED = 256 * MEBIBYTE
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,12 +73,9 @@ class Golden:
             BundleError: the bytes are damaged, or hold something else.
         """
         try:
-            with zipfile.ZipFile(io.BytesIO(data)) as archive:
-                if sum(entry.file_size for entry in archive.infolist()) > _MOST_UNPACKED:
-                    raise ValueError(f"unpacked they are larger than {_MOST_UNPACKED:,} bytes")
-            with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+            with open_arrays(data, limit_bytes=_MOST_UNPACKED) as arrays:
                 return cls(*(arrays[name] for name in _ARRAYS))
-        except (*_DAMAGE, zipfile.BadZipFile) as error:
+        except DAMAGE as error:
             if isinstance(error, BundleError):
                 raise
             raise BundleError(f"its golden vectors cannot be read ({error})") from error

@@ -14,6 +14,7 @@ from edge_runtime.bundle.making import make_bundle
 from edge_runtime.console import (
     Console,
     dataset_options,
+    is_word_installed,
     json_option,
     refuse_options_without_dataset,
     run_options,
@@ -30,9 +31,10 @@ from edge_runtime.model_file import (
     is_bundle,
     model_stem,
     read_model_bytes,
+    refuse_missing,
 )
 from edge_runtime.predictions import Predictions
-from edge_runtime.runs import Run, find_run, open_run
+from edge_runtime.runs import Run, find_run, images_missing, open_run
 from edge_runtime.wording import percent
 
 _PREFERRED = "int8.tflite"
@@ -85,11 +87,13 @@ def bundle(
     """
     console = context.ensure_object(Console)
     refuse_options_without_dataset(dataset_choice)
+    if model is not None:
+        _refuse_impossible(model, run_name)
     run = _run(model, Path(runs_dir), run_name, dataset_choice["dataset"])
     path = model or _latest_model(run)
     target = _target(path, out)
     refuse_unwritable_folder(target.parent)
-    file = _read(path, backend)
+    file = open_model(path, backend=backend)
     dataset = _dataset(run, dataset_choice)
     console.say(f"bundling {path}")
     make = partial(
@@ -108,12 +112,22 @@ def bundle(
     _print(target, read_bundle(data), as_json)
 
 
+def _refuse_impossible(model: Path, run_name: str | None) -> None:
+    """Raise unless there is a file that may be bundled; asked before a run is looked for."""
+    if run_name is not None:
+        raise click.UsageError("Give a MODEL or --run, not both.")
+    installed = is_word_installed(model)
+    if not installed:
+        refuse_missing(model)
+    if installed or is_bundle(model):
+        what = "What is installed" if installed else model
+        raise BundleError(f"{what} is a bundle already; give the .tflite that it was made of.")
+
+
 def _run(
     model: Path | None, runs_dir: Path, run_name: str | None, dataset: str | None
 ) -> Run | None:
     """Return the run that the model or the images come from; none, where both are named."""
-    if model is not None and run_name is not None:
-        raise click.UsageError("Give a MODEL or --run, not both.")
     if model is not None and (model.parent / "config.json").is_file():
         return open_run(model.parent)
     if model is not None and dataset is not None:
@@ -123,7 +137,7 @@ def _run(
     except RunError as error:
         if model is None:
             raise
-        raise RunError(f"{error} Or name the images with --dataset.") from error
+        raise images_missing(model, error) from error
 
 
 def _latest_model(run: Run | None) -> Path:
@@ -145,15 +159,10 @@ def _target(model: Path, out: Path | None) -> Path:
         return out / default
     if not is_bundle(out):
         raise click.UsageError(
-            f"Expected --out to be a folder that is there, or to end in {BUNDLE_SUFFIX}, got {out}."
+            f"Expected --out to be a folder that is there, or to end in {BUNDLE_SUFFIX}, got "
+            f"'{out}'."
         )
     return out
-
-
-def _read(path: Path, backend: str | None) -> ModelFile:
-    if is_bundle(path):
-        raise BundleError(f"{path} is a bundle already; give the .tflite that it was made of.")
-    return open_model(path, backend=backend)
 
 
 def _dataset(run: Run | None, options: dict[str, Any]) -> Dataset:
@@ -209,7 +218,7 @@ def _print(target: Path, made: Bundle, as_json: bool) -> None:
         click.echo(to_json(document))
         return
     low, high = accuracy["interval_95"]
-    runs_on = ", ".join(f"{name} ≥ {oldest}" for name, oldest in details["minimum_runtime"].items())
+    runs_on = ", ".join(f"{name} ≥ {oldest}" for name, oldest in made.minimum_runtime.items())
     click.echo(f"bundle    {target}")
     click.echo(f"version   {made.version}")
     click.echo(f"size      {len(made.data):,} bytes, SHA-256 {made.sha256}")

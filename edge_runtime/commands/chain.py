@@ -1,16 +1,27 @@
 """Which models make the chain that `parity` judges, and what they say."""
 
+import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from edge_runtime.errors import PredictionsError, RunError
+from edge_runtime.console import INSTALLED
+from edge_runtime.errors import PredictionsError, ReleaseError, RunError
 from edge_runtime.files import sha256
 from edge_runtime.model_file import is_bundle, model_stem, read_model, read_model_bytes
 from edge_runtime.predictions import PREDICTIONS_SUFFIX, Predictions
+from edge_runtime.releases import FILE_NAME, Releases, device_home
 from edge_runtime.runs import Run
 
 _FLOAT_MODEL = "float32.tflite"
+
+
+def model_name(path: Path) -> str:
+    """Return what reports call a model: `installed` for the current release, else as its file."""
+    with contextlib.suppress(OSError, ReleaseError):  # nothing is installed, or there is no home
+        if path.samefile(Releases(device_home()).link / FILE_NAME):
+            return INSTALLED
+    return model_stem(path)
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,10 +38,10 @@ class Link:
 
     @property
     def stem(self) -> str:
-        """The file's name without its ending."""
+        """The file's name without its ending; `installed` for what is installed on this device."""
         if self.path.name.endswith(PREDICTIONS_SUFFIX):
             return self.path.name.removesuffix(PREDICTIONS_SUFFIX)
-        return model_stem(self.path)
+        return model_name(self.path)
 
     @property
     def is_keras(self) -> bool:

@@ -22,23 +22,26 @@ _PICTURE_SIDE = 280
 @talk_options
 @click.pass_context
 def demo(context: click.Context, runs_dir: str, epochs: int) -> Any:
-    """Show the whole chain on the embedded sample: train, convert, classify, prove parity.
+    """Show the whole chain on the embedded sample: train, convert, classify, prove parity, bundle.
 
     It takes about a minute on two cores and needs no network.
     """
     start = time.monotonic()
     runs = ("--runs-dir", runs_dir)
-    _step(context, "1/4 Train the article's network on 1,000 images")
+    _step(context, "1/5 Train the article's network on 1,000 images")
     _call(context, "train", "--epochs", str(epochs), *runs)
     run = find_run(Path(runs_dir))
-    _step(context, "2/4 Convert it to five .tflite files")
+    _step(context, "2/5 Convert it to five .tflite files")
     _call(context, "convert", "--quantize", "all", *runs)
-    _step(context, "3/4 Classify some pictures with the int8 file; TensorFlow is not needed for it")
+    _step(context, "3/5 Classify some pictures with the int8 file; TensorFlow is not needed for it")
     pictures = _write_pictures(run.load_dataset(), run.folder / "pictures")
     _call(context, "classify", str(run.folder / "int8.tflite"), str(pictures))
-    _step(context, "4/4 Prove that each file answers like the full model")
+    _step(context, "4/5 Prove that each file answers like the full model")
     exit_code = _call(context, "parity", *runs)
     click.echo(f"figures {run.folder / 'figures'}")
+    _step(context, "5/5 Pack the int8 file into a bundle, and let it test itself as on a device")
+    _call(context, "bundle", *runs)
+    exit_code = _call(context, "selftest", str(run.folder / "int8.edge.zip")) or exit_code
     context.ensure_object(Console).say(f"\nDone in {time.monotonic() - start:.0f} s.")
     return exit_code
 

@@ -9,6 +9,7 @@ from click.core import ParameterSource
 from edge_runtime.backends import Backend, choose_backend
 from edge_runtime.console import (
     Console,
+    ModelPath,
     dataset_options,
     json_option,
     refuse_options_without_dataset,
@@ -19,11 +20,11 @@ from edge_runtime.console import (
 from edge_runtime.datasets import Dataset, load_dataset
 from edge_runtime.doctor import Diagnosis, Options, examine, open_record
 from edge_runtime.doctor.environment import EnvironmentFinding, check_environment
-from edge_runtime.errors import DatasetError, ModelError, RunError
+from edge_runtime.errors import ModelError, RunError
 from edge_runtime.files import to_json
 from edge_runtime.loading.probe import probe
 from edge_runtime.model_file import ModelFile
-from edge_runtime.runs import find_run, open_run
+from edge_runtime.runs import find_run, images_missing, open_run
 
 FOUND = 1
 # Of the corrections that help, so many are shown beside a cause.
@@ -33,7 +34,7 @@ _WITHOUT_MODEL = {"as_json"}
 
 
 @click.command()
-@click.argument("model", required=False, type=click.Path(path_type=Path))
+@click.argument("model", required=False, type=ModelPath())
 @run_options
 @dataset_options(default=None)
 @click.option(
@@ -76,8 +77,9 @@ def doctor(
 
     Without MODEL only the environment is checked: Python, system, NumPy, runtime.
 
-    MODEL is a .tflite file or a bundle. The dataset is by default that of the run that the file
-    lies in, or of the latest run. Exits with 1 if a mistake or a problem was found.
+    MODEL is a .tflite file, a bundle, or the word `installed`. The dataset is by default that of
+    the run that the file lies in, or of the latest run. Exits with 1 if a mistake or a problem was
+    found.
     """
     console = context.ensure_object(Console)
     refuse_options_without_dataset(dataset_choice)
@@ -137,10 +139,7 @@ def _dataset(model: Path, run_name: str | None, runs_dir: Path, choice: dict[str
     except RunError as error:
         if run_name is not None:
             raise
-        raise DatasetError(
-            f"{model} must be tried on images, and no run says which ({error}) Name them, for "
-            "example: --dataset sample"
-        ) from error
+        raise images_missing(model, error) from error
 
 
 def _code(environment: tuple[EnvironmentFinding, ...], diagnosis: Diagnosis | None) -> int:

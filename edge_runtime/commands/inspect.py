@@ -1,9 +1,11 @@
 """The command `inspect`."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
+from edge_runtime.bundle.contents import Bundle
 from edge_runtime.console import ModelPath, json_option, talk_options
 from edge_runtime.errors import ManifestError, ModelError
 from edge_runtime.files import to_json
@@ -25,6 +27,9 @@ from edge_runtime.model_file import ModelFile, is_bundle, read_model, read_model
 def inspect(model: Path, tensors: bool, as_json: bool) -> None:
     """Say what a .tflite file is, without running it: its scheme, operators and their versions,
     tensors, input and output, size, the runtimes that can run it, and whether it is well-formed.
+
+    MODEL is a .tflite, a bundle, or the word `installed`. Of a bundle it also says the version, the
+    size, the golden vectors, and the oldest runtimes that it needs.
     """  # noqa: D205
     file, note = _read(model)
     try:
@@ -40,10 +45,13 @@ def inspect(model: Path, tensors: bool, as_json: bool) -> None:
             "runtimes": [support.to_dict() for support in runtimes],
             "manifest": file.manifest.to_dict() if file.manifest else None,
             "manifest_error": note or None,
+            "bundle": _bundle_facts(file.bundle) if file.bundle else None,
         }
         click.echo(to_json(document))
         return
     _print_summary(model, summary, runtimes)
+    if file.bundle:
+        _print_bundle(file.bundle)
     if note:
         click.echo(f"manifest    {note}")
     elif file.manifest is None:
@@ -83,6 +91,24 @@ def _print_summary(
     for support in runtimes:
         reason = "" if support.supported else f": {'; '.join(support.problems)}"
         click.echo(f"runs on     {support.runtime}: {'yes' if support.supported else 'no'}{reason}")
+
+
+def _bundle_facts(bundle: Bundle) -> dict[str, Any]:
+    return {
+        "version": bundle.version,
+        "sha256": bundle.sha256,
+        "size_bytes": len(bundle.data),
+        "golden_vectors": len(bundle.golden),
+        "minimum_runtime": bundle.minimum_runtime,
+    }
+
+
+def _print_bundle(bundle: Bundle) -> None:
+    click.echo(f"bundle      version {bundle.version}")
+    click.echo(f"            {len(bundle.data):,} bytes, SHA-256 {bundle.sha256}")
+    click.echo(f"golden      {len(bundle.golden)} vectors")
+    needs = " or ".join(f"{name} ≥ {oldest}" for name, oldest in bundle.minimum_runtime.items())
+    click.echo(f"needs       {needs or 'no runtime that its manifest names'}")
 
 
 def _describe(tensor: TensorInfo) -> str:

@@ -1,6 +1,6 @@
 """The command `parity`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.commands.chain import Link, build_chain, complete, needs_run, open_links
-from edge_runtime.commands.device_stage import ready_devices, run_on_device
+from edge_runtime.commands.device_stage import ReadyDevice, ready_devices, run_on_device
 from edge_runtime.commands.outputs import (
     REPORT_FILES,
     chosen_files,
@@ -20,6 +20,7 @@ from edge_runtime.commands.outputs import (
 )
 from edge_runtime.console import (
     Console,
+    ModelPath,
     dataset_options,
     json_option,
     refuse_options_without_dataset,
@@ -44,7 +45,7 @@ CONTRACT_FILE = Path("parity.toml")
 
 
 @click.command()
-@click.argument("models", nargs=-1, type=click.Path(path_type=Path), metavar="[MODEL]...")
+@click.argument("models", nargs=-1, type=ModelPath(), metavar="[MODEL]...")
 @run_options
 @click.option(
     "--reference",
@@ -112,11 +113,11 @@ def parity(
 ) -> int:
     """Prove that converted models answer like the full one, or say which step is to blame.
 
-    MODEL is a .keras, a .tflite, a bundle, or what `fmnist-edge predict` stored, here or on a
-    device. Several with the full model among them are a chain: Keras, the float .tflite, the
-    quantized one, and what the device said. Otherwise the run's full model and what lies between
-    come before them; without any MODEL all that was converted in the run is compared. TensorFlow
-    is not needed unless a .keras must be run.
+    MODEL is a .keras, a .tflite, a bundle, the word `installed`, or what `fmnist-edge predict`
+    stored, here or on a device. Several with the full model among them are a chain: Keras, the
+    float .tflite, the quantized one, and what the device said. Otherwise the run's full model and
+    what lies between come before them; without any MODEL all that was converted in the run is
+    compared. TensorFlow is not needed unless a .keras must be run.
 
     --device sends the images and a model to a device that `fmnist-edge deploy` has set up, or to
     the one that scripts/emulated-pi builds, runs it there and adds what it says to the chain.
@@ -140,21 +141,11 @@ def parity(
     refuse_unwritable(folder, reports.values())
     devices = ready_devices(device_names, links, console)
     dataset = _dataset(dataset_choice, run, links, console)
-    done = complete(links, partial(_predict, dataset, backend, console))
-    if dataset is not None:
-        done += [run_on_device(ready, links, done, dataset, console) for ready in devices]
-    chain = [link.predictions for link in done if link.predictions]
+    chain = _answers(links, devices, dataset, backend, console)
     report = compare(chain[0], chain[1:], contract=contract)
     pictures = _pictures(report.reference, dataset)
     documents = {folder / file: render(report, pictures, kind) for kind, file in reports.items()}
-    given_already = {id(link.predictions) for link in links}
-    made = [predictions for predictions in chain if id(predictions) not in given_already]
-    folder.mkdir(parents=True, exist_ok=True)
-    stored = predictions_files(folder, made, (link.path for link in links))
-    write_together(
-        {path: predictions.to_bytes() for path, predictions in stored.items()}
-        | {path: text.rstrip("\n") + "\n" for path, text in documents.items()}
-    )
+    _write(folder, documents, chain, links)
     _print(report, list(documents), as_json)
     return EXIT_CODES[report.decision]
 
@@ -210,6 +201,20 @@ def _dataset(
         return None
 
 
+def _answers(
+    links: Sequence[Link],
+    devices: Sequence[ReadyDevice],
+    dataset: Dataset | None,
+    backend: str | None,
+    console: Console,
+) -> list[Predictions]:
+    """Return what each model of the chain says, the full one first, then what devices say."""
+    done = complete(links, partial(_predict, dataset, backend, console))
+    if dataset is not None:
+        done += [run_on_device(ready, links, done, dataset, console) for ready in devices]
+    return [link.predictions for link in done if link.predictions]
+
+
 def _predict(
     dataset: Dataset | None, backend: str | None, console: Console, path: Path, name: str
 ) -> Predictions:
@@ -229,6 +234,23 @@ def _pictures(predictions: Predictions, dataset: Dataset | None) -> NDArray[np.u
     if None in found:
         return None
     return dataset.test.images[np.array(found, np.int64)]
+
+
+def _write(
+    folder: Path,
+    documents: Mapping[Path, str],
+    chain: Sequence[Predictions],
+    links: Sequence[Link],
+) -> None:
+    """Write the reports and the predictions that were made for them: all or none."""
+    given = {id(link.predictions) for link in links}
+    made = [predictions for predictions in chain if id(predictions) not in given]
+    stored = predictions_files(folder, made, (link.path for link in links))
+    folder.mkdir(parents=True, exist_ok=True)
+    write_together(
+        {path: predictions.to_bytes() for path, predictions in stored.items()}
+        | {path: text.rstrip("\n") + "\n" for path, text in documents.items()}
+    )
 
 
 def _print(report: ParityReport, paths: Sequence[Path], as_json: bool) -> None:

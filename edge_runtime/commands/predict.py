@@ -7,6 +7,7 @@ from typing import Any, get_args
 import click
 
 from edge_runtime.backends import BACKENDS, Kernels
+from edge_runtime.commands.chain import model_name
 from edge_runtime.console import (
     Console,
     ModelPath,
@@ -22,9 +23,9 @@ from edge_runtime.errors import PredictionsError, RunError
 from edge_runtime.evaluation import SplitName, chosen_split, predict_file
 from edge_runtime.files import MEBIBYTE, to_json
 from edge_runtime.metrics import Rate
-from edge_runtime.model_file import model_stem
+from edge_runtime.model_file import refuse_missing
 from edge_runtime.predictions import PREDICTIONS_SUFFIX, Predictions
-from edge_runtime.runs import find_run, open_run
+from edge_runtime.runs import find_run, images_missing, open_run
 
 
 @click.command()
@@ -46,7 +47,9 @@ from edge_runtime.runs import find_run, open_run
     "[default: NAME.predictions.npz here]",
 )
 @click.option("--force", is_flag=True, help="Replace predictions of that name.")
-@click.option("--name", help="What reports call the model.  [default: the file's name]")
+@click.option(
+    "--name", help="What reports call the model.  [default: the file's name, or `installed`]"
+)
 @click.option(
     "--backend",
     metavar="NAME",
@@ -80,8 +83,8 @@ def predict(
     as_json: bool,
     **dataset_choice: Any,
 ) -> None:
-    """Store what MODEL says about the images of a dataset: a .tflite, a bundle (.edge.zip), or a
-    .keras, which needs TensorFlow.
+    """Store what MODEL says about the images of a dataset: a .tflite, a bundle (.edge.zip), the
+    word `installed`, or a .keras, which needs TensorFlow.
 
     The file holds the probabilities, which images they are about, and what computed them. `parity`
     compares such files, wherever they were made. The images are by default those of the run that
@@ -95,9 +98,10 @@ def predict(
         raise click.UsageError(
             "--backend, --kernels and --threads are for .tflite files; TensorFlow runs a .keras."
         )
-    name = name or model_stem(model)
+    name = name or model_name(model)
     target = _target(out, name)
     _refuse_impossible(target, force=force)
+    refuse_missing(model)
     dataset = _dataset(model, dataset_choice, runs_dir, run_name, split)
     with console.progress(len(chosen_split(dataset, split)), name) as advance:
         predictions = predict_file(
@@ -158,7 +162,9 @@ def _dataset(
     try:
         run = find_run(Path(runs_dir), run_name)
     except RunError as error:
-        raise RunError(f"{error} Or name the images with --dataset.") from error
+        if run_name is not None:
+            raise
+        raise images_missing(model, error) from error
     return run.load_dataset()
 
 

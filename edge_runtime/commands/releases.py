@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from edge_runtime.backends import choose_backend
-from edge_runtime.console import json_option, talk_options
+from edge_runtime.console import is_word_installed, json_option, talk_options
 from edge_runtime.errors import EdgeError, ReleaseError
 from edge_runtime.files import to_json
 from edge_runtime.loading.opening import examine
@@ -94,7 +94,8 @@ def status(as_json: bool) -> int:
 def selftest(model: Path | None, backend: str | None, as_json: bool) -> int:
     """Answer yes or no: does this device compute what it should?
 
-    Every byte of the installed bundle, or of MODEL, is held against its hashes; then a process of
+    Every byte of the installed bundle, or of MODEL (a bundle, a .tflite, or the word `installed`),
+    is held against its hashes; then a process of
     its own must reproduce the golden vectors, with the kernels that are the same everywhere and
     with those that serve. The exit code is 0 for yes and 1 for no.
     """
@@ -125,7 +126,7 @@ def selftest(model: Path | None, backend: str | None, as_json: bool) -> int:
 
 
 def _installed_or(model: Path | None) -> ModelFile:
-    if model is not None:
+    if model is not None and not is_word_installed(model):
         return read_model(model)
     release = Releases(device_home()).current()
     if release is None:

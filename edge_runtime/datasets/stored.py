@@ -6,14 +6,13 @@ them: pixels, labels, class names, the dataset's name and fingerprint, and what 
 
 import io
 import json
-import zipfile
-import zlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_runtime.arrays import DAMAGE, open_arrays
 from edge_runtime.datasets.dataset import Dataset, DatasetSpec, Split
 from edge_runtime.errors import DatasetError
 from edge_runtime.files import MEBIBYTE, read_capped
@@ -21,20 +20,6 @@ from edge_runtime.files import MEBIBYTE, read_capped
 IMAGES_SUFFIX = ".images.npz"
 SCHEMA_VERSION = 1
 LIMIT_BYTES = 4096 * MEBIBYTE
-
-# What NumPy, zipfile and json raise over damaged bytes; RuntimeError is "encrypted".
-_DAMAGE = (
-    AttributeError,
-    EOFError,
-    LookupError,
-    MemoryError,
-    OSError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-    zipfile.BadZipFile,
-    zlib.error,
-)
 
 
 def stored_images(dataset: Dataset) -> bytes:
@@ -69,24 +54,15 @@ def load_stored(spec: DatasetSpec) -> Dataset:
     path = Path(spec.source.partition(":")[2]).expanduser()
     try:
         data = read_capped(path, limit_bytes=LIMIT_BYTES)
-        _refuse_bomb(data)
-        with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+        with open_arrays(data, limit_bytes=LIMIT_BYTES) as arrays:
             return _dataset(dict(arrays))
     except FileNotFoundError as error:
         raise DatasetError(f"There is no file {path}.") from error
-    except _DAMAGE as error:
+    except DAMAGE as error:
         raise DatasetError(
             f"{path}: expected test images that this toolkit stored ({_reason(error)}); copy the "
             "file again, or make it again."
         ) from error
-
-
-def _refuse_bomb(data: bytes) -> None:
-    """Raise unless the unpacked members keep the limit too: a few MiB may hold 4 GiB of zeros."""
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        unpacked = sum(member.file_size for member in archive.infolist())
-    if unpacked > LIMIT_BYTES:
-        raise ValueError(f"unpacked it is larger than {LIMIT_BYTES // MEBIBYTE} MiB")
 
 
 def _dataset(arrays: dict[str, NDArray[Any]]) -> Dataset:
