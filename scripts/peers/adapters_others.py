@@ -6,7 +6,7 @@ _SHAPE = (1, 1, 28, 28)  # of one channel, so NHWC is NCHW
 
 
 class OnnxRuntime:
-    """A session with one thread and all graph optimizations."""
+    """A session with one thread and all graph optimizations; buffers are bound once."""
 
     def __init__(self, model, precision, sample):
         import onnxruntime
@@ -18,12 +18,22 @@ class OnnxRuntime:
         self.session = onnxruntime.InferenceSession(
             model, options, providers=["CPUExecutionProvider"]
         )
+        given = self.session.get_inputs()[0]
+        self.pixels = np.zeros(_SHAPE, np.uint8 if given.type == "tensor(uint8)" else np.float32)
+        self.probabilities = np.zeros((1, 10), np.float32)
+        self.binding = self.session.io_binding()
+        for bind, name, array in (
+            (self.binding.bind_input, given.name, self.pixels),
+            (self.binding.bind_output, "probabilities", self.probabilities),
+        ):
+            bind(name, "cpu", 0, array.dtype.type, array.shape, array.ctypes.data)
         self.version = f"ONNX Runtime {onnxruntime.__version__}"
 
     def predict(self, image):
         """Return the probabilities, (K,) float32."""
-        pixels = image.reshape(_SHAPE).astype(np.float32)
-        return self.session.run(None, {"image": pixels})[0][0]
+        self.pixels[...] = image.reshape(_SHAPE)
+        self.session.run_with_iobinding(self.binding)
+        return self.probabilities[0].copy()
 
 
 class OpenVino:

@@ -34,7 +34,9 @@ class Torch:
         network = nn.Sequential(*layers, nn.Softmax(1)).eval()
         if precision == "int8":
             network = self._quantized(layers, sample)
-        self.network = torch.jit.freeze(torch.jit.trace(network, example))
+        frozen = torch.jit.freeze(torch.jit.trace(network, example))
+        # For int8 it finds nothing to do.
+        self.network = torch.jit.optimize_for_inference(frozen) if precision != "int8" else frozen
         self.version = f"PyTorch {torch.__version__}"
 
     def _quantized(self, layers, sample):

@@ -94,6 +94,26 @@ def quantize_onnx(folder: Path) -> None:
         activation_type=QuantType.QUInt8,
         weight_type=QuantType.QInt8,
     )
+    _take_bytes(folder / "onnx-int8.onnx")
+
+
+def _take_bytes(path: Path) -> None:
+    """Let a quantized graph take uint8 pixels if their scale is 1: quantizing does nothing then."""
+    import onnx
+    from onnx import numpy_helper
+
+    model = onnx.load(path)
+    constants = {item.name: numpy_helper.to_array(item) for item in model.graph.initializer}
+    first = next(node for node in model.graph.node if "image" in node.input)
+    scale, zero_point = (constants[name] for name in first.input[1:3])
+    if first.op_type != "QuantizeLinear" or scale != 1 or zero_point != 0:
+        return
+    model.graph.node.remove(first)
+    for node in model.graph.node:
+        node.input[:] = ["image" if name == first.output[0] else name for name in node.input]
+    model.graph.input[0].type.tensor_type.elem_type = onnx.TensorProto.UINT8
+    onnx.checker.check_model(model)
+    onnx.save(model, path)
 
 
 def _calibration(folder: Path) -> list[np.ndarray]:
