@@ -14,13 +14,25 @@ from edge_runtime.bundle.archive import pack, unpack
 from edge_runtime.bundle.contents import describe_members, manifest_bytes
 from edge_runtime.bundle.making import make_bundle
 from edge_runtime.bundle.members import CARD, GOLDEN, MANIFEST, MODEL
+from edge_runtime.bundle.selftest import SelfTest, run_selftest
 from edge_runtime.datasets import Dataset, Split
 from edge_runtime.files import sha256
 from edge_runtime.inspection.flatbuffer import FlatBuffer, Span
 from edge_runtime.inspection.schema import ModelField
 from edge_runtime.inspection.tensors import read_buffer
-from edge_runtime.model_file import ModelFile
+from edge_runtime.model_file import ModelFile, bundled_model
 
+# What the tiny models are named for: how they are quantized, and their border where it is another.
+SCHEMES = (
+    "float32",
+    "float16",
+    "dynamic",
+    "int8",
+    "int8-uint8-border",
+    "int8-float32-border",
+    "int16x8",
+    "int16x8-float32-border",
+)
 CLASSES = tuple("abcdefghij")
 SEAL_BYTES = 64
 
@@ -42,6 +54,15 @@ def tiny_bundle(model: bytes, *, version: int = 1, backend: str | None = None) -
     """A bundle of one of the tiny models."""
     return make_bundle(
         ModelFile("tiny", model), noise_dataset(), version=version, backend=choose_backend(backend)
+    )
+
+
+def selftest(bundle: bytes) -> SelfTest:
+    """What comes of a bundle's golden vectors here."""
+    file = bundled_model(bundle, name="bundle")
+    assert file.bundle is not None
+    return run_selftest(
+        file, file.bundle.golden, file.bundle.tolerances, backend=choose_backend("litert")
     )
 
 

@@ -4,6 +4,7 @@ import threading
 
 import numpy as np
 import pytest
+from bundles import CLASSES, SCHEMES
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -18,17 +19,6 @@ from edge_runtime.manifest import Manifest
 from edge_runtime.model_file import ModelFile, manifest_path
 from edge_runtime.quantization import dequantize, quantization_table, softmax
 
-NAMES = (
-    "float32",
-    "float16",
-    "dynamic",
-    "int8",
-    "int8-uint8-border",
-    "int8-float32-border",
-    "int16x8",
-    "int16x8-float32-border",
-)
-CLASSES = tuple("abcdefghij")
 IMAGES = np.random.default_rng(0).integers(0, 256, (20, 8, 8, 1)).astype(np.uint8)
 
 
@@ -72,7 +62,7 @@ def tensor(dtype, *, scale=1.0, zero_point=0):
 # Answers.
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", SCHEMES)
 def test_the_answers_are_those_of_the_plain_interpreter_bit_for_bit(tiny_model, name):
     expected = plain_answers(tiny_model(name), IMAGES)
     with Classifier(tiny_model(name)) as classifier:
@@ -81,7 +71,7 @@ def test_the_answers_are_those_of_the_plain_interpreter_bit_for_bit(tiny_model, 
         assert np.array_equal(one_by_one, expected)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", SCHEMES)
 def test_every_scheme_answers_like_float32(tiny_model, name):
     # The weights are random and the answers flat, so 8 bits may move a probability by 5/256.
     with Classifier(tiny_model(name)) as classifier, Classifier(tiny_model("float32")) as full:
@@ -90,7 +80,7 @@ def test_every_scheme_answers_like_float32(tiny_model, name):
 
 
 def test_int8_and_uint8_borders_take_the_same_pixels_and_answer_the_same(tiny_model):
-    answers = [Classifier(tiny_model(name)).predict(IMAGES) for name in NAMES[3:6]]
+    answers = [Classifier(tiny_model(name)).predict(IMAGES) for name in SCHEMES[3:6]]
     assert np.array_equal(answers[0], answers[1])
     assert np.array_equal(answers[0], answers[2])
 

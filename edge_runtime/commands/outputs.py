@@ -1,13 +1,14 @@
 """Under which names `parity` writes what it found, and whether it can."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_runtime.commands.chain import Link
 from edge_runtime.errors import EdgeError
-from edge_runtime.files import refuse_unwritable_folder
+from edge_runtime.files import refuse_unwritable_folder, write_together
 from edge_runtime.parity import ParityReport
 from edge_runtime.predictions import PREDICTIONS_SUFFIX, Predictions
 from edge_runtime.report import report_html, report_json, report_junit, report_markdown
@@ -65,3 +66,20 @@ def predictions_files(
             path = folder / f"{stem}.{number}{PREDICTIONS_SUFFIX}"
         found[path] = predictions
     return found
+
+
+def write_results(
+    folder: Path,
+    documents: Mapping[Path, str],
+    chain: Sequence[Predictions],
+    links: Sequence[Link],
+) -> None:
+    """Write the reports and the predictions that were made for them: all or none."""
+    given = {id(link.predictions) for link in links}
+    made = [predictions for predictions in chain if id(predictions) not in given]
+    stored = predictions_files(folder, made, (link.path for link in links))
+    folder.mkdir(parents=True, exist_ok=True)
+    write_together(
+        {path: predictions.to_bytes() for path, predictions in stored.items()}
+        | {path: text.rstrip("\n") + "\n" for path, text in documents.items()}
+    )

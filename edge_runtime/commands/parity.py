@@ -1,6 +1,6 @@
 """The command `parity`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,9 @@ from edge_runtime.commands.device_stage import ReadyDevice, ready_devices, run_o
 from edge_runtime.commands.outputs import (
     REPORT_FILES,
     chosen_files,
-    predictions_files,
     refuse_unwritable,
     render,
+    write_results,
 )
 from edge_runtime.console import (
     Console,
@@ -32,7 +32,7 @@ from edge_runtime.console import (
 from edge_runtime.datasets import Dataset, DatasetSpec, load_dataset
 from edge_runtime.errors import EdgeError, PredictionsError, RunError
 from edge_runtime.evaluation import predict_file
-from edge_runtime.files import write_atomically, write_together
+from edge_runtime.files import write_atomically
 from edge_runtime.parity import Contract, Margins, ParityReport, compare
 from edge_runtime.parity.contract import DEFAULT_MAX_DROP
 from edge_runtime.parity.contract_file import contract_template, load_contract
@@ -145,7 +145,7 @@ def parity(
     report = compare(chain[0], chain[1:], contract=contract)
     pictures = _pictures(report.reference, dataset)
     documents = {folder / file: render(report, pictures, kind) for kind, file in reports.items()}
-    _write(folder, documents, chain, links)
+    write_results(folder, documents, chain, links)
     _print(report, list(documents), as_json)
     return EXIT_CODES[report.decision]
 
@@ -234,23 +234,6 @@ def _pictures(predictions: Predictions, dataset: Dataset | None) -> NDArray[np.u
     if None in found:
         return None
     return dataset.test.images[np.array(found, np.int64)]
-
-
-def _write(
-    folder: Path,
-    documents: Mapping[Path, str],
-    chain: Sequence[Predictions],
-    links: Sequence[Link],
-) -> None:
-    """Write the reports and the predictions that were made for them: all or none."""
-    given = {id(link.predictions) for link in links}
-    made = [predictions for predictions in chain if id(predictions) not in given]
-    stored = predictions_files(folder, made, (link.path for link in links))
-    folder.mkdir(parents=True, exist_ok=True)
-    write_together(
-        {path: predictions.to_bytes() for path, predictions in stored.items()}
-        | {path: text.rstrip("\n") + "\n" for path, text in documents.items()}
-    )
 
 
 def _print(report: ParityReport, paths: Sequence[Path], as_json: bool) -> None:
