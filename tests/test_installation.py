@@ -132,7 +132,7 @@ def test_a_wheel_from_a_pc_is_right_wherever_a_marker_can_tell(
 def test_where_no_runtime_exists_the_first_use_says_why_and_what_to_do(
     found: Availability, words: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(backends, "available_backends", tuple)
+    monkeypatch.setattr(backends, "installed_version", lambda package: None)
     monkeypatch.setattr(backends, "runtime_here", lambda: found)
     with pytest.raises(MissingDependencyError, match=words) as caught:
         choose_backend()
