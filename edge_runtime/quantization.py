@@ -51,6 +51,8 @@ def dequantize(values: NDArray[Any], tensor: TensorInfo) -> NDArray[np.float32]:
 
 def decoder(tensor: TensorInfo) -> Callable[[NDArray[Any]], NDArray[np.float32]]:
     """Return a function that does what `dequantize` does: for 8 bits by a table, which is fast."""
+    if tensor.dtype == "float32":
+        return lambda values: values
     dtype = np.dtype(tensor.dtype)
     if dtype.itemsize > 1:
         return lambda values: dequantize(values, tensor)
