@@ -1,6 +1,6 @@
 """What is compared: each model with each backend and each set of kernels."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,15 +50,23 @@ def open_contestants(
     backends: Sequence[Backend],
     kernels: Sequence[Kernels] = ("auto",),
     threads: int = 1,
+    name_of: Callable[[Path], str] = model_stem,
 ) -> tuple[Contestant, ...]:
     """Check each model for each backend, and return all combinations in the order of the paths.
+
+    Args:
+        paths: the models.
+        backends: the runtimes.
+        kernels: the sets of their kernels.
+        threads: of each interpreter.
+        name_of: what to call a file; its path is used where names clash.
 
     Raises:
         ModelError: a file is missing, damaged, no image classifier, or named twice.
         MissingDependencyError: a backend is not installed.
     """
     _refuse_repeated(paths)
-    names = _names(paths)
+    names = _names(paths, name_of)
     found = []
     for path in paths:
         for backend in backends:
@@ -85,9 +93,9 @@ def _refuse_repeated(paths: Sequence[Path]) -> None:
             raise ModelError(f"{path} is named twice; name each model once.")
 
 
-def _names(paths: Sequence[Path]) -> dict[Path, str]:
-    """Return a file's stem for each path, or the path without its suffix where stems clash."""
-    stems = [model_stem(path) for path in paths]
+def _names(paths: Sequence[Path], name_of: Callable[[Path], str]) -> dict[Path, str]:
+    """Return a name for each path, or the path without its suffix where names clash."""
+    stems = [name_of(path) for path in paths]
     return {
         path: stem if stems.count(stem) == 1 else str(path.with_name(stem))
         for path, stem in zip(paths, stems, strict=True)

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from edge_runtime.benchmark.board import Board
 from edge_runtime.benchmark.distribution import Ratio
 from edge_runtime.benchmark.result import OPERATOR_TIMES, Benchmark, Measured
-from edge_runtime.benchmark.throughput import core_count
 from edge_runtime.benchmark.workers import WorkerKind
 from edge_runtime.files import MEBIBYTE
 from edge_runtime.machine import machine_details
+from edge_runtime.pool import usable_cores
 from edge_runtime.report.grid import aligned
 from edge_runtime.wording import (
     ABSENT,
@@ -58,7 +58,7 @@ def _subject(found: Benchmark, width: int) -> list[str]:
     images = f"test images of {printable(found.dataset)}" if found.dataset else "random pixels"
     return [
         *_wrapped(
-            f"{machine['cpu']}, {plural(core_count(), 'core')}, Python "
+            f"{machine['cpu']}, {plural(usable_cores(), 'core')}, Python "
             f"{machine['python']}, {', '.join(backends)}, {plural(threads, 'thread')}",
             width,
         ),

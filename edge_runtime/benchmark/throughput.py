@@ -4,7 +4,6 @@
 nothing, and each loads everything anew.
 """
 
-import os
 import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -46,13 +45,6 @@ class Throughput:
     def to_dict(self) -> dict[str, Any]:
         """Return it for JSON."""
         return asdict(self)
-
-
-def core_count() -> int:
-    """Return how many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def measure_throughput(

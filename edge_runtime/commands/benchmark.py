@@ -11,7 +11,7 @@ from edge_runtime.backends import BACKENDS, Kernels, choose_backend
 from edge_runtime.benchmark import Benchmark, Rounds, Settings, open_contestants, run_benchmark
 from edge_runtime.benchmark.plot import benchmark_plot, refuse_missing_matplotlib
 from edge_runtime.benchmark.table import benchmark_table
-from edge_runtime.benchmark.throughput import core_count
+from edge_runtime.commands.chain import model_name
 from edge_runtime.commands.parity import CONTRACT_FILE, EXIT_CODES
 from edge_runtime.console import (
     Console,
@@ -29,6 +29,7 @@ from edge_runtime.errors import EdgeError, RunError
 from edge_runtime.files import refuse_unwritable_folder, to_json, write_atomically
 from edge_runtime.parity import Budgets
 from edge_runtime.parity.contract_file import load_contract
+from edge_runtime.pool import usable_cores
 from edge_runtime.runs import Run, find_run, open_run
 
 _DEFAULT = Rounds()
@@ -149,6 +150,7 @@ def benchmark(
         backends=chosen,
         kernels=tuple(dict.fromkeys(kernels)),
         threads=threads,
+        name_of=model_name,
     )
     asked_for = dataset_choice["dataset"] is not None
     dataset = _dataset(dataset_choice, run, console)
@@ -156,7 +158,7 @@ def benchmark(
         raise EdgeError("--plot needs test images for the accuracy; name them with --dataset.")
     found = run_benchmark(
         contestants,
-        settings=_settings(rounds, images, workers or core_count(), seed, quick=quick),
+        settings=_settings(rounds, images, workers or usable_cores(), seed, quick=quick),
         dataset=dataset,
         must_fit=asked_for or plot_path is not None,
         predictions_folders=[run.parity_folder, run.folder] if run else [],
