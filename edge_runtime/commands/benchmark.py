@@ -12,7 +12,6 @@ from edge_runtime.benchmark import Benchmark, Rounds, Settings, open_contestants
 from edge_runtime.benchmark.plot import benchmark_plot, refuse_missing_matplotlib
 from edge_runtime.benchmark.table import benchmark_table
 from edge_runtime.commands.chain import model_name
-from edge_runtime.commands.parity import CONTRACT_FILE, EXIT_CODES
 from edge_runtime.console import (
     Console,
     ModelPath,
@@ -27,8 +26,8 @@ from edge_runtime.console import (
 from edge_runtime.datasets import Dataset, load_dataset
 from edge_runtime.errors import EdgeError, RunError
 from edge_runtime.files import refuse_unwritable_folder, to_json, write_atomically
-from edge_runtime.parity import Budgets
-from edge_runtime.parity.contract_file import load_contract
+from edge_runtime.parity import EXIT_CODES, Budgets
+from edge_runtime.parity.contract_file import CONTRACT_FILE, load_contract
 from edge_runtime.pool import usable_cores
 from edge_runtime.runs import Run, find_run, open_run
 

@@ -33,15 +33,12 @@ from edge_runtime.datasets import Dataset, DatasetSpec, load_dataset
 from edge_runtime.errors import EdgeError, PredictionsError, RunError
 from edge_runtime.evaluation import predict_file
 from edge_runtime.files import write_atomically
-from edge_runtime.parity import Contract, Margins, ParityReport, compare
+from edge_runtime.parity import EXIT_CODES, Contract, Margins, ParityReport, compare
 from edge_runtime.parity.contract import DEFAULT_MAX_DROP
-from edge_runtime.parity.contract_file import contract_template, load_contract
+from edge_runtime.parity.contract_file import CONTRACT_FILE, contract_template, load_contract
 from edge_runtime.predictions import Predictions
 from edge_runtime.report import report_json, report_table
 from edge_runtime.runs import Run, find_run
-
-EXIT_CODES = {"holds": 0, "broken": 3, "inconclusive": 4}
-CONTRACT_FILE = Path("parity.toml")
 
 
 @click.command()

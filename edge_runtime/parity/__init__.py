@@ -1,7 +1,7 @@
 """The proof: do converted models still answer like the full one, and if not, since which step?"""
 
 from edge_runtime.parity.chain import TIE_RULE, Comparison, ParityReport, compare
-from edge_runtime.parity.checks import Check, Decision
+from edge_runtime.parity.checks import EXIT_CODES, Check, Decision
 from edge_runtime.parity.contract import Budgets, Contract, Margins
 from edge_runtime.parity.flips import Flip
 from edge_runtime.parity.movement import MovedAnswer, Movement
@@ -14,6 +14,7 @@ from edge_runtime.parity.significance import (
 from edge_runtime.parity.steps import STEP_NAMES, Step, StepKind
 
 __all__ = [
+    "EXIT_CODES",
     "STEP_NAMES",
     "TIE_RULE",
     "Budgets",

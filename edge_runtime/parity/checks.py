@@ -19,6 +19,9 @@ from edge_runtime.statistics.binomial import normal_quantile
 from edge_runtime.statistics.sample_size import MOST_IMAGES, POWER
 
 Decision = Literal["holds", "inconclusive", "broken"]
+
+# What a command ends with.
+EXIT_CODES: Mapping[Decision, int] = {"holds": 0, "broken": 3, "inconclusive": 4}
 Demand = Literal[
     "accuracy", "agreement", "class_recall", "ece", "size_bytes", "latency_us", "memory_bytes"
 ]

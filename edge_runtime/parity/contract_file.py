@@ -20,6 +20,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
+CONTRACT_FILE = Path("parity.toml")  # where commands look for it
 _LIMIT_BYTES = 2**20
 _BYTE_ORDER_MARK = "\N{ZERO WIDTH NO-BREAK SPACE}"
 _LONGEST_NAME = 60

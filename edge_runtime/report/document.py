@@ -10,6 +10,7 @@ import numpy as np
 
 from edge_runtime.metrics import PairedCounts
 from edge_runtime.parity import (
+    EXIT_CODES,
     TIE_RULE,
     Check,
     Comparison,
@@ -25,10 +26,10 @@ SCHEMA_VERSION = 3
 SCHEMA_ID = f"urn:fmnist-edge:schema:report:{SCHEMA_VERSION}"
 THRESHOLDS = (0.50, 0.80, 0.90, 0.95, 0.99)
 
-_EXIT_CODES: dict[Decision, tuple[int, str]] = {
-    "holds": (0, "every demand of the contract is shown to be kept"),
-    "broken": (3, "a demand of the contract is broken"),
-    "inconclusive": (4, "there are too few images to tell whether the contract is kept"),
+_MEANINGS: dict[Decision, str] = {
+    "holds": "every demand of the contract is shown to be kept",
+    "broken": "a demand of the contract is broken",
+    "inconclusive": "there are too few images to tell whether the contract is kept",
 }
 
 
@@ -49,15 +50,14 @@ def report_schema() -> dict[str, Any]:
 
 def report_document(report: ParityReport) -> dict[str, Any]:
     """Return all figures of a report as it is written; details are as the predictions have them."""
-    code, meaning = _EXIT_CODES[report.decision]
     return {
         "$schema": SCHEMA_ID,
         "schema_version": SCHEMA_VERSION,
         "decision": report.decision,
         "holds": report.holds,
         "verdict": report.verdict,
-        "exit_code": code,
-        "exit_code_meaning": meaning,
+        "exit_code": EXIT_CODES[report.decision],
+        "exit_code_meaning": _MEANINGS[report.decision],
         "images_needed": report.images_needed,
         "contract": report.contract.to_dict(),
         "image_count": len(report.reference),
