@@ -25,15 +25,6 @@ TinyModel = Callable[[str], Path]
 SHORT = ("--quick", "--rounds", 2, "--images", 2, "--workers", 1)
 
 
-@pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty current folder, without runs and contracts."""
-    folder = tmp_path / "here"
-    folder.mkdir()
-    monkeypatch.chdir(folder)
-    return folder
-
-
 def test_two_models_are_compared_and_one_is_recommended(
     cli: Cli, here: Path, tiny_model: TinyModel, pictures: Path
 ) -> None:

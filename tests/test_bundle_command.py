@@ -25,15 +25,6 @@ TinyModel = Callable[[str], Path]
 
 
 @pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty current folder."""
-    folder = tmp_path / "here"
-    folder.mkdir()
-    monkeypatch.chdir(folder)
-    return folder
-
-
-@pytest.fixture
 def model(here: Path, tiny_model: TinyModel) -> Path:
     """A lone .tflite in the current folder."""
     return Path(shutil.copy(tiny_model("int8"), here / "shoes.tflite"))

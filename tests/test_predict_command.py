@@ -49,15 +49,6 @@ DETAILS = [
 ]
 
 
-@pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty current folder."""
-    folder = tmp_path / "here"
-    folder.mkdir()
-    monkeypatch.chdir(folder)
-    return folder
-
-
 def test_what_a_model_says_about_the_test_images_is_stored(
     cli: Cli, here: Path, pictures: Path, tiny_model: TinyModel
 ) -> None:
