@@ -1,6 +1,7 @@
 """The command `convert`."""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -154,30 +155,41 @@ def convert(
     if logits:
         labels = replace(labels, output="logits")
     representative = _representative(recipes, dataset, representative_size, seed)
+
+    def make(recipe: Recipe) -> "Converted":
+        return convert_to_file(
+            source,
+            recipe,
+            targets[recipe.name],
+            io_type=input_output_type(recipe, io),
+            labels=labels,
+            representative=representative,
+            runtime=made_for,
+            pack=pack,
+            batch=batch,
+        )
+
+    converted, left_out = _made(recipes, make, context.ensure_object(Console))
+    _print_result(converted, left_out, made_for, as_json)
+
+
+def _made(
+    recipes: tuple[Recipe, ...], make: "Callable[[Recipe], Converted]", console: Console
+) -> "tuple[list[Converted], dict[str, str]]":
+    """Return what could be made, and why the rest was left out; both are told as they come."""
     converted, left_out = [], {}
-    console = context.ensure_object(Console)
     for recipe in recipes:
         _announce(recipe, console)
         try:
-            made = convert_to_file(
-                source,
-                recipe,
-                targets[recipe.name],
-                io_type=input_output_type(recipe, io),
-                labels=labels,
-                representative=representative,
-                runtime=made_for,
-                pack=pack,
-                batch=batch,
-            )
-            converted.append(made)
-            if made.speedup is not None:
-                console.say(f"  {made.speedup}")
+            converted.append(make(recipe))
         except UnsupportedError as error:
             left_out[recipe.name] = str(error)
             # Not talk: with --quiet, too, nobody should miss that a file is missing.
             click.echo(f"left out {recipe.name}: {error}", err=True)
-    _print_result(converted, left_out, made_for, as_json)
+        else:
+            if converted[-1].speedup is not None:
+                console.say(f"  {converted[-1].speedup}")
+    return converted, left_out
 
 
 def _announce(recipe: Recipe, console: Console) -> None:

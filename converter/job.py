@@ -112,11 +112,7 @@ def convert_to_file(
         batch=batch,
     )
     verified = verify(data, recipe, io_type=io_type)
-    if verified.summary.outputs[0].shape[1] != len(labels.class_names):
-        raise ConversionError(
-            f"{source.path}: the model has {verified.summary.outputs[0].shape[1]} classes, but "
-            f"{len(labels.class_names)} class names are known; choose a --dataset that fits."
-        )
+    _refuse_other_classes(verified, labels, source)
     speedup = None
     if pack and recipe.name == "int8" and calibration is not None:
         data, speedup = speed_up(data, calibration, target=runtime)
@@ -136,6 +132,15 @@ def convert_to_file(
     write_atomically(target, data)
     write_json_atomically(manifest_path(target), manifest.to_dict())
     return converted
+
+
+def _refuse_other_classes(verified: Verified, labels: Labels, source: SourceModel) -> None:
+    class_count = verified.summary.outputs[0].shape[1]
+    if class_count != len(labels.class_names):
+        raise ConversionError(
+            f"{source.path}: the model has {class_count} classes, but {len(labels.class_names)} "
+            "class names are known; choose a --dataset that fits."
+        )
 
 
 def _how_it_was_made(converted: Converted) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 
 from edge_runtime.backends import Backend, Interpreter, Kernels, choose_backend
 from edge_runtime.classifier_tensors import classifier_tensors, fitting_names, inspect_file
+from edge_runtime.closing import Closing
 from edge_runtime.delegation import Delegation, read_delegation
 from edge_runtime.errors import InputError, ModelError
 from edge_runtime.images import Invert, Preprocessing, read_picture
@@ -45,7 +45,7 @@ class Classification:
         return f"{self.label} ({self.confidence:.1%})"
 
 
-class Classifier:
+class Classifier(Closing):
     """A loaded .tflite image classifier that eats raw uint8 pixels.
 
     One classifier serves one thread; give each thread its own.
@@ -106,7 +106,7 @@ class Classifier:
             )
         self.threads = threads
         self.kernels = kernels
-        self._batch_shape = (self.batch_size, height, width, channels)
+        self.batch_shape = (self.batch_size, height, width, channels)
         interpreter = self.backend.load(file.data, threads=threads, kernels=kernels)
         self._interpreter: Interpreter | None = interpreter
         decode = decoder(self._output)
@@ -163,7 +163,7 @@ class Classifier:
         if (
             type(images) is np.ndarray
             and images.dtype is _PIXEL
-            and images.shape == self._batch_shape
+            and images.shape == self.batch_shape
         ):
             return run(images)  # the commonest case takes no detour
         self.refuse_wrong_input(images)
@@ -227,14 +227,3 @@ class Classifier:
 
         self._interpreter = None
         self._run = self._answer = run
-
-    def __enter__(self) -> "Classifier":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()

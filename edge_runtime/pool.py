@@ -5,13 +5,13 @@ import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from types import TracebackType
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.backends import Backend, Kernels
 from edge_runtime.classifier import Classifier
+from edge_runtime.closing import Closing
 from edge_runtime.errors import InputError, ModelError
 from edge_runtime.loading import open_model
 from edge_runtime.model_file import ModelFile
@@ -20,7 +20,7 @@ from edge_runtime.model_file import ModelFile
 _PARTS = 8
 
 
-class ClassifierPool:
+class ClassifierPool(Closing):
     """Several classifiers of one model that share the work on an array of images.
 
     An interpreter lets other threads run Python while it computes, but a small network takes so
@@ -96,17 +96,6 @@ class ClassifierPool:
         self._threads = None
         for classifier in self._classifiers:
             classifier.close()
-
-    def __enter__(self) -> "ClassifierPool":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def _work(

@@ -348,6 +348,15 @@ def test_bad_input_is_one_sentence_and_leaves_nothing(
     assert not runs.exists() or list(runs.iterdir()) == []
 
 
+def test_a_shift_that_leaves_the_picture_is_refused_before_the_training(
+    cli: Cli, tmp_path: Path
+) -> None:
+    done = cli("train", "--shift", 15, "--runs-dir", tmp_path)
+    assert (done.code, done.out) == (1, "")
+    assert "at most 14, half of the shorter side of images of 28 × 28 pixels, got 15" in done.err
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_pictures_that_are_too_small_for_post_cnn_are_refused(cli: Cli, tmp_path: Path) -> None:
     for name in "ab":
         (tmp_path / "p" / name).mkdir(parents=True)

@@ -13,7 +13,7 @@ import sklearn.metrics
 import tensorflow as tf
 
 from edge_runtime.datasets import Dataset
-from edge_runtime.errors import RunError
+from edge_runtime.errors import DatasetError, RunError
 from edge_runtime.files import put_folder_in_place, write_json_atomically
 from edge_runtime.metrics import Rate
 from edge_runtime.predictions import Predictions
@@ -55,6 +55,7 @@ def start_run(config: TrainingConfig, dataset: Dataset, target: Path, *, replace
     Raises:
         RunError: a run of that name exists, finished or not, and ``replace_old`` is false.
         ModelError: the model cannot be loaded, or does not fit the dataset.
+        DatasetError: shifted images would leave the picture.
     """
     partial = partial_folder(target)
     for existing in (target, partial):
@@ -63,6 +64,7 @@ def start_run(config: TrainingConfig, dataset: Dataset, target: Path, *, replace
                 f"{existing} exists; choose another --name, or replace it with --force"
                 + (", or go on with it with --resume." if existing == partial else ".")
             )
+    _refuse_far_shift(config.shift, dataset)
     model = _initial_model(config, dataset)
     if replace_old:
         shutil.rmtree(partial, ignore_errors=True)
@@ -155,6 +157,16 @@ def finish_run(
     run = open_run(target)
     mark_latest(run)
     return run
+
+
+def _refuse_far_shift(shift: int, dataset: Dataset) -> None:
+    height, width = dataset.image_shape[:2]
+    most = min(height, width) // 2
+    if shift > most:
+        raise DatasetError(
+            f"Expected --shift to be at most {most}, half of the shorter side of images of "
+            f"{height} × {width} pixels, got {shift}; 1 or 2 are common."
+        )
 
 
 def _initial_model(config: TrainingConfig, dataset: Dataset) -> Any:
