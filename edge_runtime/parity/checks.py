@@ -23,7 +23,7 @@ Decision = Literal["holds", "inconclusive", "broken"]
 # What a command ends with.
 EXIT_CODES: Mapping[Decision, int] = {"holds": 0, "broken": 3, "inconclusive": 4}
 Demand = Literal[
-    "accuracy", "agreement", "class_recall", "ece", "size_bytes", "latency_us", "memory_bytes"
+    "accuracy", "agreement", "class_recall", "brier", "size_bytes", "latency_us", "memory_bytes"
 ]
 
 _SEVERITY: tuple[Decision, ...] = ("holds", "inconclusive", "broken")
@@ -38,7 +38,7 @@ class Check:
         limit: the margin or budget of the contract.
         decision: "holds" or "broken" when the whole interval lies on one side of the limit,
             "inconclusive" when the limit lies within it.
-        value: what was measured: a difference for accuracy, class_recall and ece (candidate minus
+        value: what was measured: a difference for accuracy, class_recall and brier (candidate minus
             reference), a rate for agreement, a figure for budgets.
         interval: where the true value lies; None for budgets, which are measured, not estimated.
             Of class_recall its upper bound is the one for shared confidence where that decided.
@@ -75,8 +75,8 @@ def check_margins(
         checks.append(_check_agreement(counts, margins.agreement, confidence))
     if margins.class_recall is not None:
         checks.append(_check_classes(counts, margins.class_recall, confidence))
-    if margins.ece is not None:
-        checks.append(_check_ece(counts, margins.ece, confidence))
+    if margins.brier is not None:
+        checks.append(_check_brier(counts, margins.brier, confidence))
     return tuple(checks)
 
 
@@ -173,10 +173,10 @@ def _images_for_classes(
     return most if most <= MOST_IMAGES else None
 
 
-def _check_ece(counts: PairedCounts, margin: float, confidence: float) -> Check:
-    low, high = counts.joint_calibration.ece_difference_interval(confidence)
+def _check_brier(counts: PairedCounts, margin: float, confidence: float) -> Check:
+    low, high = counts.brier_rise.interval(confidence)
     decision = _decide(low, high, margin, worse="above")
-    distance = abs(margin - counts.ece_difference)
+    distance = abs(margin - counts.brier_rise.mean)
     needed = None
     if decision == "inconclusive" and distance:
         # The interval narrows with the root of the images; the power asks for some more.
@@ -184,7 +184,7 @@ def _check_ece(counts: PairedCounts, margin: float, confidence: float) -> Check:
         half = (high - low) / 2 * (1 + normal_quantile(2 * POWER - 1) / z)
         estimate = counts.image_count * max(1.02, (half / distance) ** 2)
         needed = math.ceil(estimate) if estimate <= MOST_IMAGES else None
-    return Check("ece", margin, decision, counts.ece_difference, (low, high), needed)
+    return Check("brier", margin, decision, counts.brier_rise.mean, (low, high), needed)
 
 
 def check_budgets(model: str, details: Mapping[str, Any], budgets: Budgets) -> tuple[Check, ...]:

@@ -14,7 +14,10 @@ from edge_runtime.wording import (
     points_allowed,
     points_interval,
     printable,
+    score_decimals,
+    scores_interval,
     shortened,
+    signed,
 )
 
 if TYPE_CHECKING:
@@ -111,12 +114,14 @@ def describe(check: Check, model: str, report: "ParityReport") -> str:
             f"({sure} {percent(low, decimals)} to {percent(high, decimals)} %), where "
             f"{check.limit * 100:g} % are asked"
         )
-    interval = f"({sure} {points_interval(check.interval, decimals)})"
-    if check.demand == "ece":
+    if check.demand == "brier":
+        decimals = score_decimals(check.limit, check.interval)
         return (
-            f"the calibration error of {model} changes by {points(check.value, decimals)} points "
-            f"{interval}, where a rise by {points_allowed(check.limit)} is allowed"
+            f"the Brier score of {model} changes by {signed(check.value, decimals)} "
+            f"({sure} {scores_interval(check.interval, decimals)}), where a rise by "
+            f"{check.limit:g} is allowed"
         )
+    interval = f"({sure} {points_interval(check.interval, decimals)})"
     what = "accuracy"
     if check.class_index is not None:
         what = f"recall of '{called(report.reference.class_names[check.class_index])}'"

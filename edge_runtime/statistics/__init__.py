@@ -5,6 +5,7 @@ tests hold them against SciPy, statsmodels and exact enumeration.
 """
 
 from edge_runtime.statistics.binomial import clopper_pearson_interval, wilson_interval
+from edge_runtime.statistics.bounded_mean import bounded_mean_interval
 from edge_runtime.statistics.multiplicity import holm
 from edge_runtime.statistics.paired import difference_interval, mcnemar_p_value
 from edge_runtime.statistics.sample_size import (
@@ -13,6 +14,7 @@ from edge_runtime.statistics.sample_size import (
 )
 
 __all__ = [
+    "bounded_mean_interval",
     "clopper_pearson_interval",
     "difference_interval",
     "holm",
