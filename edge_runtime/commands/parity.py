@@ -33,8 +33,8 @@ from edge_runtime.datasets import Dataset, DatasetSpec, load_dataset
 from edge_runtime.errors import EdgeError, PredictionsError, RunError
 from edge_runtime.evaluation import predict_file
 from edge_runtime.files import write_atomically
-from edge_runtime.parity import EXIT_CODES, Contract, Margins, ParityReport, compare
-from edge_runtime.parity.contract import DEFAULT_MAX_DROP
+from edge_runtime.parity import EXIT_CODES, Contract, ParityReport, compare
+from edge_runtime.parity.contract import DEFAULT_MAX_DROP, DEFAULT_MIN_AGREEMENT
 from edge_runtime.parity.contract_file import CONTRACT_FILE, contract_template, load_contract
 from edge_runtime.predictions import Predictions
 from edge_runtime.report import report_json, report_table
@@ -55,6 +55,12 @@ from edge_runtime.runs import Run, find_run
     "--max-drop",
     type=click.FloatRange(0, 1, min_open=True),
     help=f"The drop in accuracy that is allowed: 0.01 is one point.  [default: {DEFAULT_MAX_DROP}]",
+)
+@click.option(
+    "--min-agreement",
+    type=click.FloatRange(0, 1, max_open=True),
+    help="The share of answers that must stay the full model's: 0.95 is 95 of 100.  "
+    f"[default: {DEFAULT_MIN_AGREEMENT}]",
 )
 @click.option(
     "--contract",
@@ -98,6 +104,7 @@ def parity(
     runs_dir: str,
     reference: Path | None,
     max_drop: float | None,
+    min_agreement: float | None,
     contract_path: Path | None,
     init: bool,
     force: bool,
@@ -127,7 +134,7 @@ def parity(
     console = context.ensure_object(Console)
     if init:
         return _write_contract(console, force)
-    contract = _contract(contract_path, max_drop)
+    contract = _contract(contract_path, max_drop, min_agreement)
     refuse_options_without_dataset(dataset_choice)
     given = open_links(models)
     full = open_links([reference])[0] if reference else None
@@ -155,11 +162,12 @@ def _write_contract(console: Console, force: bool) -> int:
     return 0
 
 
-def _contract(path: Path | None, max_drop: float | None) -> Contract:
+def _contract(path: Path | None, max_drop: float | None, min_agreement: float | None) -> Contract:
     if path is None:
-        return Contract(Margins(accuracy=DEFAULT_MAX_DROP if max_drop is None else max_drop))
-    if max_drop is not None:
-        raise click.UsageError("--max-drop says what --contract says already; give one of them.")
+        return Contract().with_margins(accuracy=max_drop, agreement=min_agreement)
+    for option, value in (("--max-drop", max_drop), ("--min-agreement", min_agreement)):
+        if value is not None:
+            raise click.UsageError(f"{option} says what --contract says already; give one of them.")
     return load_contract(path)
 
 

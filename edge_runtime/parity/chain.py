@@ -130,6 +130,7 @@ def compare(
     *,
     contract: Contract | None = None,
     max_drop: float | None = None,
+    min_agreement: float | None = None,
 ) -> ParityReport:
     """Compare converted models with the full model on the same images.
 
@@ -138,8 +139,10 @@ def compare(
         candidates: the converted models'. Where each says what it is they are put in order, a
             device after its host; otherwise they are taken as made one from the other. Rows may be
             in another order than the reference's.
-        contract: what is demanded; by default at most one point of accuracy lost.
-        max_drop: instead of a contract, the drop in accuracy that is allowed, above 0 to 1.
+        contract: what is demanded; by default that at most one point of accuracy is lost and
+            that at least 95 % of the answers are the same.
+        max_drop: the drop in accuracy that is allowed, above 0 to 1, instead of the contract's.
+        min_agreement: the share of answers that must be the same, 0 to below 1, likewise.
 
     Raises:
         PredictionsError: they are not about the same images, or there is nothing to compare.
@@ -148,8 +151,7 @@ def compare(
     if not candidates:
         raise PredictionsError("There is nothing to compare: give one converted model or more.")
     contract = contract or Contract()
-    if max_drop is not None:
-        contract = replace(contract, margins=replace(contract.margins, accuracy=max_drop))
+    contract = contract.with_margins(accuracy=max_drop, agreement=min_agreement)
     named = _distinctly_named(in_order([reference, *candidates]))
     everything = [named[0], *(aligned(named[0], candidate) for candidate in named[1:])]
     before = predecessors(everything)

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from edge_runtime.metrics import decimals_for
 from edge_runtime.parity.checks import Check, Decision
+from edge_runtime.parity.contract import DEFAULT_MAX_DROP
 from edge_runtime.parity.steps import NOT_RECORDED
 from edge_runtime.wording import (
     about,
@@ -39,7 +40,8 @@ def verdict_sentence(report: "ParityReport") -> str:
     shown = "; ".join(found[:_MOST_FINDINGS])
     more = len(found) - _MOST_FINDINGS
     rest = f" ({more:,} more.)" if more > 0 else ""
-    return " ".join(filter(None, [f"{headline(report)}: {shown}.{rest}", consequence(report)]))
+    parts = [f"{headline(report)}: {shown}.{rest}", *remarks(report), consequence(report)]
+    return " ".join(filter(None, parts))
 
 
 def headline(report: "ParityReport") -> str:
@@ -71,6 +73,35 @@ def findings(report: "ParityReport") -> list[str]:
         if check.decision == wanted
     ]
     return found
+
+
+def remarks(report: "ParityReport") -> list[str]:
+    """Return a sentence for each model whose answers moved though its accuracy hardly did."""
+    found = (remark(item, report.contract.confidence) for item in report.comparisons)
+    return [sentence for sentence in found if sentence]
+
+
+def remark(item: "Comparison", confidence: float) -> str:
+    """Return that answers moved though the accuracy hardly did, a sentence, or "".
+
+    It is said, whatever the contract asks, of a model that changed more answers than the accuracy
+    may lose by default, most of which the accuracy does not show.
+    """
+    counts = item.counts
+    net = counts.won - counts.lost
+    if counts.flips <= DEFAULT_MAX_DROP * counts.image_count or 2 * abs(net) > counts.flips:
+        return ""
+    interval = counts.difference_interval(confidence)
+    decimals = decimals_for(counts.image_count)
+    same = interval[0] <= 0 <= interval[1]
+    though = "its accuracy did not" if same else "its accuracy moved little"
+    neither = counts.flips - counts.lost - counts.won
+    return (
+        f"{counts.flips:,} of {counts.image_count:,} answers of {called(item.model)} changed, "
+        f"though {though}: {counts.lost:,} were lost, {counts.won:,} won, {neither:,} wrong before "
+        f"and after ({points(counts.accuracy_difference, decimals)} points, "
+        f"{confidence * 100:g} % interval {points_interval(interval, decimals)})."
+    )
 
 
 def consequence(report: "ParityReport") -> str:

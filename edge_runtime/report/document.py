@@ -21,6 +21,7 @@ from edge_runtime.parity import (
     cell_changes,
     class_changes,
 )
+from edge_runtime.parity.verdict import remark
 
 SCHEMA_VERSION = 4
 SCHEMA_ID = f"urn:fmnist-edge:schema:report:{SCHEMA_VERSION}"
@@ -108,6 +109,7 @@ def _comparison(report: ParityReport, item: Comparison) -> dict[str, Any]:
         "is_last": item.is_last,
         "path": list(item.steps),
         "blamed_step": item.blamed_step,
+        "remark": remark(item, report.contract.confidence) or None,
         "checks": [check.to_dict() for check in item.checks],
         "accuracy": counts.candidate_accuracy.to_dict(),
         **_paired(counts, report.contract.confidence),

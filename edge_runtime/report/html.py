@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.parity import TIE_RULE, ParityReport
-from edge_runtime.parity.verdict import consequence, findings, headline
+from edge_runtime.parity.verdict import consequence, findings, headline, remarks
 from edge_runtime.report.chain import chain_picture
 from edge_runtime.report.charts import difference_chart
 from edge_runtime.report.contract import contract_section
@@ -74,6 +74,7 @@ def _header(report: ParityReport, models: list[Entry], title: str) -> str:
         f"{_measured_in_short(report)}</p>"
         f'<div class="verdict">{mark(report.decision)}<h1>{escaped(headline(report))}</h1></div>'
         f'<p class="finding">{escaped(_capitalized(found[0]))}.{rest}</p>'
+        + "".join(f'<p class="finding">{escaped(text)}</p>' for text in remarks(report))
         + (f'<p class="finding"><b>{escaped(follows)}</b></p>' if follows else "")
         + (f'<p class="about">{about}</p>' if about else "")
         + f'<div class="tiles">{_first_tiles(report)}</div></header>\n'

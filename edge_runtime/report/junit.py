@@ -3,6 +3,7 @@
 from xml.etree import ElementTree as ET
 
 from edge_runtime.parity import Check, ParityReport
+from edge_runtime.parity.verdict import remark
 from edge_runtime.report.demands import DemandGroup, demand_groups, demanded, found
 from edge_runtime.wording import printable
 
@@ -49,6 +50,11 @@ def _suite(group: DemandGroup, report: ParityReport) -> ET.Element:
         time="0",
     )
     suite.extend(cases)
+    for item in report.comparisons:
+        if group.kind == "model" and item.model == group.model:
+            sentence = remark(item, report.contract.confidence)
+            if sentence:
+                ET.SubElement(suite, "system-out").text = printable(sentence)
     return suite
 
 

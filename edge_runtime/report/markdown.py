@@ -2,7 +2,7 @@
 
 from edge_runtime.metrics import decimals_for
 from edge_runtime.parity import Check, Comparison, Decision, Flip, ParityReport, class_changes
-from edge_runtime.parity.verdict import called, consequence, findings, headline
+from edge_runtime.parity.verdict import called, consequence, findings, headline, remarks
 from edge_runtime.report.demands import DemandGroup, demand_groups, demanded, found
 from edge_runtime.report.entries import Entry, blamed_steps, entries
 from edge_runtime.report.markdown_markup import LONGEST_NAME, code, folded, plain, table
@@ -70,7 +70,7 @@ def _verdict(report: ParityReport) -> str:
     lines = [f"- {plain(text)}." for text in decided[:_MOST_FINDINGS]]
     if len(decided) > _MOST_FINDINGS:
         lines.append(f"- and {len(decided) - _MOST_FINDINGS:,} more, in the table")
-    after = plain(consequence(report))
+    after = "\n\n".join(plain(text) for text in [*remarks(report), consequence(report)] if text)
     title = f"## {_MARKS[report.decision]} {headline(report)}"
     return "\n\n".join(filter(None, [title, "\n".join(lines), after]))
 

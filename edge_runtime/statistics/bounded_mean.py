@@ -20,7 +20,7 @@ _Floats = NDArray[np.float64]
 _NODES = 64
 _LAST_NODE = 6.0
 _STEP = _LAST_NODE / _NODES
-_V = (np.arange(_NODES) + 0.5) * _STEP
+_V: _Floats = (np.arange(_NODES, dtype=np.float64) + 0.5) * _STEP
 _FEW = _V[::8]  # enough to compare paths
 # How far the path of integration leans to the left or right.
 _SLOPES = (0.0, 0.3, -0.3)
