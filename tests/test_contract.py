@@ -161,6 +161,10 @@ def test_every_way_of_toml_says_the_same(read: Read, text: str) -> None:
         ("[steps]\nruntime = 0.1", "2: [steps.runtime] must be a table, got a number."),
         ("[margins]\naccuracy = 2", "2: accuracy must be above 0 and at most 1"),
         ("[margins]\nbrier = 0.1\naccuracy = 0", "3: accuracy must be above 0 and at most 1"),
+        ("[margins]\naccuracy = 0.1\nece = 0.03", "3: 'ece': the calibration error is not judged "
+         "any more, because on a sample it comes out too large and a limit on it was often said to "
+         "hold when it did not; write brier = 0.02 instead"),
+        ("[steps.runtime]\nece = 0.03", "2: 'ece': the calibration error is not judged any more"),
         ("[margins]\nbrier = nan", "2: brier must be a finite number"),
         ("[margins]\nbrier = -inf", "2: brier must be a finite number"),
         ("[margins]\nagreement = 1", "2: agreement must be 0 or more and below 1"),

@@ -22,6 +22,7 @@ from edge_runtime.metrics import (
     count_pairs,
     recalls,
 )
+from edge_runtime.statistics import bounded_mean_interval
 
 CLASSES = 4
 
@@ -273,29 +274,36 @@ def test_a_model_that_is_as_sure_as_it_is_right_has_no_calibration_error():
     assert confidence.brier == pytest.approx(0.75 * 2 * 0.0625 + 0.25 * 2 * 0.5625, abs=1e-12)
 
 
-def test_the_interval_of_the_calibration_difference_is_that_of_a_bootstrap():
+def test_the_rise_of_the_brier_score_is_the_difference_of_both_scores():
     reference, candidate, labels = synthetic(3000, 5)
     candidate = softmax(np.log(candidate) * 1.6)  # overconfident
     counts = count_pairs(reference, candidate, labels)
-    low, high = counts.joint_calibration.ece_difference_interval()
-    rng = np.random.default_rng(0)
-    drawn = []
-    for _ in range(400):
-        rows = rng.integers(0, len(labels), len(labels))
-        drawn.append(count_pairs(reference[rows], candidate[rows], labels[rows]).ece_difference)
-    expected = np.percentile(drawn, [2.5, 97.5])
-    assert (low + high) / 2 == pytest.approx(counts.ece_difference, abs=1e-12)
-    assert (low, high) == pytest.approx(tuple(expected), abs=0.25 * (high - low))
+    before, after = counts.reference_confidence.brier, counts.candidate_confidence.brier
+    assert counts.brier_rise.mean == pytest.approx(after - before, abs=1e-15)
+    low, high = counts.brier_rise.interval()
+    truth = np.eye(CLASSES)[labels]
+    rises = ((candidate - truth) ** 2).sum(axis=1) - ((reference - truth) ** 2).sum(axis=1)
+    exact = bounded_mean_interval(rises, np.ones(3000, np.int64), lowest=-2, highest=2)
+    # The histogram's bins keep the variance to 0.2 %, so the width to 0.1 %.
+    assert (low, high) == pytest.approx(exact, abs=0.001 * (high - low))
 
 
-def test_a_few_images_without_a_change_do_not_show_that_calibration_stays():
+def test_a_few_images_without_a_change_do_not_show_that_the_brier_score_stays():
     probabilities = np.tile(np.array([0.75, 0.25], np.float32), (200, 1))
     labels = np.zeros(200, int)
-    for count, half in ((1, 0.9239), (200, 0.01372)):
-        counts = count_pairs(probabilities[:count], probabilities[:count], labels[:count])
-        interval = counts.joint_calibration.ece_difference_interval()
-        # By hand: 1.96 √(2 / (n + 2) / (n + 2)).
-        assert interval == pytest.approx((-half, half), abs=1e-4)
+    for count in (1, 200):
+        rows = probabilities[:count]
+        interval = count_pairs(rows, rows, labels[:count]).brier_rise.interval()
+        # Of so many images that many may all the same change by 2, as Clopper and Pearson say.
+        most = 2 * (1 - 0.025 ** (1 / count))
+        assert interval == pytest.approx((-most, most), abs=1e-6)
+
+
+def test_probabilities_that_sum_to_more_than_one_score_two_at_most():
+    rows = np.array([[1.0, 0.03]], np.float32)
+    counts = count_pairs(rows, rows[:, ::-1], np.array([0]))
+    assert counts.candidate_confidence.brier == 2
+    assert counts.brier_rise.mean == pytest.approx(2 - 0.03**2, abs=1e-7)
 
 
 def test_a_threshold_accepts_what_is_at_least_as_sure():

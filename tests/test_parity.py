@@ -21,6 +21,7 @@ from edge_runtime.parity import (
 )
 from edge_runtime.parity.flips import first_changes
 from edge_runtime.predictions import Predictions
+from edge_runtime.report import report_html, report_json, report_junit, report_markdown
 from edge_runtime.statistics import (
     difference_interval,
     images_for_difference,
@@ -625,3 +626,64 @@ def test_a_model_that_is_only_too_large_blames_no_step():
     assert report.decision == "broken"
     assert report.comparisons[-1].blamed_step is None
     assert "blame" not in report.verdict
+
+
+# What is asked by default.
+
+
+def with_flips(lost, won, neither, of):
+    """A full model that is right on half of the images, and one that changes so many answers."""
+    labels = np.zeros(of, int)
+    before = np.where(np.arange(of) < of // 2, 0, 1)
+    after = before.copy()
+    after[:lost] = 1
+    after[of // 2 :][:won] = 0
+    after[of // 2 + won :][:neither] = 2
+    return answering(before, labels, "full"), answering(after, labels)
+
+
+def test_a_file_that_changed_one_answer_of_seven_never_holds_by_default():
+    full, int8 = with_flips(41, 38, 8, of=630)
+    report = compare(full, [int8])
+    assert report.decision == "broken"
+    assert [check.demand for check in report.comparisons[0].checks] == ["accuracy", "agreement"]
+    assert report.contract.margins == Margins(accuracy=0.01, agreement=0.95)
+    assert "86.2 % of the images" in report.verdict
+
+
+def test_a_healthy_file_of_a_thousand_images_holds_by_default():
+    full, int8 = with_flips(1, 3, 10, of=1000)  # 98.6 % the same: the least measured
+    report = compare(full, [int8])
+    assert report.decision == "holds"
+    assert "98.6 % of the answers are the same, at least 97.7 %" in report.verdict
+
+
+def test_the_report_says_that_answers_moved_whatever_the_contract_asks():
+    full, int8 = with_flips(41, 38, 8, of=630)
+    contract = Contract(Margins(accuracy=0.04))
+    report = compare(full, [int8], contract=contract)
+    sentence = (
+        "87 of 630 answers of int8 changed, though its accuracy did not: 41 were lost, 38 won, "
+        "8 wrong before and after"
+    )
+    assert report.decision == "holds"
+    for text in (
+        report.verdict,
+        report_html(report, None),
+        report_markdown(report),
+        report_junit(report),
+        report_json(report),
+    ):
+        assert sentence in text
+
+
+@pytest.mark.parametrize(("lost", "won", "neither"), [(0, 0, 0), (5, 5, 0), (30, 0, 2)])
+def test_it_does_not_say_so_of_few_changes_or_of_those_that_the_accuracy_shows(lost, won, neither):
+    full, int8 = with_flips(lost, won, neither, of=1000)
+    assert "changed, though" not in compare(full, [int8]).verdict
+
+
+def test_the_agreement_that_is_asked_for_can_be_given():
+    full, int8 = with_flips(5, 5, 90, of=1000)
+    assert compare(full, [int8]).decision == "broken"
+    assert compare(full, [int8], min_agreement=0.85, max_drop=0.02).decision == "holds"

@@ -127,7 +127,21 @@ def _holding(report: "ParityReport") -> str:
     loss = f"{percent(-change, decimals)} points of" if change < 0 else "no"
     return (
         f"{who} loses {loss} accuracy here and, at {confidence * 100:g} % confidence, at most "
-        f"{percent(max(0.0, -low), decimals)} points{allowed}"
+        f"{percent(max(0.0, -low), decimals)} points{allowed}{_agreeing(report)}"
+    )
+
+
+def _agreeing(report: "ParityReport") -> str:
+    """Return what the least agreement is shown to be, where it is asked for."""
+    limit = report.contract.margins.agreement
+    if not limit:
+        return ""
+    least = min(report.comparisons, key=lambda item: item.counts.agreement.value).counts
+    low, _ = least.agreement.exact_interval(report.contract.confidence)
+    decimals = decimals_beside(limit, low, decimals=decimals_for(least.image_count))
+    return (
+        f"; {percent(least.agreement.value, decimals)} % of the answers are the same, at least "
+        f"{percent(low, decimals)} % at that confidence, where {limit * 100:g} % are asked"
     )
 
 
