@@ -278,6 +278,18 @@ def test_the_bounds_of_a_mean_are_quantiles_of_a_mean_with_drawn_weights():
         assert (drawn <= bound).mean() == pytest.approx(share, abs=0.0024)
 
 
+def test_the_bounds_of_a_mean_of_a_few_large_values_among_many_small_ones_are_found():
+    """Here a path of integration that leans the wrong way grows at its far end only."""
+    small = np.geomspace(1e-5, 0.01, 40)
+    values = np.concatenate([-small, small, [2.0]])
+    counts = np.append(np.full(80, 124), 91)
+    _, high = bounded_mean_interval(values, counts, lowest=-2, highest=2)
+    total = int(counts.sum())
+    # The small ones sum to 0 and hardly widen what 91 large ones alone would leave open.
+    expected = 2 * clopper_pearson_interval(91, total)[1]
+    assert high == pytest.approx(expected, rel=1e-3)
+
+
 def test_the_bounds_of_a_mean_of_few_large_values_allow_for_those_not_drawn():
     """Where Wald's interval of 200 equal images is a point, and wrong most of the time."""
     low, high = bounded_mean_interval(np.array([0.0]), np.array([200]), lowest=-2, highest=2)

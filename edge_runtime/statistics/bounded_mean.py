@@ -21,7 +21,6 @@ _NODES = 64
 _LAST_NODE = 6.0
 _STEP = _LAST_NODE / _NODES
 _V: _Floats = (np.arange(_NODES, dtype=np.float64) + 0.5) * _STEP
-_FEW = _V[::8]  # enough to compare paths
 # How far the path of integration leans to the left or right.
 _SLOPES = (0.0, 0.3, -0.3)
 _HALVINGS = 60
@@ -88,21 +87,20 @@ def mean_is_above(values: _Floats, counts: _Floats, threshold: float) -> tuple[f
     saddle = _saddle_point(excess, counts)
     ratio = excess / (1 - saddle * excess)
     scale = 1 / math.sqrt(float((counts * ratio**2).sum()) + 1 / saddle**2)
-    slope = min(
-        _SLOPES, key=lambda slope: _integrand(excess, counts, saddle, scale, slope, _FEW)[0]
+    _, of_probability, of_density = min(
+        _integrand(excess, counts, saddle, scale, slope) for slope in _SLOPES
     )
-    _, of_probability, of_density = _integrand(excess, counts, saddle, scale, slope, _V)
     return of_probability * _STEP / math.pi, of_density * _STEP / math.pi
 
 
 def _integrand(
-    excess: _Floats, counts: _Floats, saddle: float, scale: float, slope: float, v: _Floats
+    excess: _Floats, counts: _Floats, saddle: float, scale: float, slope: float
 ) -> tuple[float, float, float]:
-    """Return sums over the nodes ``v``: of absolute values, for the probability, the density."""
+    """Return sums over the nodes: of absolute values, for the probability, the density."""
     with np.errstate(over="ignore", invalid="ignore"):  # on a path that leans the wrong way
-        z = saddle + scale * (slope * (np.cosh(v) - 1) + 1j * np.sinh(v))
+        z = saddle + scale * (slope * (np.cosh(_V) - 1) + 1j * np.sinh(_V))
         factors = 1 - np.multiply.outer(excess, z)
-        path = scale * (slope * np.sinh(v) + 1j * np.cosh(v))
+        path = scale * (slope * np.sinh(_V) + 1j * np.cosh(_V))
         transform = np.exp(-np.einsum("m,mv->v", counts, np.log(factors))) * path
         total = float(np.abs(transform).sum())
         density = np.einsum("m,mv->v", counts, 1 / factors)
