@@ -300,10 +300,10 @@ def test_a_few_images_without_a_change_do_not_show_that_the_brier_score_stays():
 
 
 def test_probabilities_that_sum_to_more_than_one_score_two_at_most():
-    rows = np.array([[1.0, 0.03]], np.float32)
-    counts = count_pairs(rows, rows[:, ::-1], np.array([0]))
-    assert counts.candidate_confidence.brier == 2
-    assert counts.brier_rise.mean == pytest.approx(2 - 0.03**2, abs=1e-7)
+    rows = np.array([[1.02, 0.0]], np.float32)
+    counts = count_pairs(rows[:, ::-1], rows, np.array([1]))
+    assert counts.candidate_confidence.brier == 2  # and not 1.02² + 1
+    assert counts.brier_rise.mean == pytest.approx(2 - 0.02**2, abs=1e-6)
 
 
 def test_a_threshold_accepts_what_is_at_least_as_sure():

@@ -110,8 +110,9 @@ def test_a_loss_on_the_limit_itself_asks_for_no_number():
     assert report.images_needed is None
 
 
-def test_the_default_contract_is_one_point_of_accuracy():
-    assert compare(*_with_list(losing(0))).contract.margins == Margins(accuracy=0.01)
+def test_the_default_contract_is_one_point_of_accuracy_and_agreement():
+    margins = compare(*_with_list(losing(0))).contract.margins
+    assert margins == Margins(accuracy=0.01, agreement=0.95)
 
 
 def test_one_broken_model_of_several_breaks_the_report():
@@ -647,7 +648,6 @@ def test_a_file_that_changed_one_answer_of_seven_never_holds_by_default():
     report = compare(full, [int8])
     assert report.decision == "broken"
     assert [check.demand for check in report.comparisons[0].checks] == ["accuracy", "agreement"]
-    assert report.contract.margins == Margins(accuracy=0.01, agreement=0.95)
     assert "86.2 % of the images" in report.verdict
 
 

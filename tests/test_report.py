@@ -35,7 +35,10 @@ def answering(
 
 
 def small_report(contract: Contract | None = None) -> ParityReport:
-    """Ten images of two of three classes; int8 loses two cats and wins one dog."""
+    """Ten images of two of three classes; int8 loses two cats and wins one dog.
+
+    Unless more is asked, only that one point of accuracy is kept.
+    """
     names = ("cat", "dog", "bird")
     labels = [0, 0, 0, 0, 0, 1, 1, 1, 1, 1]
     facts = {"dataset": "pets", "cpu": "Cortex-A72", "numpy": "2.2.1"}
@@ -58,7 +61,7 @@ def small_report(contract: Contract | None = None) -> ParityReport:
                 latency_us={"median": 141.9, "p10": 130.0, "p90": 160.2, "n": 10},
             ),
         ],
-        contract=contract,
+        contract=contract or Contract(Margins(accuracy=0.01)),
     )
 
 
