@@ -655,7 +655,7 @@ def test_a_healthy_file_of_a_thousand_images_holds_by_default():
     full, int8 = with_flips(1, 3, 10, of=1000)  # 98.6 % the same: the least measured
     report = compare(full, [int8])
     assert report.decision == "holds"
-    assert "98.6 % of the answers are the same, at least 97.7 %" in report.verdict
+    assert "98.6 % are the same, and at least 97.7 %" in report.verdict
 
 
 def test_the_report_says_that_answers_moved_whatever_the_contract_asks():

@@ -87,7 +87,9 @@ def test_a_larger_drop_than_allowed_exits_with_3(
     assert done.code == 3
     assert "Parity is broken: turned changes by" in done.out
     assert json.loads((tmp_path / "report.json").read_text())["holds"] is False
-    assert cli("parity", wrong_labels, *options, "--max-drop", "0.5").code == 0
+    assert (
+        cli("parity", wrong_labels, *options, "--max-drop", "0.5", "--min-agreement", "0").code == 0
+    )
 
 
 def test_predictions_alone_are_compared_without_any_run(

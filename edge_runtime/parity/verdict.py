@@ -136,12 +136,15 @@ def _agreeing(report: "ParityReport") -> str:
     limit = report.contract.margins.agreement
     if not limit:
         return ""
-    least = min(report.comparisons, key=lambda item: item.counts.agreement.value).counts
-    low, _ = least.agreement.exact_interval(report.contract.confidence)
-    decimals = decimals_beside(limit, low, decimals=decimals_for(least.image_count))
+    least = min(report.comparisons, key=lambda item: item.counts.agreement.value)
+    rate = least.counts.agreement
+    low, _ = rate.exact_interval(report.contract.confidence)
+    decimals = decimals_beside(limit, low, decimals=decimals_for(rate.total))
+    who = "its" if len(report.comparisons) == 1 else f"{called(least.model)}'s"
+    most = "" if len(report.comparisons) == 1 else ", which differ most,"
     return (
-        f"; {percent(least.agreement.value, decimals)} % of the answers are the same, at least "
-        f"{percent(low, decimals)} % at that confidence, where {limit * 100:g} % are asked"
+        f"; of {who} answers{most} {percent(rate.value, decimals)} % are the same, and at least "
+        f"{percent(low, decimals)} % with that confidence, where {limit * 100:g} % are asked"
     )
 
 

@@ -8,7 +8,7 @@ from edge_runtime.parity import CellChange, Comparison, ParityReport, cell_chang
 from edge_runtime.report.calibration import threshold_sentence
 from edge_runtime.report.entries import Entry, entries, twin
 from edge_runtime.report.grid import WIDTH, aligned
-from edge_runtime.report.judged import judged_demands
+from edge_runtime.report.judged import Judged, judged_demands
 from edge_runtime.report.layout import Arrow, arrows
 from edge_runtime.report.movement import movements
 from edge_runtime.report.recall import ordered
@@ -175,9 +175,9 @@ def _changed(step: Arrow, room: int) -> str:
 
 
 def _contract(report: ParityReport, width: int) -> list[str]:
-    """Return the demands, unless they are only the one that the table above decides."""
+    """Return the demands, unless the table above says all of them."""
     found = judged_demands(report)
-    if all(item.check.demand == "accuracy" and item.group.kind == "model" for item in found):
+    if all(_is_in_models_table(item) for item in found):
         return []
     rows = [
         [
@@ -192,6 +192,15 @@ def _contract(report: ParityReport, width: int) -> list[str]:
     lines = aligned([head], rows, width=width, left=2)
     more = len(found) - _MOST_DEMANDS
     return lines + ([f"and {more:,} more in the reports"] if more > 0 else [])
+
+
+def _is_in_models_table(item: Judged) -> bool:
+    """Say whether a demand is decided by a column of the table of all models, as far as it says."""
+    if item.group.kind != "model":
+        return False
+    return item.check.demand == "accuracy" or (
+        item.check.demand == "agreement" and item.check.decision == "holds"
+    )
 
 
 def _classes(report: ParityReport, item: Comparison, width: int) -> list[str]:
