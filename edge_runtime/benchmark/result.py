@@ -114,7 +114,7 @@ class Measured:
             "throughput": [each.to_dict() for each in self.throughput],
             "accuracy": self.score.to_dict() if self.score else None,
             "operators": self._operators(),
-            "budgets": [check.to_dict() for check in self.checks],
+            "budgets": [_budget(check) for check in self.checks],
         }
 
     def _operators(self) -> dict[str, Any]:
