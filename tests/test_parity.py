@@ -23,7 +23,6 @@ from edge_runtime.parity.flips import first_changes
 from edge_runtime.predictions import Predictions
 from edge_runtime.statistics import (
     difference_interval,
-    images_for_difference,
     mcnemar_p_value,
 )
 

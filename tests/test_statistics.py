@@ -18,8 +18,6 @@ from edge_runtime.statistics import (
     clopper_pearson_interval,
     difference_interval,
     holm,
-    images_for_difference,
-    images_for_proportion,
     mcnemar_p_value,
     paired,
     wilson_interval,

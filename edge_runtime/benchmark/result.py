@@ -206,6 +206,19 @@ class Benchmark:
         }
 
 
+def _budget(check: Check) -> dict[str, Any]:
+    """Return a budget for JSON, with the keys that demands on answers have besides."""
+    return {
+        "demand": check.demand,
+        "limit": check.limit,
+        "decision": check.decision,
+        "value": check.value,
+        "interval": None,
+        "images_needed": None,
+        "class_index": None,
+    }
+
+
 def benchmark_schema() -> dict[str, Any]:
     """Return the JSON Schema (2020-12) of `Benchmark.to_dict`."""
     folder = files("edge_runtime.benchmark").joinpath("schema")

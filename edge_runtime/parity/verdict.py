@@ -214,7 +214,7 @@ def _advice(report: "ParityReport") -> str:
     if report.images_at_least is not None:
         return (
             f"{images} {verb} not decide it; at least {report.images_at_least:,} are needed, and "
-            "decide it if the rates stay exactly as they are."
+            "very likely decide it if the rates stay as they are."
         )
     return (
         f"{images} {verb} not decide it, and no number is likely to: what was measured lies too "
