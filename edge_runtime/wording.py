@@ -88,6 +88,17 @@ def points_interval(interval: tuple[float, float], decimals: int = 1) -> str:
     return f"{points(low, decimals)} to {points(high, decimals)}"
 
 
+def scores_interval(interval: tuple[float, float], decimals: int = 4) -> str:
+    """Return the interval of a difference of two scores, as in "−0.0012 to +0.0074"."""
+    low, high = interval
+    return f"{signed(low, decimals)} to {signed(high, decimals)}"
+
+
+def score_decimals(limit: float, interval: tuple[float, float]) -> int:
+    """Return with how many decimals, four or more, no bound of a score looks like the limit."""
+    return 2 + decimals_beside(limit, *interval, decimals=2)
+
+
 def decimals_beside(limit: float, *fractions: float, decimals: int) -> int:
     """Return with how many decimals none of the percentages looks like the limit without being it.
 

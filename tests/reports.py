@@ -9,7 +9,7 @@ from edge_runtime.parity import Budgets, Contract, Margins, ParityReport, compar
 from edge_runtime.predictions import Predictions
 
 DEMANDING = Contract(
-    Margins(accuracy=0.01, agreement=0.97, class_recall=0.1, ece=0.03),
+    Margins(accuracy=0.01, agreement=0.97, class_recall=0.1, brier=0.02),
     Budgets(size_bytes=40_000, latency_us=500),
     {"conversion": Margins(), "quantization": Margins(agreement=0.9)},
 )

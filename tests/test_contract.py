@@ -45,7 +45,7 @@ def refusal(read: Read, text: str | bytes) -> str:
 # What can be asked.
 
 
-@pytest.mark.parametrize("name", ["accuracy", "class_recall", "ece"])
+@pytest.mark.parametrize("name", ["accuracy", "class_recall", "brier"])
 @pytest.mark.parametrize("value", [0, -0.1, 1.01, float("nan"), float("inf")])
 def test_a_margin_that_cannot_be_is_refused(name: str, value: float) -> None:
     with pytest.raises(ContractError, match=f"{name} must be above 0 and at most 1"):
@@ -76,7 +76,7 @@ def test_a_confidence_that_cannot_be_is_refused(value: float) -> None:
 
 def test_the_template_says_what_its_comments_say(read: Read) -> None:
     assert read(contract_template()) == Contract(
-        Margins(accuracy=0.01, agreement=0.97, class_recall=0.10, ece=0.03),
+        Margins(accuracy=0.01, agreement=0.97, class_recall=0.10, brier=0.02),
         Budgets(size_bytes=50_000),
         {"conversion": Margins(agreement=0.98), "quantization": Margins(accuracy=0.01)},
         confidence=0.95,
@@ -137,14 +137,14 @@ def test_every_way_of_toml_says_the_same(read: Read, text: str) -> None:
         ("[margin]\naccuracy = 0.1", "1: unknown key 'margin' at the top of the file; expected one "
          "of confidence, margins, budgets, steps. Did you mean 'margins'?"),
         ("[margins]\n\nacuracy = 1", "3: unknown key 'acuracy' in [margins]; expected one of "
-         "accuracy, agreement, class_recall, ece. Did you mean 'accuracy'?"),
+         "accuracy, agreement, class_recall, brier. Did you mean 'accuracy'?"),
         ("[margins]\nsize_bytes = 1", "2: unknown key 'size_bytes' in [margins]; expected one of "
-         "accuracy, agreement, class_recall, ece. 'size_bytes' belongs in [budgets]."),
+         "accuracy, agreement, class_recall, brier. 'size_bytes' belongs in [budgets]."),
         ("[margins]\nconfidence = 0.9", "2: unknown key 'confidence' in [margins]; expected one of "
-         "accuracy, agreement, class_recall, ece. 'confidence' belongs at the top of the file"),
+         "accuracy, agreement, class_recall, brier. 'confidence' belongs at the top of the file"),
         ("[steps.quantisation]", "1: unknown key 'quantisation' in [steps]; expected one of "
          "conversion, quantization, runtime, preprocessing. Did you mean 'quantization'?"),
-        ("\n[steps.runtime]\naccuracy = 0.1\nece = 0.1\nsize = 3", "5: unknown key 'size' in "
+        ("\n[steps.runtime]\naccuracy = 0.1\nbrier = 0.1\nsize = 3", "5: unknown key 'size' in "
          "[steps.runtime]"),
         ("runtime = 1", "1: unknown key 'runtime' at the top of the file; expected one of "
          "confidence, margins, budgets, steps. 'runtime' belongs in the section [steps.runtime]."),
@@ -160,23 +160,23 @@ def test_every_way_of_toml_says_the_same(read: Read, text: str) -> None:
         ("[[margins]]\naccuracy = 0.1", "1: [margins] must be a table, got a list."),
         ("[steps]\nruntime = 0.1", "2: [steps.runtime] must be a table, got a number."),
         ("[margins]\naccuracy = 2", "2: accuracy must be above 0 and at most 1"),
-        ("[margins]\nece = 0.1\naccuracy = 0", "3: accuracy must be above 0 and at most 1"),
-        ("[margins]\nece = nan", "2: ece must be a finite number"),
-        ("[margins]\nece = -inf", "2: ece must be a finite number"),
+        ("[margins]\nbrier = 0.1\naccuracy = 0", "3: accuracy must be above 0 and at most 1"),
+        ("[margins]\nbrier = nan", "2: brier must be a finite number"),
+        ("[margins]\nbrier = -inf", "2: brier must be a finite number"),
         ("[margins]\nagreement = 1", "2: agreement must be 0 or more and below 1"),
         ("[budgets]\nlatency_us = -5", "2: latency_us must be above 0, got -5."),
         ("[budgets]\nsize_bytes = 0x" + "f" * 5000, "2: size_bytes must be a finite number"),
         ("[budgets]\nsize_bytes = " + "9" * 5000, "1: the file holds a value that is too long"),
         ("a = " + "[" * 100_000, "1: the file holds a value that is too long or too deeply nested"),
-        ("\nconfidence = 95\n[margins]\nece = 0.1", "2: confidence must be 0.5 to 0.9999"),
+        ("\nconfidence = 95\n[margins]\nbrier = 0.1", "2: confidence must be 0.5 to 0.9999"),
         ("steps = {runtime = {accuracy = 7}}", "1: accuracy must be above 0 and at most 1"),
-        ("[margins]\nece = 0.1\nece = 0.2", "3: this key or section is given twice"),
-        ("[margins]\nece = 0.1\n[margins]", "3: this key or section is given twice"),
+        ("[margins]\nbrier = 0.1\nbrier = 0.2", "3: this key or section is given twice"),
+        ("[margins]\nbrier = 0.1\n[margins]", "3: this key or section is given twice"),
         ("", "1: the contract demands nothing"),
         ("confidence = 0.9\n[margins]\n[budgets]\n[steps]", "1: the contract demands nothing"),
-        ("\ufeff[margins]\nece = 0.1", "1: the file begins with a byte order mark"),
-        (b"[margins]\nece = 0.1 # caf\xe9", "2: the file is not UTF-8"),
-        (b"[margins]\nece = 0.1\0", "2: this is not TOML"),
+        ("\ufeff[margins]\nbrier = 0.1", "1: the file begins with a byte order mark"),
+        (b"[margins]\nbrier = 0.1 # caf\xe9", "2: the file is not UTF-8"),
+        (b"[margins]\nbrier = 0.1\0", "2: this is not TOML"),
     ],
 )  # fmt: skip
 def test_a_refusal_names_the_line_and_the_reason(
@@ -208,7 +208,7 @@ MUTATIONS = st.lists(
 )
 PLAIN = "confidence = 0.95\n[margins]\naccuracy = 0.01\n[budgets]\nsize_bytes = 40_000\n"
 INTRICATE = (
-    'confidence = 0.9 # = "\nmargins.accuracy = 1e-2\n"margins" . \'ece\' = 0.1\n'
+    'confidence = 0.9 # = "\nmargins.accuracy = 1e-2\n"margins" . \'brier\' = 0.1\n'
     "budgets = { size_bytes = 1, 'latency_us' = 2.5 }\n[ steps . runtime ]\n"
     "[steps.conversion] # [x]\nagreement = 0.9"
 )

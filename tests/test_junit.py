@@ -56,7 +56,7 @@ def test_a_suite_for_each_model_and_step_and_a_case_for_each_demand() -> None:
         "accuracy: a loss of at most 1 point",
         "agreement: at least 97 % of the answers",
         "recall of every class: a loss of at most 10 points",
-        "calibration error: a rise of at most 3 points",
+        "Brier score: a rise of at most 0.02",
         "size: at most 40,000 bytes",
         "time per image: at most 500 µs",
     ]

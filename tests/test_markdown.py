@@ -133,7 +133,7 @@ def test_a_comment_never_exceeds_what_github_takes(letter: str) -> None:
         noise=(1, 5),
         names=tuple(f"{letter * 200}{index}" for index in range(100)),
         models=tuple(f"{letter * 500}{index}" for index in range(3)),
-        contract=Contract(Margins(accuracy=0.01, agreement=0.97, ece=0.03)),
+        contract=Contract(Margins(accuracy=0.01, agreement=0.97, brier=0.02)),
         cpu=letter * 5000,
     )
     assert 20_000 < len(report_markdown(report)) <= 60_000

@@ -163,14 +163,14 @@ def test_what_is_shown_and_asked_of_a_class_is_what_decides_among_many():
     assert check.images_needed == 3 * images_for_difference(11, 0, 100, 0.05, 1 - 0.05 / 3)
 
 
-def test_a_calibration_next_to_the_limit_asks_for_no_number():
+def test_a_brier_score_next_to_the_limit_asks_for_no_number():
     labels = np.zeros(2000, int)
     answers = np.where(np.arange(2000) % 4, 0, 1)
     full = answering(answers, labels, "full", confidence=0.75)
     sure = answering(answers, labels, confidence=0.95)
-    found = count_pairs(full.probabilities, sure.probabilities, labels).ece_difference
+    found = count_pairs(full.probabilities, sure.probabilities, labels).brier_rise.mean
     for margin in (found, found + 1e-9):
-        report = compare(full, [sure], contract=Contract(Margins(ece=margin)))
+        report = compare(full, [sure], contract=Contract(Margins(brier=margin)))
         assert (report.decision, report.images_needed) == ("inconclusive", None)
 
 
@@ -181,15 +181,20 @@ def test_an_absent_class_is_not_judged():
     assert [change.index for change in class_changes(report.comparisons[0].counts)] == [0]
 
 
-def test_overconfidence_breaks_the_calibration():
+def test_overconfidence_raises_the_brier_score_though_no_answer_changes():
     labels = np.zeros(2000, int)
     answers = np.where(np.arange(2000) % 4, 0, 1)  # three of four right
     full = answering(answers, labels, "full", confidence=0.75)
     sure = answering(answers, labels, confidence=0.95)
-    contract = Contract(Margins(ece=0.05))
-    assert compare(full, [sure], contract=contract).decision == "broken"
+    contract = Contract(Margins(brier=0.04))
+    report = compare(full, [sure], contract=contract)
+    check = report.comparisons[0].checks[0]
+    # By hand: ¾ (0.05² + 2·0.025² - 0.25² - 2·0.125²) + ¼ (0.975² + … - 0.875² - …).
+    assert check.value == pytest.approx(0.06, abs=1e-7)
+    assert (report.decision, check.demand) == ("broken", "brier")
     assert compare(full, [full], contract=contract).decision == "holds"
-    assert "calibration" in compare(full, [sure], contract=contract).verdict
+    assert "the Brier score of int8 changes by +0.0600 (95 % interval +0.0" in report.verdict
+    assert "where a rise by 0.04 is allowed" in report.verdict
 
 
 # What moved beyond chance.
@@ -516,7 +521,7 @@ def test_a_budget_for_what_nobody_measured_is_refused(figures):
         {"accuracy": 1.01},
         {"accuracy": float("nan")},
         {"class_recall": 0},
-        {"ece": 0},
+        {"brier": 0},
         {"agreement": 1},
         {"agreement": -0.1},
         {"agreement": float("nan")},

@@ -3,10 +3,10 @@
 `a + b` equals counting the union, exactly, so any number of images is compared in constant memory.
 """
 
+from edge_runtime.metrics.brier import BrierRise
 from edge_runtime.metrics.confidence import (
     PROBABILITY_FLOOR,
     ConfidenceCounts,
-    JointCalibration,
     ThresholdEffect,
 )
 from edge_runtime.metrics.distances import DistanceCounts
@@ -15,9 +15,9 @@ from edge_runtime.metrics.rates import Rate, count_confusion, decimals_for, reca
 
 __all__ = [
     "PROBABILITY_FLOOR",
+    "BrierRise",
     "ConfidenceCounts",
     "DistanceCounts",
-    "JointCalibration",
     "PairedCounts",
     "Rate",
     "ThresholdEffect",

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.counting import count_numbers
+from edge_runtime.metrics.brier import squared_error_units
 from edge_runtime.metrics.mergeable import UNIT, Mergeable, exact_sum, exact_sums
 from edge_runtime.metrics.rates import Rate
-from edge_runtime.statistics.binomial import normal_quantile
 
 # Confidences are counted in steps of 1 %, so that every threshold of whole percents is exact, and
 # judged in steps of 10 %: more bins would measure the noise of a thousand images.
@@ -64,7 +64,7 @@ class ConfidenceCounts(Mergeable):
         images: int64.
         right: int64, those of them answered rightly.
         confidence_units: sums of the confidences in units of 2**-37, Python integers.
-        squared_error_units: sum over all images of Σ_k (p_k - y_k)².
+        squared_error_units: sum over all images of Σ_k (p_k - y_k)², at most 2 each.
         log_loss_units: sum over all images of -log p_true.
     """
 
@@ -157,14 +157,12 @@ def count_confidence(
     rows = np.arange(len(labels))
     confidence, right = probabilities[rows, answers], answers == labels
     steps = confidence_steps(confidence)
-    wide = probabilities.astype(np.float64)
-    true = wide[rows, labels]
-    squares = (wide * wide).sum(axis=1) - 2 * true + 1
+    true = probabilities[rows, labels].astype(np.float64)
     return ConfidenceCounts(
         images=count_numbers(steps, STEPS),
         right=count_numbers(steps[right], STEPS),
         confidence_units=exact_sums(confidence.astype(np.float64), steps, STEPS),
-        squared_error_units=exact_sum(squares),
+        squared_error_units=int(squared_error_units(probabilities, labels).sum()),
         log_loss_units=exact_sum(-np.log(np.maximum(true, PROBABILITY_FLOOR))),
     )
 
@@ -176,88 +174,3 @@ def confidence_steps(confidence: NDArray[np.float32]) -> NDArray[np.int64]:
     """
     steps = np.searchsorted(_EDGES, confidence.astype(np.float32), side="right") - 1
     return np.clip(steps, 0, STEPS - 1)
-
-
-@dataclass(frozen=True, eq=False)
-class JointCalibration(Mergeable):
-    """What the uncertainty of a difference of two calibration errors is computed from.
-
-    All arrays are (10, 10), by the bin of the reference's confidence and that of the candidate's,
-    and hold sums over images in units of 2**-37; a gap is 1 or 0 (right or wrong) minus the
-    confidence.
-
-    Attributes:
-        reference_gap: gaps of the reference.
-        candidate_gap: gaps of the candidate.
-        reference_square: their squares.
-        candidate_square: likewise.
-        product: the products of both.
-        images: how many images in all.
-    """
-
-    reference_gap: NDArray[np.object_]
-    candidate_gap: NDArray[np.object_]
-    reference_square: NDArray[np.object_]
-    candidate_square: NDArray[np.object_]
-    product: NDArray[np.object_]
-    images: int
-
-    def ece_difference_interval(self, confidence: float = 0.95) -> tuple[float, float]:
-        """Return the interval of the candidate's calibration error minus the reference's.
-
-        With s the sign of a bin's summed gap, either error is the mean over images of s · gap, so
-        the difference is a mean too, and its standard error follows from the images' variance (the
-        delta method; the signs are taken as known). For the variance two images more are counted,
-        one worse by 1 and one better, as Bonett and Price (2012) do for accuracies: without them a
-        few images that all changed alike, or not at all, would leave no doubt. An approximation
-        that is good for hundreds of images.
-        """
-        before, after, square_before, square_after, product = (
-            array.astype(np.float64) * UNIT
-            for array in (
-                self.reference_gap,
-                self.candidate_gap,
-                self.reference_square,
-                self.candidate_square,
-                self.product,
-            )
-        )
-        sign_before = np.sign(before.sum(axis=1))[:, np.newaxis]
-        sign_after = np.sign(after.sum(axis=0))[np.newaxis, :]
-        mean = float((sign_after * after - sign_before * before).sum()) / self.images
-        squares = square_after + square_before - 2 * sign_before * sign_after * product
-        count = self.images + 2
-        variance = max(0.0, (float(squares.sum()) + 2) / count - (mean * self.images / count) ** 2)
-        half = normal_quantile(confidence) * math.sqrt(variance / count)
-        return max(-1.0, mean - half), min(1.0, mean + half)
-
-
-def count_joint_calibration(
-    reference: NDArray[np.float32], candidate: NDArray[np.float32], labels: NDArray[np.int64]
-) -> JointCalibration:
-    """Count two models' (N, K) probabilities for the same images with (N,) true classes."""
-    gap_before, bin_before = _gaps(reference, labels)
-    gap_after, bin_after = _gaps(candidate, labels)
-    cells = bin_before * BINS + bin_after
-
-    def table(values: NDArray[np.float64]) -> NDArray[np.object_]:
-        return exact_sums(values, cells, BINS * BINS).reshape(BINS, BINS)
-
-    return JointCalibration(
-        table(gap_before),
-        table(gap_after),
-        table(gap_before * gap_before),
-        table(gap_after * gap_after),
-        table(gap_before * gap_after),
-        images=len(labels),
-    )
-
-
-def _gaps(
-    probabilities: NDArray[np.float32], labels: NDArray[np.int64]
-) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    answers = np.argmax(probabilities, axis=1)
-    confidence = probabilities[np.arange(len(labels)), answers]
-    return (answers == labels) - confidence.astype(np.float64), confidence_steps(confidence) // (
-        STEPS // BINS
-    )

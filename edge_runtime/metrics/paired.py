@@ -8,12 +8,11 @@ from operator import add
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_runtime.metrics.brier import BrierRise, count_brier_rise, squared_error_units
 from edge_runtime.metrics.confidence import (
     ConfidenceCounts,
-    JointCalibration,
     ThresholdEffect,
     count_confidence,
-    count_joint_calibration,
 )
 from edge_runtime.metrics.distances import (
     DistanceCounts,
@@ -45,7 +44,7 @@ class PairedCounts(Mergeable):
             the same probability as its own.
         reference_confidence: calibration of the reference.
         candidate_confidence: calibration of the candidate.
-        joint_calibration: for the uncertainty of their difference.
+        brier_rise: how much the Brier score of each image rises.
         total_variation: distances of the probabilities.
         kl: divergences of the candidate's from the reference's.
         largest_difference: the largest |p - q| of any class and image.
@@ -59,7 +58,7 @@ class PairedCounts(Mergeable):
     tied_flips: int
     reference_confidence: ConfidenceCounts
     candidate_confidence: ConfidenceCounts
-    joint_calibration: JointCalibration
+    brier_rise: BrierRise
     total_variation: DistanceCounts
     kl: DistanceCounts
     largest_difference: float = largest()
@@ -228,7 +227,9 @@ def _count_chunk(
         tied_flips=int((flipped & tied).sum()),
         reference_confidence=count_confidence(reference, labels),
         candidate_confidence=count_confidence(candidate, labels),
-        joint_calibration=count_joint_calibration(reference, candidate, labels),
+        brier_rise=count_brier_rise(
+            squared_error_units(reference, labels), squared_error_units(candidate, labels)
+        ),
         total_variation=count_distances(total_variation(p, q)),
         kl=count_distances(kl_divergence(p, q)),
         largest_difference=float(np.abs(p - q).max(initial=0.0)),

@@ -12,7 +12,7 @@ Decision = Literal["holds", "inconclusive", "broken"]
 # What a command ends with.
 EXIT_CODES: Mapping[Decision, int] = {"holds": 0, "broken": 3, "inconclusive": 4}
 Demand = Literal[
-    "accuracy", "agreement", "class_recall", "ece", "size_bytes", "latency_us", "memory_bytes"
+    "accuracy", "agreement", "class_recall", "brier", "size_bytes", "latency_us", "memory_bytes"
 ]
 
 _SEVERITY: tuple[Decision, ...] = ("holds", "inconclusive", "broken")
@@ -27,8 +27,8 @@ class Check:
         limit: the margin or budget of the contract.
         decision: "holds" or "broken" when the whole interval lies on one side of the limit,
             "inconclusive" when the limit lies within it.
-        value: what was measured: a difference for accuracy, class_recall and ece (candidate minus
-            reference), a rate for agreement, a figure for budgets.
+        value: what was measured: a difference for accuracy, class_recall and brier (candidate
+            minus reference), a rate for agreement, a figure for budgets.
         interval: where the true value lies; None for budgets, which are measured, not estimated.
             Where the demand is broken by itself but not among the others it reaches over the limit,
             as wide as it takes to cover all true values at once.

@@ -23,21 +23,23 @@ class Margins:
         accuracy: this share of right answers may be lost, above 0: 0.01 is one point.
         agreement: at least this share of the answers is the same, below 1.
         class_recall: each class may lose this share of its images, above 0.
-        ece: the expected calibration error may rise by this, above 0.
+        brier: the Brier score may rise by this, above 0: 0.02 is as much as when one image of a
+            hundred goes from surely right to surely wrong.
     """
 
     accuracy: float | None = None
     agreement: float | None = None
     class_recall: float | None = None
-    ece: float | None = None
+    brier: float | None = None
 
     def __post_init__(self) -> None:
-        for name in ("accuracy", "class_recall", "ece"):
+        for name in ("accuracy", "class_recall", "brier"):
             value = getattr(self, name)
             if value is not None and not 0 < value <= 1:
+                unit = "" if name == "brier" else " (0.01 is one point)"
                 raise ContractError(
-                    f"{name} must be above 0 and at most 1 (0.01 is one point), got {value}; no "
-                    "number of images could prove that nothing at all is lost."
+                    f"{name} must be above 0 and at most 1{unit}, got {value}; no number of "
+                    "images could prove that nothing at all is lost."
                 )
         if self.agreement is not None and not 0 <= self.agreement < 1:
             raise ContractError(

@@ -38,6 +38,13 @@ _NAME_OF_TYPE = {
     float: "a number",
 }
 
+# Demands of earlier versions, and why and by what they were replaced.
+_REPLACED = {
+    "ece": "the calibration error is not judged any more, because on a sample it comes out too "
+    "large and a limit on it was often said to hold when it did not; write brier = 0.02 instead, "
+    "which lets the Brier score, a mark for probabilities, rise by 0.02",
+}
+
 Made = TypeVar("Made")
 
 
@@ -183,6 +190,8 @@ class _Reader:
 
     def _unknown(self, path: KeyPath, known: tuple[str, ...]) -> ContractError:
         name, section = path[-1], ".".join(path[:-1])
+        if name in _REPLACED:
+            return self.error(path, f"'{name}': {_REPLACED[name]}")
         where = f"in [{section}]" if section else "at the top of the file"
         shown = shortened(printable(name), _LONGEST_NAME)
         hint = nearest_name(name, known) or _place_of(name, section)

@@ -32,14 +32,19 @@ class ErrorRates:
     demands: int = 1
 
     @property
-    def share(self) -> float:
-        """The probability with which one demand may be called broken though it is kept."""
-        return (1 - self.confidence) / self.demands
-
-    @property
     def shared_confidence(self) -> float:
-        """The confidence of a two-sided interval that errs so often on one side."""
-        return max(self.confidence, 1 - 2 * self.share)
+        """The confidence of a two-sided interval of which one side errs by one demand's share."""
+        return max(self.confidence, 1 - 2 * (1 - self.confidence) / self.demands)
+
+    def drop_level(self, classes: NDArray[np.int64] | int = 1) -> _Floats:
+        """Return up to which p-value of `drop_p_value` a drop beyond its interval is broken.
+
+        A demand's share is shared once more by the classes, one number or (M,). A single test is
+        left to its interval, which errs in 3.4 % at most.
+        """
+        tests = self.demands * np.asarray(classes, np.float64)
+        level: _Floats = np.where(tests > 1, (1 - self.confidence) / np.maximum(tests, 1), 1.0)
+        return level
 
 
 def demand_count(margins: Margins) -> int:
@@ -85,8 +90,8 @@ def _check_accuracy(counts: PairedCounts, margin: float, rates: ErrorRates) -> C
 
     When the true drop is the margin that happens in (1 - confidence) / 2 of all samples: 2.5 %.
     """
-    of_all = (np.array([n]) for n in (counts.lost, counts.won, counts.image_count))
-    bounds = _difference_bounds(*of_all, rates.confidence, rates.share if rates.demands > 1 else 1)
+    lost, won, total = (np.array([n]) for n in (counts.lost, counts.won, counts.image_count))
+    bounds = _difference_bounds(lost, won, total, rates)
     low, high, shared_high = (float(bound[0]) for bound in bounds)
     decision = _decide(low, shared_high, -margin)
     alone = decision == "inconclusive" and high < -margin
@@ -128,14 +133,8 @@ def _check_classes(counts: PairedCounts, margin: float, rates: ErrorRates) -> Ch
     """
     lost, won, totals = counts.by_class
     present = np.flatnonzero(totals)
-    tests = rates.demands * len(present)
-    low, high, shared_high = _difference_bounds(
-        lost[present],
-        won[present],
-        totals[present],
-        rates.confidence,
-        (1 - rates.confidence) / tests if tests > 1 else 1,
-    )
+    of_class = lost[present], won[present], totals[present]
+    low, high, shared_high = _difference_bounds(*of_class, rates)
     decisions = [_decide(*bounds, -margin) for bounds in zip(low, shared_high, strict=True)]
     decision = worst(decisions)
     deciding = [at for at, each in enumerate(decisions) if each == decision]
@@ -154,15 +153,12 @@ def _check_classes(counts: PairedCounts, margin: float, rates: ErrorRates) -> Ch
 
 
 def _difference_bounds(
-    lost: NDArray[np.int64],
-    won: NDArray[np.int64],
-    totals: NDArray[np.int64],
-    confidence: float,
-    level: float,
+    lost: NDArray[np.int64], won: NDArray[np.int64], totals: NDArray[np.int64], rates: ErrorRates
 ) -> tuple[_Floats, _Floats, _Floats]:
-    """Return the bounds of the differences' intervals, and their upper bounds at a shared level.
+    """Return the bounds of the differences' intervals, and their upper bounds for all at once.
 
-    The shared ones are no smaller than the intervals' own.
+    These are no smaller than the intervals' own.
     """
-    low, high = difference_interval(lost, won, totals, confidence)
+    low, high = difference_interval(lost, won, totals, rates.confidence)
+    level = float(rates.drop_level(len(totals)))
     return low, high, np.maximum(high, -least_drop(lost, won, totals, level))

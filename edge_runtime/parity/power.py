@@ -45,9 +45,7 @@ class Power:
     def __call__(self, images: int, samples: int) -> float:
         """Return the share of so many samples of so many images that decide the report."""
         drawn = self._kinds.draw(self._rng, images, samples)
-        noise = dict(
-            zip(self._tails, self._noise.draw(self._rng, images, samples), strict=True)
-        )
+        noise = dict(zip(self._tails, self._noise.draw(self._rng, images, samples), strict=True))
         holds, broken = np.ones(samples, bool), np.zeros(samples, bool)
         for at, pair in enumerate(self._pairs):
             for kept, missed in self._judge(at, pair, drawn, noise, images):
@@ -71,8 +69,8 @@ class Power:
             lost, won = self._kinds.lost(drawn, at), self._kinds.won(drawn, at)
         if margins.accuracy is not None:
             total = np.full((len(drawn), 1), images)
-            sums = (each.sum(axis=1, keepdims=True) for each in (lost, won))
-            yield self._differences(*sums, total, margins.accuracy)
+            all_lost, all_won = (each.sum(axis=1, keepdims=True) for each in (lost, won))
+            yield self._differences(all_lost, all_won, total, margins.accuracy)
         if margins.class_recall is not None:
             yield self._differences(lost, won, self._kinds.totals(drawn), margins.class_recall)
         if margins.brier is not None:
@@ -85,16 +83,15 @@ class Power:
 
     def _differences(self, lost: _Counts, won: _Counts, totals: _Counts, margin: float) -> Shown:
         """Judge the (samples, K) classes, those that have images: all are kept, any is missed."""
-        present = totals > 0
+        present: _Bools = totals > 0
         some = np.maximum(totals, 1)
         confidence = self._rates.confidence
         kept = difference_is_above(lost, won, some, -margin, confidence)
         missed = difference_is_above(won, lost, some, margin, confidence) & present
-        tests = self._rates.demands * present.sum(axis=1, keepdims=True)
-        level = np.where(tests > 1, (1 - confidence) / tests, 1.0)
+        level = self._rates.drop_level(present.sum(axis=1, keepdims=True))
         level = np.broadcast_to(level, missed.shape)[missed]
         missed[missed] = drop_p_value(lost[missed], won[missed], some[missed], margin) <= level
-        return (kept | ~present).all(axis=1), missed.any(axis=1)
+        return np.all(kept | ~present, axis=1), np.any(missed, axis=1)
 
     def _agreement(self, changed: _Counts, images: int, limit: float) -> Shown:
         tail = (1 - self._rates.confidence) / 2

@@ -49,7 +49,7 @@ class JudgedPair:
             squared_error_units(each.probabilities, self.before.labels)
             for each in (self.before, self.after)
         )
-        rises: _Floats = (after - before) * UNIT
+        rises: _Floats = (after - before).astype(np.float64) * UNIT
         return rises
 
 
@@ -87,7 +87,8 @@ class Kinds:
 
     def changed(self, drawn: _Counts, pair: int) -> _Counts:
         """Return how many answers changed in each sample, (samples,)."""
-        return drawn @ (self.effects[pair] != _SAME).astype(np.int64)
+        changed: _Counts = drawn @ (self.effects[pair] != _SAME).astype(np.int64)
+        return changed
 
     def means(self, values: _Floats) -> _Floats:
         """Return the mean of values of the images over each kind, (N, M) to (G, M)."""
@@ -112,7 +113,7 @@ def find_kinds(pairs: Sequence[JudgedPair], rises: Sequence[_Floats | None]) -> 
     effects = [pair.effects() for pair in pairs]
     labels = pairs[0].before.labels
     by_class = any(pair.margins.class_recall is not None for pair in pairs)
-    facts = [labels if by_class else np.zeros_like(labels), *effects]
+    facts: list[NDArray[np.integer]] = [labels if by_class else np.zeros_like(labels), *effects]
     facts += [np.digitize(rise, _RISE_EDGES) for rise in rises if rise is not None]
     kinds, of_image, images = np.unique(
         np.stack(facts, axis=1), axis=0, return_inverse=True, return_counts=True

@@ -34,7 +34,7 @@ class RiseTail:
         last = most / (1 - most * self._nodes)
         self._last = (-np.log1p(-most * self._nodes), last, last**2)
 
-    def __call__(self, drawn: _Floats, noise: _Floats) -> _Floats:
+    def __call__(self, drawn: NDArray[np.int64], noise: _Floats) -> _Floats:
         """Return the probability for each sample.
 
         Args:

@@ -14,7 +14,10 @@ from edge_runtime.wording import (
     points_allowed,
     points_interval,
     printable,
+    score_decimals,
+    scores_interval,
     shortened,
+    signed,
 )
 
 if TYPE_CHECKING:
@@ -132,17 +135,19 @@ def _describe_answers(
             f"({sure} {percent(low, decimals)} to {percent(high, decimals)} %), where "
             f"{check.limit * 100:g} % are asked"
         )
-    interval = f"({sure} {points_interval(check.interval, decimals)})"
-    if check.demand == "ece":
+    if check.demand == "brier":
+        decimals = score_decimals(check.limit, interval)
         return (
-            f"the calibration error of {model} changes by {points(check.value, decimals)} points "
-            f"{interval}, where a rise by {points_allowed(check.limit)} is allowed"
+            f"the Brier score of {model} changes by {signed(check.value, decimals)} "
+            f"({sure} {scores_interval(interval, decimals)}), where a rise by "
+            f"{check.limit:g} is allowed"
         )
+    bounds = f"({sure} {points_interval(interval, decimals)})"
     what = "accuracy"
     if check.class_index is not None:
         what = f"recall of '{called(report.reference.class_names[check.class_index])}'"
     return (
-        f"{model} changes by {points(check.value, decimals)} points of {what} {interval}, where a "
+        f"{model} changes by {points(check.value, decimals)} points of {what} {bounds}, where a "
         f"loss of {points_allowed(check.limit)} is allowed"
     )
 

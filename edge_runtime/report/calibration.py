@@ -3,7 +3,7 @@
 from edge_runtime.metrics import ConfidenceCounts, PairedCounts, ThresholdEffect, decimals_for
 from edge_runtime.report.markup import escaped, folded, row, scroller, table
 from edge_runtime.report.reliability import reliability_diagram
-from edge_runtime.wording import percent, percent_interval, points, points_interval, signed
+from edge_runtime.wording import percent, percent_interval, points, scores_interval, signed
 
 THRESHOLDS = (0.50, 0.80, 0.90, 0.95, 0.99)
 
@@ -45,22 +45,26 @@ def _more(difference: float, decimals: int) -> str:
 
 def _scores(counts: PairedCounts, confidence: float) -> str:
     before, after = counts.reference_confidence, counts.candidate_confidence
-    interval = counts.joint_calibration.ece_difference_interval(confidence)
+    interval = scores_interval(counts.brier_rise.interval(confidence))
     rows = [
         row(
-            "Expected calibration error <small>ECE, %</small>",
+            "Brier score <small>0 to 2</small>",
             (
-                percent(before.ece),
-                percent(after.ece),
-                f"{points(counts.ece_difference)} <small>({points_interval(interval)})</small>",
+                f"{before.brier:.4f}",
+                f"{after.brier:.4f}",
+                f"{signed(counts.brier_rise.mean, 4)} <small>({interval})</small>",
             ),
         ),
-        _score_row("Brier score <small>0 to 2</small>", before.brier, after.brier),
+        row(
+            "Expected calibration error <small>ECE, %</small>",
+            (percent(before.ece), percent(after.ece), points(counts.ece_difference)),
+        ),
         _score_row("Log loss <small>nats</small>", before.log_loss, after.log_loss),
     ]
     heads = (("", ""), ("Full", ""), ("Converted", ""), ("Change", f"{confidence * 100:g} %"))
     return scroller(table("plain scores", heads, rows), "Calibration") + (
-        '<p class="quiet">Of all three, less is better.</p>'
+        '<p class="quiet">Of all three, less is better. The calibration error has no interval: '
+        "on a sample it comes out too large, the more so the smaller it truly is.</p>"
     )
 
 

@@ -51,7 +51,7 @@ def demanded(check: Check) -> str:
         "accuracy": f"accuracy: a loss of at most {limit}",
         "agreement": f"agreement: at least {check.limit * 100:g} % of the answers",
         "class_recall": f"recall of every class: a loss of at most {limit}",
-        "ece": f"calibration error: a rise of at most {limit}",
+        "brier": f"Brier score: a rise of at most {check.limit:g}",
         "size_bytes": f"size: at most {check.limit:,.0f} bytes",
         "latency_us": f"time per image: at most {check.limit:,g} µs",
         "memory_bytes": f"memory: at most {check.limit:,.0f} bytes",

@@ -22,7 +22,7 @@ from edge_runtime.parity import (
     class_changes,
 )
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 SCHEMA_ID = f"urn:fmnist-edge:schema:report:{SCHEMA_VERSION}"
 THRESHOLDS = (0.50, 0.80, 0.90, 0.95, 0.99)
 
@@ -103,7 +103,6 @@ def _step(report: ParityReport, step: Step, checks: tuple[Check, ...]) -> dict[s
 
 def _comparison(report: ParityReport, item: Comparison) -> dict[str, Any]:
     counts = item.counts
-    ece_interval = counts.joint_calibration.ece_difference_interval(report.contract.confidence)
     return {
         "model": item.model,
         "decision": item.decision,
@@ -120,7 +119,8 @@ def _comparison(report: ParityReport, item: Comparison) -> dict[str, Any]:
         "confusion_difference": counts.confusion_difference.tolist(),
         "calibration": counts.candidate_confidence.to_dict(),
         "ece_difference": counts.ece_difference,
-        "ece_difference_interval": list(ece_interval),
+        "brier_difference": counts.brier_rise.mean,
+        "brier_difference_interval": list(counts.brier_rise.interval(report.contract.confidence)),
         "thresholds": [counts.at_threshold(value).to_dict() for value in THRESHOLDS],
         "distances": _distances(counts),
         "ties": counts.candidate_ties,

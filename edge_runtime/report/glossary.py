@@ -55,7 +55,8 @@ GLOSSARY = (
     (
         "Calibration, ECE",
         "Of answers with 80 % confidence, 80 % should be right. The expected calibration error is "
-        "how far they are off, averaged over ten bins of confidence.",
+        "how far they are off, averaged over ten bins of confidence. On a sample it comes out too "
+        "large, so it is shown and not judged; the Brier score is.",
     ),
     (
         "Brier score, log loss",

@@ -11,6 +11,9 @@ from edge_runtime.wording import (
     points,
     points_interval,
     printable,
+    score_decimals,
+    scores_interval,
+    signed,
 )
 
 _ORDER = ("broken", "inconclusive", "holds")
@@ -60,6 +63,9 @@ def _figures(check: Check, image_count: int) -> tuple[str, str]:
     """Return what was measured and its interval, with no more decimals than the images support."""
     if check.interval is None:
         return f"{check.value:,.0f} {_UNITS[check.demand]}", ""
+    if check.demand == "brier":
+        decimals = score_decimals(check.limit, check.interval)
+        return signed(check.value, decimals), scores_interval(check.interval, decimals)
     decimals = decimals_beside(check.limit, *check.interval, decimals=decimals_for(image_count))
     if check.demand != "agreement":
         interval = points_interval(check.interval, decimals)

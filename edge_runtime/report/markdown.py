@@ -17,7 +17,9 @@ from edge_runtime.wording import (
     points,
     points_interval,
     printable,
+    scores_interval,
     shortened,
+    signed,
 )
 
 # GitHub takes 65,536 characters in a comment; some room is left for what a workflow adds.
@@ -171,6 +173,8 @@ def _model_details(report: ParityReport, item: Comparison) -> str:
         else "No answer changed."
     )
     calibration = (
+        f"Brier score {signed(counts.brier_rise.mean, 4)} "
+        f"[{scores_interval(counts.brier_rise.interval(report.contract.confidence))}]. "
         f"Calibration error {percent(counts.reference_confidence.ece)} → "
         f"{percent(counts.candidate_confidence.ece)} %. "
         f"Mean total variation {counts.total_variation.mean:.4f}, 99 of 100 images below "

@@ -26,6 +26,8 @@ from edge_runtime.wording import (
     points_interval,
     printable,
     probability,
+    scores_interval,
+    signed,
     span,
 )
 
@@ -221,11 +223,12 @@ def _confidence_lines(counts: PairedCounts, width: int) -> list[str]:
     """Return what became of the confidences; nothing where they are the same but for rounding."""
     if counts.largest_difference < _ROUNDING:
         return []
-    ece = counts.joint_calibration.ece_difference_interval()
+    rise = counts.brier_rise
     confidence = (
         f"calibration error {percent(counts.reference_confidence.ece)} → "
-        f"{percent(counts.candidate_confidence.ece)} % ({points_interval(ece)}); a probability "
-        f"moved by {probability(counts.largest_difference)} at most"
+        f"{percent(counts.candidate_confidence.ece)} %; Brier score {signed(rise.mean, 4)} "
+        f"({scores_interval(rise.interval())}); a probability moved by "
+        f"{probability(counts.largest_difference)} at most"
     )
     threshold = threshold_sentence(counts.at_threshold(_THRESHOLD), counts.image_count)
     return [

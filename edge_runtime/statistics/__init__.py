@@ -20,6 +20,7 @@ from edge_runtime.statistics.paired import (
 )
 
 __all__ = [
+    "bounded_mean_interval",
     "clopper_pearson_interval",
     "difference_interval",
     "difference_is_above",

@@ -18,9 +18,7 @@ _Counts = NDArray[np.int64] | NDArray[np.float64]
 _HALVINGS = 50
 
 
-def drop_p_value(
-    lost: _Counts, won: _Counts, total: _Counts, drop: _Floats | float
-) -> _Floats:
+def drop_p_value(lost: _Counts, won: _Counts, total: _Counts, drop: _Floats | float) -> _Floats:
     """Return the p-value of "the true drop is this or less", one-sided, for each set of counts.
 
     P(L - W ≥ lost - won) when the true drop is this, by the saddlepoint approximation for lattices

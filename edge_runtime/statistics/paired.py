@@ -120,7 +120,9 @@ def _continuity_correction(discordant: _Floats) -> _Floats:
     return correction
 
 
-def _standard_error(lost: _Floats, won: _Floats, total: _Floats, difference: _Floats | float) -> _Floats:
+def _standard_error(
+    lost: _Floats, won: _Floats, total: _Floats, difference: _Floats | float
+) -> _Floats:
     """Return the standard error of won - lost when this is the difference (Tango 1998, eq. 6)."""
     gain, loss = won_probability(lost, won, total, difference), -difference
     variance = total * (2 * gain + loss * (1 - loss))
