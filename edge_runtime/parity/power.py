@@ -44,6 +44,11 @@ class Power:
 
     def __call__(self, images: int, samples: int) -> float:
         """Return the share of so many samples of so many images that decide the report."""
+        holds, broken = self.decide(images, samples)
+        return float((holds | broken).mean())
+
+    def decide(self, images: int, samples: int) -> Shown:
+        """Return which of so many samples of so many images show that it holds or is broken."""
         drawn = self._kinds.draw(self._rng, images, samples)
         noise = dict(zip(self._tails, self._noise.draw(self._rng, images, samples), strict=True))
         holds, broken = np.ones(samples, bool), np.zeros(samples, bool)
@@ -51,7 +56,7 @@ class Power:
             for kept, missed in self._judge(at, pair, drawn, noise, images):
                 holds &= kept
                 broken |= missed
-        return float((holds | broken).mean())
+        return holds & ~broken, broken
 
     def _judge(
         self,
