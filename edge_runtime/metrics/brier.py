@@ -21,7 +21,7 @@ _HIGHEST_OCTAVE = 1
 _SIZES = 2.0 ** (
     np.arange((_HIGHEST_OCTAVE - _LOWEST_OCTAVE) * _PER_OCTAVE + 1) / _PER_OCTAVE + _LOWEST_OCTAVE
 )
-_EDGES = np.concatenate([-_SIZES[::-1], _SIZES])
+EDGES = np.concatenate([-_SIZES[::-1], _SIZES])
 
 
 def squared_error_units(
@@ -69,7 +69,7 @@ class BrierRise(Mergeable):
 def count_brier_rise(before: NDArray[np.int64], after: NDArray[np.int64]) -> BrierRise:
     """Count the (N,) scores of two models for the same images, both in units of 2**-37."""
     rises = after - before
-    bins = np.searchsorted(_EDGES, rises * UNIT)
-    sums = np.zeros(len(_EDGES) + 1, np.int64)
+    bins = np.searchsorted(EDGES, rises * UNIT)
+    sums = np.zeros(len(EDGES) + 1, np.int64)
     np.add.at(sums, bins, rises)
     return BrierRise(count_numbers(bins, len(sums)), sums.astype(object))

@@ -1,0 +1,81 @@
+"""One combination of images, truth and limit: what was found there, and what it must be."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+SIZES = (200, 500, 1000, 2000, 5000, 10000)
+
+LEAST_COVERED = 0.94
+# Half of what a 95 % interval leaves out, for every demand.
+MOST_WRONG = 0.025
+_STANDARD_ERRORS = 3
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One combination and what was found.
+
+    Attributes:
+        demand: the key in parity.toml.
+        case: what the candidate does to the answers.
+        size: images.
+        limit: the margin, which is also the truth: what is lost, or how much agrees.
+        count: samples drawn.
+        covers: share of samples whose interval has the truth in it.
+        wrong: share of samples that hold although the truth is the limit; None without a limit.
+        power: share of samples that hold when the candidate is healthy; None without a limit.
+        most_covered: the share that `covers` may not exceed; None where counts are too coarse.
+    """
+
+    demand: str
+    case: str
+    size: int
+    limit: float
+    count: int
+    covers: float
+    wrong: float | None
+    power: float | None
+    most_covered: float | None = None
+
+    def faults(self, tolerance: float) -> list[str]:
+        """Return which bars are missed; coverage may be off by the tolerance."""
+        found = []
+        if self.covers < LEAST_COVERED - tolerance:
+            found.append("covers too seldom")
+        if self.most_covered is not None and self.covers > self.most_covered + tolerance:
+            found.append("covers too often")
+        if self.wrong is not None and self.wrong > most_wrong(self.count):
+            found.append("wrong too often")
+        return found
+
+    def row(self, tolerance: float) -> str:
+        """Return its line of the table."""
+        return (
+            f"{self.demand:<13}{self.case:<17}{self.size:>7,} {self.limit * 100:>6.2f} "
+            f"{_percent(self.covers)} {_percent(self.wrong)} {_percent(self.power)}  "
+            f"{', '.join(self.faults(tolerance))}"
+        ).rstrip()
+
+
+HEADINGS = f"{'demand':<13}{'case':<17} images  limit covers  wrong  power"
+
+
+def most_wrong(count: int) -> float:
+    """Return 2.5 % and three standard errors of so many samples."""
+    error = math.sqrt(MOST_WRONG * (1 - MOST_WRONG) / count)
+    return MOST_WRONG + _STANDARD_ERRORS * error
+
+
+def summary(cells: Sequence[Cell], tolerance: float) -> str:
+    """Return the extremes of the cells of one demand."""
+    wrong = max((cell.wrong for cell in cells if cell.wrong is not None), default=None)
+    faulty = sum(bool(cell.faults(tolerance)) for cell in cells)
+    return (
+        f"{cells[0].demand}: {len(cells)} cells, covers {_percent(min(c.covers for c in cells))} % "
+        f"at least, wrongly holds {_percent(wrong)} % at most, {faulty} miss a bar"
+    )
+
+
+def _percent(value: float | None) -> str:
+    return "     –" if value is None else f"{value * 100:6.2f}"
