@@ -230,7 +230,7 @@ def test_the_named_number_decides_four_of_five_reports_of_images_like_these():
     images, rng = report.images_needed, np.random.default_rng(0)
     hashes = np.array([f"{index:064x}".encode() for index in range(images)], "S64")
     decided = 0
-    for _ in range(200):
+    for _ in range(40):
         rows = rng.integers(0, len(full), images)
         drawn = [
             replace(
@@ -243,8 +243,8 @@ def test_the_named_number_decides_four_of_five_reports_of_images_like_these():
             for each in (full, int8, replace(int8, details={"model": "twin"}))
         ]
         decided += compare(drawn[0], drawn[1:], contract=contract).decision != "inconclusive"
-    # 75 to 90 %, and two standard errors of 200 samples.
-    assert 0.70 <= decided / 200 <= 0.95
+    # 75 to 90 %, and more than two standard errors of 40 samples beyond.
+    assert 0.62 <= decided / 40 <= 0.98
 
 
 def test_a_brier_score_next_to_the_limit_asks_for_no_number():
