@@ -80,7 +80,7 @@ def test_an_outcome_says_what_was_found_and_how_many_images_would_decide() -> No
     error = next(root.iter("error"))
     assert error.text == error.attrib["message"]
     assert (error.text or "").startswith("float32 changes by 0.0 points of accuracy (95 % interval")
-    assert "images would decide it." in (error.text or "")
+    assert "The whole report needs at least 476 images." in (error.text or "")
 
 
 def test_names_of_cases_are_the_same_whatever_was_found() -> None:

@@ -18,6 +18,7 @@ from edge_runtime.errors import PredictionsError
 from edge_runtime.parity import TIE_RULE, Contract, Margins, ParityReport, compare
 from edge_runtime.predictions import Predictions
 from edge_runtime.report import report_html, report_markdown, report_table
+from edge_runtime.wording import about
 
 HOSTILE = ("<script>alert(1)</script>", '"><img src=http://example.org/x>\x1b[31m')
 VOID = {"meta", "img", "br"}
@@ -259,12 +260,16 @@ def test_a_broken_verdict_has_its_word_its_mark_and_the_step_to_blame() -> None:
 
 
 def test_an_inconclusive_verdict_says_how_many_images_would_decide() -> None:
-    report = chain_report(images=60, noise=(0.01, 0.1))
+    report = chain_report(images=120, noise=(0.01, 0.1))
     page = Page(report_html(report, None))
     assert report.decision == "inconclusive"
     assert page.count("header", "inconclusive") == 1
-    assert report.images_needed == 1_287
-    assert "Images needed about 1,300 60 are here" in page.text
+    assert f"Images needed {about(report.images_needed)} 120 are here" in page.text
+
+
+def test_where_nothing_was_lost_the_least_number_is_shown() -> None:
+    page = Page(report_html(chain_report(images=60, noise=(0.01, 0.1)), None))
+    assert "Images needed at least 476 60 are here" in page.text
 
 
 def test_a_holding_verdict_blames_nobody() -> None:

@@ -84,7 +84,10 @@ def test_decision_and_exit_code_belong_together(
 ) -> None:
     found = document(chain_report(noise=noise, images=images))
     assert (found["decision"], found["exit_code"]) == (decision, code)
-    assert (found["images_needed"] is not None) == (decision == "inconclusive")
+    assert found["images_needed"] is None
+    assert found["images_at_least"] == (476 if decision == "inconclusive" else None)
+    asked = [limit for limit in found["contract"]["margins"].values() if limit is not None]
+    assert found["judged_demands"] == len(asked) * len(found["comparisons"])
 
 
 # The schema.

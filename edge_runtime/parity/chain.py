@@ -7,11 +7,15 @@ from typing import Any
 
 from edge_runtime.errors import ContractError, PredictionsError
 from edge_runtime.metrics import PairedCounts, count_pairs
-from edge_runtime.parity.checks import Check, Decision, check_budgets, check_margins, worst
-from edge_runtime.parity.contract import Contract
+from edge_runtime.parity.advice import Advice, advise
+from edge_runtime.parity.checks import Check, Decision, check_budgets, worst
+from edge_runtime.parity.contract import Contract, Margins
 from edge_runtime.parity.flips import Flip, find_flips
+from edge_runtime.parity.judging import ErrorRates, check_margins, demand_count
 from edge_runtime.parity.movement import find_movement
 from edge_runtime.parity.order import in_order, predecessors
+from edge_runtime.parity.power import Power
+from edge_runtime.parity.resampling import JudgedPair
 from edge_runtime.parity.steps import Step, StepKind, changes, same_file, step_kinds
 from edge_runtime.parity.verdict import verdict_sentence
 from edge_runtime.predictions import Predictions, aligned
@@ -79,6 +83,7 @@ class ParityReport:
         steps: what lies between the predictions; the step at index i leads to comparison i.
         step_checks: for each step the contract's demands on it alone.
         contract: what was demanded.
+        pairs: whose answers are judged by which margins: the converted models', then the steps'.
     """
 
     reference: Predictions
@@ -86,6 +91,7 @@ class ParityReport:
     steps: tuple[Step, ...]
     step_checks: tuple[tuple[Check, ...], ...]
     contract: Contract = field(default_factory=Contract)
+    pairs: tuple[JudgedPair, ...] = ()
 
     @property
     def decision(self) -> Decision:
@@ -103,16 +109,31 @@ class ParityReport:
         return [check for checks in self.step_checks for check in checks]
 
     @property
-    def images_needed(self) -> int | None:
-        """About how many images would decide what is inconclusive; None if no number is known."""
+    def judged_demands(self) -> int:
+        """How many demands on answers there are, of all models and all steps; not the budgets."""
         checks = [check for item in self.comparisons for check in item.checks]
-        needs = [
-            check.images_needed
-            for check in [*checks, *self._all_step_checks]
-            if check.decision == "inconclusive"
-        ]
-        known = [need for need in needs if need is not None]
-        return max(known) if known and len(known) == len(needs) else None
+        return sum(check.interval is not None for check in [*checks, *self._all_step_checks])
+
+    @cached_property
+    def advice(self) -> Advice:
+        """How many images would decide it; without a number if it is decided."""
+        if self.decision != "inconclusive":
+            return Advice()
+        rates = ErrorRates(self.contract.confidence, self.judged_demands)
+        return advise(Power(self.pairs, rates), len(self.reference))
+
+    @property
+    def images_needed(self) -> int | None:
+        """About how many images decide four times in five if the rates stay as measured.
+
+        None if it is decided, or if no number does.
+        """
+        return self.advice.images
+
+    @property
+    def images_at_least(self) -> int | None:
+        """Where no number is named: how many decide for sure if the rates stay, and fewer never."""
+        return self.advice.at_least
 
     @cached_property
     def verdict(self) -> str:
@@ -159,17 +180,35 @@ def compare(
         _step(everything, source, target) for target, source in enumerate(before, start=1)
     )
     _refuse_missing_steps(steps, contract)
+    pairs = _judged_pairs(everything, steps, contract)
+    rates = ErrorRates(
+        contract.confidence, max(1, sum(demand_count(pair.margins) for pair in pairs))
+    )
     comparisons = tuple(
-        _compare_one(everything, before, steps, target, contract)
+        _compare_one(everything, before, steps, target, contract, rates)
         for target in range(1, len(everything))
     )
     return ParityReport(
         everything[0],
         comparisons,
         steps,
-        tuple(_check_step(step, contract) for step in steps),
+        tuple(_check_step(step, contract, rates) for step in steps),
         contract,
+        pairs,
     )
+
+
+def _judged_pairs(
+    predictions: Sequence[Predictions], steps: Sequence[Step], contract: Contract
+) -> tuple[JudgedPair, ...]:
+    """Return whose answers are judged by which margins, the models' and then the steps'."""
+    of_models = [JudgedPair(predictions[0], each, contract.margins) for each in predictions[1:]]
+    of_steps = [
+        JudgedPair(predictions[step.before], predictions[step.after], margins)
+        for step in steps
+        for margins in _margins(step, contract)
+    ]
+    return (*of_models, *of_steps)
 
 
 def _distinctly_named(predictions: Sequence[Predictions]) -> list[Predictions]:
@@ -207,6 +246,7 @@ def _compare_one(
     steps: Sequence[Step],
     target: int,
     contract: Contract,
+    rates: ErrorRates,
 ) -> Comparison:
     nodes = [target]
     while nodes[0]:
@@ -219,7 +259,7 @@ def _compare_one(
         else count_pairs(reference.probabilities, candidate.probabilities, reference.labels)
     )
     is_last = target not in before
-    checks = check_margins(counts, contract.margins, confidence=contract.confidence)
+    checks = check_margins(counts, contract.margins, rates)
     if is_last:
         checks += check_budgets(candidate.model, candidate.details, contract.budgets)
     return Comparison(
@@ -235,13 +275,17 @@ def _compare_one(
     )
 
 
-def _check_step(step: Step, contract: Contract) -> tuple[Check, ...]:
-    checks: tuple[Check, ...] = ()
-    for kind in step.kinds:
-        margins = contract.steps.get(kind)
-        if margins is not None:
-            checks += check_margins(step.counts, margins, confidence=contract.confidence)
-    return checks
+def _margins(step: Step, contract: Contract) -> list[Margins]:
+    """Return what the contract asks of one step; of several kinds at once all that it asks."""
+    return [contract.steps[kind] for kind in step.kinds if kind in contract.steps]
+
+
+def _check_step(step: Step, contract: Contract, rates: ErrorRates) -> tuple[Check, ...]:
+    return tuple(
+        check
+        for margins in _margins(step, contract)
+        for check in check_margins(step.counts, margins, rates)
+    )
 
 
 def _refuse_missing_steps(steps: Sequence[Step], contract: Contract) -> None:

@@ -150,12 +150,33 @@ def _agreeing(report: "ParityReport") -> str:
 
 def describe(check: Check, model: str, report: "ParityReport") -> str:
     """Return what became of one demand, as a clause about the model without a full stop."""
-    model = called(model)
     if check.interval is None:
-        return _describe_budget(check, model)
-    low, high = check.interval
+        return _describe_budget(check, called(model))
+    reason = undecided_among_many(check, report)
+    return _describe_answers(check, check.interval, called(model), report) + (
+        f": {reason}" if reason else ""
+    )
+
+
+def undecided_among_many(check: Check, report: "ParityReport") -> str:
+    """Return why a demand is not called broken though it would be by itself, or ""."""
+    if not check.broken_alone:
+        return ""
+    among = [plural(report.judged_demands, "demand")] if report.judged_demands > 1 else []
+    if check.class_index is not None:
+        classes = len(report.reference.class_names) - len(report.reference.absent_classes)
+        among += [plural(classes, "class", "classes")]
+    return f"beyond the limit by itself, but not among {' and '.join(among)}"
+
+
+def _describe_answers(
+    check: Check, interval: tuple[float, float], model: str, report: "ParityReport"
+) -> str:
+    low, high = interval
     decimals = decimals_beside(check.limit, low, high, decimals=decimals_for(len(report.reference)))
     sure = f"{report.contract.confidence * 100:g} % interval"
+    if check.broken_alone:
+        sure += " for all at once"
     if check.demand == "agreement":
         return (
             f"{model} gives the same answer to {percent(check.value, decimals)} % of the images "
@@ -163,18 +184,18 @@ def describe(check: Check, model: str, report: "ParityReport") -> str:
             f"{check.limit * 100:g} % are asked"
         )
     if check.demand == "brier":
-        decimals = score_decimals(check.limit, check.interval)
+        decimals = score_decimals(check.limit, interval)
         return (
             f"the Brier score of {model} changes by {signed(check.value, decimals)} "
-            f"({sure} {scores_interval(check.interval, decimals)}), where a rise by "
+            f"({sure} {scores_interval(interval, decimals)}), where a rise by "
             f"{check.limit:g} is allowed"
         )
-    interval = f"({sure} {points_interval(check.interval, decimals)})"
+    bounds = f"({sure} {points_interval(interval, decimals)})"
     what = "accuracy"
     if check.class_index is not None:
         what = f"recall of '{called(report.reference.class_names[check.class_index])}'"
     return (
-        f"{model} changes by {points(check.value, decimals)} points of {what} {interval}, where a "
+        f"{model} changes by {points(check.value, decimals)} points of {what} {bounds}, where a "
         f"loss of {points_allowed(check.limit)} is allowed"
     )
 
@@ -228,12 +249,27 @@ def _blamed(item: "Comparison") -> tuple[str, int]:
     return name, names.count(name)
 
 
+def images_wanted(report: "ParityReport") -> str:
+    """Return how many images it takes to decide a report, "" if no number is known or due."""
+    if report.images_needed is not None:
+        return about(report.images_needed)
+    return f"at least {report.images_at_least:,}" if report.images_at_least is not None else ""
+
+
 def _advice(report: "ParityReport") -> str:
     images = plural(len(report.reference), "image")
-    if report.images_needed is None:
-        return "No number of images is likely to decide it: what was measured lies on the limit."
     verb = "does" if len(report.reference) == 1 else "do"
+    if report.images_needed is not None:
+        return (
+            f"{images} {verb} not decide it; {about(report.images_needed)} would in four of five "
+            "cases, if the rates stay as they are."
+        )
+    if report.images_at_least is not None:
+        return (
+            f"{images} {verb} not decide it; at least {report.images_at_least:,} are needed, and "
+            "very likely decide it if the rates stay as they are."
+        )
     return (
-        f"{images} {verb} not decide it; {about(report.images_needed)} would, if the rates stay "
-        "as they are."
+        f"{images} {verb} not decide it, and no number is likely to: what was measured lies too "
+        "near the limit."
     )

@@ -1,9 +1,10 @@
 """What was demanded and what became of it, as a table."""
 
 from edge_runtime.parity import ParityReport
+from edge_runtime.parity.verdict import undecided_among_many
 from edge_runtime.report.judged import Judged, judged_demands
 from edge_runtime.report.markup import escaped, folded, named, row, table, verdict_tag
-from edge_runtime.wording import about, plural
+from edge_runtime.wording import plural
 
 # What holds is folded from so many rows on; what does not never is.
 _MOST_ROWS = 8
@@ -40,12 +41,12 @@ def _table(report: ParityReport, some: list[Judged]) -> str:
         (f"{report.contract.confidence * 100:g} % interval", ""),
         ("Decision", ""),
     )
-    return table("contract", heads, [_row(demand) for demand in some])
+    return table("contract", heads, [_row(demand, report) for demand in some])
 
 
-def _row(demand: Judged) -> str:
-    needed = demand.check.images_needed
-    note = f" <small>needs {about(needed)} images</small>" if needed else ""
+def _row(demand: Judged, report: ParityReport) -> str:
+    reason = undecided_among_many(demand.check, report)
+    note = f" <small>{escaped(reason)}</small>" if reason else ""
     step = "<small>step</small> " if demand.group.kind == "step" else ""
     worst = f" <small>worst: {named(demand.worst_class)}</small>" if demand.worst_class else ""
     return row(

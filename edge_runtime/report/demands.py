@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from edge_runtime.parity import Check, ParityReport
-from edge_runtime.parity.verdict import called, describe
-from edge_runtime.wording import about, points_allowed
+from edge_runtime.parity.verdict import called, describe, images_wanted
+from edge_runtime.wording import points_allowed
 
 
 @dataclass(frozen=True)
@@ -59,8 +59,7 @@ def demanded(check: Check) -> str:
 
 
 def found(check: Check, group: DemandGroup, report: ParityReport) -> str:
-    """Return what was found, as a sentence with, if it is undecided, the images that would do."""
+    """Return what was found, as a sentence; if it is undecided, with what would decide all."""
     sentence = f"{describe(check, group.model, report)}."
-    if check.images_needed is not None:
-        sentence += f" {about(check.images_needed).capitalize()} images would decide it."
-    return sentence
+    wanted = images_wanted(report) if check.decision == "inconclusive" else ""
+    return f"{sentence} The whole report needs {wanted} images." if wanted else sentence

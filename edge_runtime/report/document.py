@@ -60,6 +60,8 @@ def report_document(report: ParityReport) -> dict[str, Any]:
         "exit_code": EXIT_CODES[report.decision],
         "exit_code_meaning": _MEANINGS[report.decision],
         "images_needed": report.images_needed,
+        "images_at_least": report.images_at_least,
+        "judged_demands": report.judged_demands,
         "contract": report.contract.to_dict(),
         "image_count": len(report.reference),
         "class_names": list(report.reference.class_names),

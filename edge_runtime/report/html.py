@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.parity import TIE_RULE, ParityReport
-from edge_runtime.parity.verdict import consequence, findings, headline, remarks
+from edge_runtime.parity.verdict import consequence, findings, headline, images_wanted, remarks
 from edge_runtime.report.chain import chain_picture
 from edge_runtime.report.charts import difference_chart
 from edge_runtime.report.contract import contract_section
@@ -17,7 +17,7 @@ from edge_runtime.report.markup import definitions, escaped, folded, mark, named
 from edge_runtime.report.measured import measured_section
 from edge_runtime.report.model import answer_tiles, model_section
 from edge_runtime.report.overview import models_table, steps_table
-from edge_runtime.wording import about, plural
+from edge_runtime.wording import plural
 
 # Nothing may be loaded or run, even if a name in the report got past the escaping.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
@@ -93,12 +93,9 @@ def _measured_in_short(report: ParityReport) -> str:
 
 def _first_tiles(report: ParityReport) -> str:
     tiles = answer_tiles(report.comparisons[leading(report)], report.contract.confidence)
-    if report.decision == "inconclusive" and report.images_needed is not None:
-        tiles += tile(
-            "Images needed",
-            about(report.images_needed),
-            f"{len(report.reference):,} are here",
-        )
+    wanted = images_wanted(report)
+    if wanted:
+        tiles += tile("Images needed", wanted, f"{len(report.reference):,} are here")
     return tiles
 
 

@@ -4,22 +4,31 @@ Plain functions of counts, in the standard library and NumPy, so that a device h
 tests hold them against SciPy, statsmodels and exact enumeration.
 """
 
-from edge_runtime.statistics.binomial import clopper_pearson_interval, wilson_interval
+from edge_runtime.statistics.binomial import (
+    clopper_pearson_interval,
+    least_improbable,
+    normal_tail,
+    wilson_interval,
+)
 from edge_runtime.statistics.bounded_mean import bounded_mean_interval
+from edge_runtime.statistics.drop_test import drop_p_value, least_drop
 from edge_runtime.statistics.multiplicity import holm
-from edge_runtime.statistics.paired import difference_interval, mcnemar_p_value
-from edge_runtime.statistics.sample_size import (
-    images_for_difference,
-    images_for_proportion,
+from edge_runtime.statistics.paired import (
+    difference_interval,
+    difference_is_above,
+    mcnemar_p_value,
 )
 
 __all__ = [
     "bounded_mean_interval",
     "clopper_pearson_interval",
     "difference_interval",
+    "difference_is_above",
+    "drop_p_value",
     "holm",
-    "images_for_difference",
-    "images_for_proportion",
+    "least_drop",
+    "least_improbable",
     "mcnemar_p_value",
+    "normal_tail",
     "wilson_interval",
 ]

@@ -3,6 +3,9 @@
 import math
 from statistics import NormalDist
 
+import numpy as np
+from numpy.typing import NDArray
+
 _TINY = 1e-300
 _CONVERGED = 1e-15
 _MOST_TERMS = 100_000
@@ -17,6 +20,11 @@ def normal_quantile(confidence: float) -> float:
     if not 0 < confidence < 1:
         raise ValueError(f"A confidence must lie between 0 and 1, got {confidence}.")
     return NormalDist().inv_cdf((1 + confidence) / 2)
+
+
+def normal_tail(deviations: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return P(Z ≥ deviation) of a standard normal Z for each of (M,) deviations."""
+    return np.array([math.erfc(each / math.sqrt(2)) / 2 for each in deviations.tolist()])
 
 
 def wilson_interval(
@@ -67,6 +75,21 @@ def upper_tail(successes: int, total: int, probability: float) -> float:
     if successes <= 0:
         return 1.0
     return incomplete_beta(successes, total - successes + 1, probability)
+
+
+def least_improbable(total: int, probability: float, tail: float) -> int:
+    """Return the smallest k with P(X ≥ k) < tail of a binomial X; total + 1 if there is none.
+
+    That many successes are what it takes for the exact interval to lie above the probability.
+    """
+    possible, found = -1, total + 1
+    while found - possible > 1:
+        middle = (possible + found) // 2
+        if upper_tail(middle, total, probability) < tail:
+            found = middle
+        else:
+            possible = middle
+    return found
 
 
 def incomplete_beta(a: float, b: float, x: float) -> float:

@@ -76,20 +76,42 @@ def difference_interval(
     return (low, high) if low.ndim else (float(low), float(high))
 
 
+def difference_is_above(
+    lost: NDArray[np.int64],
+    won: NDArray[np.int64],
+    total: _Counts,
+    difference: float,
+    confidence: float = 0.95,
+) -> NDArray[np.bool_]:
+    """Return whether the whole interval of `difference_interval` lies above a difference, (M,).
+
+    The same for thousands of counts in no time, because no bound is looked for.
+    """
+    losses, gains, totals = (np.asarray(count, np.float64) for count in (lost, won, total))
+    return _is_rejected(losses, gains, totals, difference, normal_quantile(confidence))
+
+
 def _lower_bound(lost: _Floats, won: _Floats, total: _Floats, z: float) -> _Floats:
     """Return the smallest difference that the counts do not reject, by halving."""
-    correction = _continuity_correction(lost + won)
     rejected = np.full(lost.shape, -1.0)
     accepted = (won - lost) / total
     # A difference of -1 is rejected by every count but that of all images lost.
     rejected = np.where(lost == total, accepted, rejected)
     for _ in range(_HALVINGS):
         middle = (rejected + accepted) / 2
-        excess = won - lost - total * middle - correction
-        is_rejected = excess > z * _standard_error(lost, won, total, middle)
+        is_rejected = _is_rejected(lost, won, total, middle, z)
         rejected = np.where(is_rejected, middle, rejected)
         accepted = np.where(is_rejected, accepted, middle)
     return (rejected + accepted) / 2
+
+
+def _is_rejected(
+    lost: _Floats, won: _Floats, total: _Floats, difference: _Floats | float, z: float
+) -> NDArray[np.bool_]:
+    """Return whether so many won tell that the true difference is larger than this."""
+    excess = won - lost - total * difference - _continuity_correction(lost + won)
+    rejected: NDArray[np.bool_] = excess > z * _standard_error(lost, won, total, difference)
+    return rejected
 
 
 def _continuity_correction(discordant: _Floats) -> _Floats:
@@ -98,15 +120,25 @@ def _continuity_correction(discordant: _Floats) -> _Floats:
     return correction
 
 
-def _standard_error(lost: _Floats, won: _Floats, total: _Floats, difference: _Floats) -> _Floats:
-    """Return the standard error of won - lost when the true difference is this (Tango 1998, eq. 6).
+def _standard_error(
+    lost: _Floats, won: _Floats, total: _Floats, difference: _Floats | float
+) -> _Floats:
+    """Return the standard error of won - lost when this is the difference (Tango 1998, eq. 6)."""
+    gain, loss = won_probability(lost, won, total, difference), -difference
+    variance = total * (2 * gain + loss * (1 - loss))
+    return np.sqrt(np.maximum(variance, 0.0))
 
-    The probability of a lost image is estimated by maximum likelihood under that difference.
+
+def won_probability(
+    lost: _Floats, won: _Floats, total: _Floats, difference: _Floats | float
+) -> _Floats:
+    """Return the likeliest probability of a won image when the true difference is this.
+
+    By maximum likelihood (Tango 1998, after eq. 6); that of a lost one is it minus the difference.
     """
     loss = -difference
     a = 2 * total
     b = -lost - won + (2 * total - lost + won) * loss
     c = -won * loss * (1 - loss)
-    won_probability = (np.sqrt(np.maximum(b * b - 4 * a * c, 0)) - b) / (2 * a)
-    variance = total * (2 * won_probability + loss * (1 - loss))
-    return np.sqrt(np.maximum(variance, 0.0))
+    probability: _Floats = (np.sqrt(np.maximum(b * b - 4 * a * c, 0)) - b) / (2 * a)
+    return probability
