@@ -17,6 +17,7 @@ from converter.verification import Verified, graph_facts, verify
 from edge_runtime.classifier import Classifier
 from edge_runtime.errors import ConversionError
 from edge_runtime.files import sha256, write_atomically, write_json_atomically
+from edge_runtime.full_model import hash_full_model
 from edge_runtime.images import Preprocessing
 from edge_runtime.loading.probe import ProbeResult
 from edge_runtime.manifest import Manifest, Output
@@ -125,7 +126,7 @@ def convert_to_file(
             representative.to_dict() if representative and recipe.calibrated else None
         ),
         "dataset": labels.dataset,
-        "source": {"file": source.path.name, "sha256": _hash_source(source.path)},
+        "source": {"file": source.path.name, "sha256": hash_full_model(source.path)},
     }
     output = labels.output or _kind_of_output(data, verified, labels)
     manifest = Manifest(sha256(data), labels.class_names, labels.preprocessing, output, details)
@@ -171,12 +172,3 @@ def _kind_of_output(data: bytes, verified: Verified, labels: Labels) -> Output:
     slack = 1e-3 + answers.shape[1] / 512
     sums_to_one = np.abs(answers.sum(axis=1) - 1).max() <= slack
     return "probabilities" if (answers >= 0).all() and sums_to_one else "logits"
-
-
-def _hash_source(path: Path) -> str:
-    """Hash a file, or all files of a folder with their names."""
-    if path.is_file():
-        return sha256(path.read_bytes())
-    parts = sorted(entry for entry in path.rglob("*") if entry.is_file())
-    listing = [f"{entry.relative_to(path)} {sha256(entry.read_bytes())}" for entry in parts]
-    return sha256("\n".join(listing).encode())

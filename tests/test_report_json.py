@@ -39,7 +39,7 @@ def small() -> Any:
 def test_figures_are_exact() -> None:
     found = document(small())
     (int8,) = found["comparisons"]
-    assert found["schema_version"] == 3
+    assert found["schema_version"] == 4
     assert found["full"]["accuracy"]["value"] == 0.9
     assert found["full"]["confusion"] == [[5, 0, 0], [1, 4, 0], [0, 0, 0]]
     assert int8["accuracy"]["successes"] == 8

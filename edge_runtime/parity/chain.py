@@ -7,6 +7,7 @@ from typing import Any
 
 from edge_runtime.errors import ContractError, PredictionsError
 from edge_runtime.metrics import PairedCounts, count_pairs
+from edge_runtime.parity.basis import Basis
 from edge_runtime.parity.checks import Check, Decision, check_budgets, check_margins, worst
 from edge_runtime.parity.contract import Contract
 from edge_runtime.parity.flips import Flip, find_flips
@@ -79,6 +80,7 @@ class ParityReport:
         steps: what lies between the predictions; the step at index i leads to comparison i.
         step_checks: for each step the contract's demands on it alone.
         contract: what was demanded.
+        basis: which full model that is and how it was found; None if the caller did not say.
     """
 
     reference: Predictions
@@ -86,6 +88,7 @@ class ParityReport:
     steps: tuple[Step, ...]
     step_checks: tuple[tuple[Check, ...], ...]
     contract: Contract = field(default_factory=Contract)
+    basis: Basis | None = None
 
     @property
     def decision(self) -> Decision:

@@ -22,7 +22,7 @@ from edge_runtime.parity import (
     class_changes,
 )
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 SCHEMA_ID = f"urn:fmnist-edge:schema:report:{SCHEMA_VERSION}"
 THRESHOLDS = (0.50, 0.80, 0.90, 0.95, 0.99)
 
@@ -63,6 +63,7 @@ def report_document(report: ParityReport) -> dict[str, Any]:
         "image_count": len(report.reference),
         "class_names": list(report.reference.class_names),
         "tie_rule": TIE_RULE,
+        "reference": report.basis.to_dict() if report.basis else None,
         "full": _full(report),
         "steps": [
             _step(report, step, checks)
