@@ -7,6 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from converter.calibration import RepresentativeDataset
 from converter.conversion import SourceModel, convert_source
@@ -18,6 +19,7 @@ from edge_runtime.classifier import Classifier
 from edge_runtime.errors import ConversionError
 from edge_runtime.files import sha256, write_atomically, write_json_atomically
 from edge_runtime.full_model import hash_full_model
+from edge_runtime.health import Health, measure_health
 from edge_runtime.images import Preprocessing
 from edge_runtime.loading.probe import ProbeResult
 from edge_runtime.manifest import Manifest, Output
@@ -41,6 +43,21 @@ class Labels:
     dataset: dict[str, str] | None = None
 
 
+@dataclass(frozen=True, eq=False)
+class LabelledImages:
+    """Training images that a converted file is tried on.
+
+    Attributes:
+        images: (N, H, W, C) uint8.
+        labels: (N,) int64.
+        full_answers: (N,) the classes that the full model gives.
+    """
+
+    images: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+    full_answers: NDArray[np.int64]
+
+
 @dataclass(frozen=True)
 class Converted:
     """A file in place.
@@ -52,6 +69,7 @@ class Converted:
         probed: what the runtime made of it.
         made_for: the runtime that it was made for, and how it was proved.
         speedup: what packing pixels does to it; None if it was not tried.
+        health: how often it is right on training images; None without labelled images.
     """
 
     path: Path
@@ -60,6 +78,7 @@ class Converted:
     probed: ProbeResult
     made_for: dict[str, str]
     speedup: Speedup | None = None
+    health: Health | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return it for JSON."""
@@ -70,6 +89,7 @@ class Converted:
             "probe": self.probed.to_dict(),
             "made_for": self.made_for,
             "packing": self.speedup.to_dict() if self.speedup else None,
+            "health": self.health.to_dict() if self.health else None,
         }
 
 
@@ -84,6 +104,7 @@ def convert_to_file(
     runtime: Target | None = None,
     pack: bool = True,
     batch: int = 1,
+    labelled: LabelledImages | None = None,
 ) -> Converted:
     """Convert, verify, prove, and only then write the .tflite and its manifest.
 
@@ -97,6 +118,7 @@ def convert_to_file(
         runtime: the runtime that the file is made for; None is the one that is here.
         pack: pack the pixels of an int8 model where that is faster.
         batch: how many images one run of the model takes.
+        labelled: training images to try the result on; None tries nothing.
 
     Raises:
         ConversionError: TensorFlow cannot convert the model, or the result is not as promised.
@@ -119,7 +141,10 @@ def convert_to_file(
         data, speedup = speed_up(data, calibration, target=runtime)
         verified = verify(data, recipe, io_type=io_type)
     probed = prove(ModelFile(target.name, data), verified, runtime)
-    converted = Converted(target, recipe, verified, probed, made_for(runtime, probed), speedup)
+    health = _health(ModelFile(target.name, data), labelled) if labelled else None
+    converted = Converted(
+        target, recipe, verified, probed, made_for(runtime, probed), speedup, health
+    )
     details = {
         **_how_it_was_made(converted),
         "representative_dataset": (
@@ -133,6 +158,13 @@ def convert_to_file(
     write_atomically(target, data)
     write_json_atomically(manifest_path(target), manifest.to_dict())
     return converted
+
+
+def _health(file: ModelFile, labelled: LabelledImages) -> Health:
+    """Return how often a file that was probed is right on training images."""
+    with Classifier(file) as classifier:
+        answers = classifier.raw_outputs(labelled.images).argmax(axis=1)
+    return measure_health(answers, labelled.labels, labelled.full_answers, images="training images")
 
 
 def _refuse_other_classes(verified: Verified, labels: Labels, source: SourceModel) -> None:

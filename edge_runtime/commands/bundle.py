@@ -24,6 +24,7 @@ from edge_runtime.console import (
 from edge_runtime.datasets import Dataset, load_dataset
 from edge_runtime.errors import BundleError, EdgeError, RunError
 from edge_runtime.files import refuse_unwritable_folder, sha256, to_json, write_atomically
+from edge_runtime.health import warning_line
 from edge_runtime.lineage import FullModel, Lineage, full_models, run_for_images
 from edge_runtime.loading import open_model
 from edge_runtime.model_file import (
@@ -112,7 +113,7 @@ def bundle(
     else:
         data = make(version=bundle_version)
     _write(target, data, force=force)
-    _print(target, read_bundle(data), as_json)
+    _print(target, path, read_bundle(data), as_json)
 
 
 def _refuse_impossible(model: Path, run_name: str | None) -> None:
@@ -210,8 +211,11 @@ def _write(target: Path, data: bytes, *, force: bool) -> None:
     write_atomically(target, data)
 
 
-def _print(target: Path, made: Bundle, as_json: bool) -> None:
+def _print(target: Path, model: Path, made: Bundle, as_json: bool) -> None:
     details = made.manifest.details
+    warning = details["metrics"].get("warning")
+    if isinstance(warning, str):  # not talk: with --quiet, too, nobody should miss it
+        click.echo(warning_line(str(model), warning), err=True)
     accuracy, golden = details["metrics"]["accuracy"], details["golden"]
     if as_json:
         document = {

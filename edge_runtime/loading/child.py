@@ -38,6 +38,9 @@ def main() -> int:
     except EdgeError as error:
         sys.stderr.write(f"Error: {' '.join(str(error).split())}\n")
         return 1
+    except RuntimeError as error:  # a kernel may refuse what it meets only when it is run
+        sys.stderr.write(f"Error: the runtime fails: {' '.join(str(error).split())}\n")
+        return 1
     except MemoryError:
         sys.stderr.write("Error: the model needs more memory than a model of its size should.\n")
         return 1
