@@ -1,5 +1,6 @@
 """The command `convert`."""
 
+import contextlib
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -19,14 +20,15 @@ from edge_runtime.console import (
     spec_from_options,
     talk_options,
 )
-from edge_runtime.errors import ConversionError, UnsupportedError, extra_missing
+from edge_runtime.errors import ConversionError, DatasetError, UnsupportedError, extra_missing
+from edge_runtime.health import warning_line
 from edge_runtime.inspection import RUNTIMES
 from edge_runtime.native import native_messages_silenced
 
 if TYPE_CHECKING:
     from converter.calibration import RepresentativeDataset
     from converter.conversion import SourceModel
-    from converter.job import Converted, Labels
+    from converter.job import Converted, LabelledImages, Labels
     from converter.target import Target
     from edge_runtime.datasets import Dataset
     from edge_runtime.runs import Run
@@ -155,6 +157,7 @@ def convert(
     if logits:
         labels = replace(labels, output="logits")
     representative = _representative(recipes, dataset, representative_size, seed)
+    labelled = _labelled(source, representative, dataset, seed)
 
     def make(recipe: Recipe) -> "Converted":
         return convert_to_file(
@@ -167,6 +170,7 @@ def convert(
             runtime=made_for,
             pack=pack,
             batch=batch,
+            labelled=labelled,
         )
 
     converted, left_out = _made(recipes, make, context.ensure_object(Console))
@@ -189,6 +193,9 @@ def _made(
         else:
             if converted[-1].speedup is not None:
                 console.say(f"  {converted[-1].speedup}")
+            health = converted[-1].health
+            if health is not None and health.warning is not None:
+                click.echo(warning_line(str(converted[-1].path), health.warning), err=True)
     return converted, left_out
 
 
@@ -259,6 +266,26 @@ def _representative(
             "in --dataset idx:DIR."
         )
     return choose_representative(dataset, size=size, seed=seed)
+
+
+def _labelled(
+    source: "SourceModel",
+    representative: "RepresentativeDataset | None",
+    dataset: "Dataset | None",
+    seed: int,
+) -> "LabelledImages | None":
+    """Return training images to try the files on, those of the calibration; never test images."""
+    from converter.calibration import choose_representative
+    from converter.job import LabelledImages
+
+    chosen = representative
+    if chosen is None and dataset is not None:
+        with contextlib.suppress(DatasetError):  # what only tries a file must not prevent it
+            chosen = choose_representative(dataset, size=None, seed=seed)
+    if chosen is None or source.class_count != len(chosen.class_names):
+        return None
+    source.static_shape(chosen.images.shape[1:])
+    return LabelledImages(chosen.images, chosen.labels, source.answers(chosen.images))
 
 
 def _labels(source: "SourceModel", run: "Run | None", dataset: "Dataset | None") -> "Labels":

@@ -32,12 +32,22 @@ class SourceModel:
         input_shape: of one image, as the model has it: (H, W, C) or (H, W); None where it is open.
         class_count: the size of its output.
         make_converter: from (B, H, W[, C]) to a converter with that static batch.
+        outputs: from (N, H, W[, C]) float32 pixels to the (N, K) numbers that it answers.
     """
 
     path: Path
     input_shape: _Shape
     class_count: int
     make_converter: Callable[[tuple[int, ...]], Any]
+    outputs: Callable[[NDArray[np.float32]], NDArray[np.float32]]
+
+    def answers(self, images: NDArray[np.uint8]) -> NDArray[np.int64]:
+        """Return the (N,) classes that it gives to (N, H, W, C) uint8 images."""
+        pixels = images.astype(np.float32)
+        if len(self.input_shape) == 2:
+            pixels = pixels[..., 0]
+        classes: NDArray[np.int64] = self.outputs(pixels).argmax(axis=1)
+        return classes
 
     def static_shape(
         self, image_shape: tuple[int, int, int] | None, *, batch: int = 1
@@ -125,8 +135,11 @@ def _open_keras(path: Path, logits: bool) -> SourceModel:
             static.set_weights(model.get_weights())
         return tf.lite.TFLiteConverter.from_keras_model(static)
 
+    def outputs(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
+        return np.asarray(model(pixels.astype(model.inputs[0].dtype), training=False))
+
     classes = output_shape[-1] if len(output_shape) == 2 else 0
-    return SourceModel(path, tuple(model.input_shape[1:]), classes or 0, make_converter)
+    return SourceModel(path, tuple(model.input_shape[1:]), classes or 0, make_converter, outputs)
 
 
 def _open_saved_model(path: Path) -> SourceModel:
@@ -156,9 +169,18 @@ def _open_saved_model(path: Path) -> SourceModel:
         concrete = static.get_concrete_function(tf.TensorSpec(shape, spec.dtype))
         return tf.lite.TFLiteConverter.from_concrete_functions([concrete], loaded)
 
+    def outputs(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
+        batch = shape[0] or len(pixels)
+        filled = np.resize(pixels, (-(-len(pixels) // batch) * batch, *pixels.shape[1:]))
+        parts = [
+            np.asarray(signature(**{name: tf.constant(part)})[output_name])
+            for part in filled.reshape(-1, batch, *pixels.shape[1:])
+        ]
+        return np.concatenate(parts)[: len(pixels)]
+
     shape = tuple(spec.shape.as_list()) if spec.shape.rank is not None else ()
     classes = output.shape[-1] if output.shape.rank == 2 else 0
-    return SourceModel(path, shape[1:], classes or 0, make_converter)
+    return SourceModel(path, shape[1:], classes or 0, make_converter, outputs)
 
 
 def _refuse_other_tasks(source: SourceModel) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from converter.calibration import RepresentativeDataset
 from converter.conversion import SourceModel, convert_source
@@ -17,6 +18,8 @@ from converter.verification import Verified, graph_facts, verify
 from edge_runtime.classifier import Classifier
 from edge_runtime.errors import ConversionError
 from edge_runtime.files import sha256, write_atomically, write_json_atomically
+from edge_runtime.full_model import hash_full_model
+from edge_runtime.health import Health, measure_health
 from edge_runtime.images import Preprocessing
 from edge_runtime.loading.probe import ProbeResult
 from edge_runtime.manifest import Manifest, Output
@@ -40,6 +43,21 @@ class Labels:
     dataset: dict[str, str] | None = None
 
 
+@dataclass(frozen=True, eq=False)
+class LabelledImages:
+    """Training images that a converted file is tried on.
+
+    Attributes:
+        images: (N, H, W, C) uint8.
+        labels: (N,) int64.
+        full_answers: (N,) the classes that the full model gives.
+    """
+
+    images: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+    full_answers: NDArray[np.int64]
+
+
 @dataclass(frozen=True)
 class Converted:
     """A file in place.
@@ -51,6 +69,7 @@ class Converted:
         probed: what the runtime made of it.
         made_for: the runtime that it was made for, and how it was proved.
         speedup: what packing pixels does to it; None if it was not tried.
+        health: how often it is right on training images; None without labelled images.
     """
 
     path: Path
@@ -59,6 +78,7 @@ class Converted:
     probed: ProbeResult
     made_for: dict[str, str]
     speedup: Speedup | None = None
+    health: Health | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return it for JSON."""
@@ -69,6 +89,7 @@ class Converted:
             "probe": self.probed.to_dict(),
             "made_for": self.made_for,
             "packing": self.speedup.to_dict() if self.speedup else None,
+            "health": self.health.to_dict() if self.health else None,
         }
 
 
@@ -83,6 +104,7 @@ def convert_to_file(
     runtime: Target | None = None,
     pack: bool = True,
     batch: int = 1,
+    labelled: LabelledImages | None = None,
 ) -> Converted:
     """Convert, verify, prove, and only then write the .tflite and its manifest.
 
@@ -96,6 +118,7 @@ def convert_to_file(
         runtime: the runtime that the file is made for; None is the one that is here.
         pack: pack the pixels of an int8 model where that is faster.
         batch: how many images one run of the model takes.
+        labelled: training images to try the result on; None tries nothing.
 
     Raises:
         ConversionError: TensorFlow cannot convert the model, or the result is not as promised.
@@ -118,20 +141,30 @@ def convert_to_file(
         data, speedup = speed_up(data, calibration, target=runtime)
         verified = verify(data, recipe, io_type=io_type)
     probed = prove(ModelFile(target.name, data), verified, runtime)
-    converted = Converted(target, recipe, verified, probed, made_for(runtime, probed), speedup)
+    health = _health(ModelFile(target.name, data), labelled) if labelled else None
+    converted = Converted(
+        target, recipe, verified, probed, made_for(runtime, probed), speedup, health
+    )
     details = {
         **_how_it_was_made(converted),
         "representative_dataset": (
             representative.to_dict() if representative and recipe.calibrated else None
         ),
         "dataset": labels.dataset,
-        "source": {"file": source.path.name, "sha256": _hash_source(source.path)},
+        "source": {"file": source.path.name, "sha256": hash_full_model(source.path)},
     }
     output = labels.output or _kind_of_output(data, verified, labels)
     manifest = Manifest(sha256(data), labels.class_names, labels.preprocessing, output, details)
     write_atomically(target, data)
     write_json_atomically(manifest_path(target), manifest.to_dict())
     return converted
+
+
+def _health(file: ModelFile, labelled: LabelledImages) -> Health:
+    """Return how often a file that was probed is right on training images."""
+    with Classifier(file) as classifier:
+        answers = classifier.raw_outputs(labelled.images).argmax(axis=1)
+    return measure_health(answers, labelled.labels, labelled.full_answers, images="training images")
 
 
 def _refuse_other_classes(verified: Verified, labels: Labels, source: SourceModel) -> None:
@@ -171,12 +204,3 @@ def _kind_of_output(data: bytes, verified: Verified, labels: Labels) -> Output:
     slack = 1e-3 + answers.shape[1] / 512
     sums_to_one = np.abs(answers.sum(axis=1) - 1).max() <= slack
     return "probabilities" if (answers >= 0).all() and sums_to_one else "logits"
-
-
-def _hash_source(path: Path) -> str:
-    """Hash a file, or all files of a folder with their names."""
-    if path.is_file():
-        return sha256(path.read_bytes())
-    parts = sorted(entry for entry in path.rglob("*") if entry.is_file())
-    listing = [f"{entry.relative_to(path)} {sha256(entry.read_bytes())}" for entry in parts]
-    return sha256("\n".join(listing).encode())

@@ -57,7 +57,14 @@ class Backend:
         """The installed version, or "not installed"."""
         return installed_version(self.package) or "not installed"
 
-    def load(self, model: bytes, *, threads: int = 1, kernels: Kernels = "auto") -> Interpreter:
+    def load(
+        self,
+        model: bytes,
+        *,
+        threads: int = 1,
+        kernels: Kernels = "auto",
+        keep_all_tensors: bool = False,
+    ) -> Interpreter:
         """Return an interpreter with its tensors allocated.
 
         Check the bytes with `edge_runtime.inspection` first: a damaged file can end the process.
@@ -67,6 +74,7 @@ class Backend:
             threads: threads of the interpreter.
             kernels: "auto" is the runtime's default, which uses XNNPACK where it can; "built-in"
                 leaves XNNPACK out; "reference" takes the slow kernels that define what is right.
+            keep_all_tensors: leave the inner tensors readable after a run; other kernels run then.
 
         Raises:
             EdgeError: ``kernels`` is none of its words.
@@ -76,6 +84,8 @@ class Backend:
         """
         self._refuse_new_numpy()
         options = self._kernel_options(kernels)
+        if keep_all_tensors:
+            options["experimental_preserve_all_tensors"] = True
         interpreter_class = self._interpreter_class()
         try:
             with native_messages_silenced():

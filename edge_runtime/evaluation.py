@@ -13,6 +13,7 @@ from edge_runtime.backends import Backend, Kernels, choose_backend
 from edge_runtime.classifier import Classifier
 from edge_runtime.datasets import Dataset, Split, image_hashes
 from edge_runtime.errors import DatasetError, ModelError, extra_missing
+from edge_runtime.full_model import is_saved_model
 from edge_runtime.images import Preprocessing
 from edge_runtime.loading import open_model
 from edge_runtime.machine import machine_details
@@ -43,11 +44,12 @@ def predict_file(
     """Return what the model in a file says about the images of a dataset.
 
     Args:
-        path: a .tflite file, a bundle (.edge.zip), or a .keras file, which needs TensorFlow.
+        path: a .tflite file, a bundle (.edge.zip), or what needs TensorFlow: a .keras file or a
+            SavedModel's folder.
         dataset: the images, their labels and the class names.
         split: "test" or "train".
         backend: what runs .tflite files, or its name; by default LiteRT, else tflite-runtime. A
-            .keras file always runs in TensorFlow, which chooses its own threads and kernels.
+            full model always runs in TensorFlow, which chooses its own threads and kernels.
         threads: threads of the interpreter.
         kernels: which of the runtime's kernels, as in `Backend.load`.
         name: what to call the model in reports; by default the file's name without its suffix.
@@ -68,7 +70,8 @@ def predict_file(
     with Classifier(file, backend=chosen, threads=threads, kernels=kernels) as classifier:
         predictions = evaluate(classifier, dataset, model=name, progress=progress, split=split)
     memory = model_memory(file.data, backend=chosen.name, threads=threads, kernels=kernels)
-    return predictions.with_details(memory_bytes=memory)
+    source = file.manifest.source_sha256 if file.manifest else None
+    return predictions.with_details(memory_bytes=memory, source_sha256=source)
 
 
 def evaluate(
@@ -159,6 +162,7 @@ def prediction_details(
     preprocessing: Preprocessing,
     latency_us: Mapping[str, float] | None = None,
     memory_bytes: int | None = None,
+    source_sha256: str | None = None,
 ) -> dict[str, Any]:
     """Return the `details` of predictions: the same keys whoever makes them, fit for JSON.
 
@@ -178,6 +182,8 @@ def prediction_details(
             not go one by one.
         memory_bytes: how much the process grew at most while the model was loaded and run; None
             where that was not measured.
+        source_sha256: hash of the full model that it was converted from; None where that is not
+            known, and for a full model.
 
     Returns:
         These, and what `machine_details` names.
@@ -185,6 +191,7 @@ def prediction_details(
     return {
         "model": model,
         "model_sha256": model_sha256,
+        "source_sha256": source_sha256,
         "size_bytes": size_bytes,
         "scheme": scheme,
         "dataset": dataset.name,
@@ -218,7 +225,7 @@ def kernels_in_words(classifier: Classifier) -> str:
 
 def _predictor(path: Path) -> Callable[..., Predictions] | None:
     """Return what predicts with files of another kind, by their suffix; None for .tflite."""
-    kind = path.suffix.removeprefix(".").lower()
+    kind = "keras" if is_saved_model(path) else path.suffix.removeprefix(".").lower()
     for point in importlib.metadata.entry_points(group=_ENTRY_POINTS, name=kind):
         if not path.exists():
             # Said here, since the import takes seconds.

@@ -31,6 +31,27 @@ class Manifest:
     output: Output
     details: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def source_sha256(self) -> str | None:
+        """The hash of the full model that it was converted from, if that is recorded."""
+        return self._recorded("source", "sha256")
+
+    @property
+    def source_file(self) -> str | None:
+        """The name of that full model's file or folder, if that is recorded."""
+        return self._recorded("source", "file")
+
+    @property
+    def dataset_fingerprint(self) -> str | None:
+        """The fingerprint of the images that it was trained or calibrated on, if recorded."""
+        return self._recorded("dataset", "fingerprint")
+
+    def _recorded(self, part: str, key: str) -> str | None:
+        """Return a text of the details, which may hold anything where a file was made by hand."""
+        document = self.details.get(part)
+        value = document.get(key) if isinstance(document, Mapping) else None
+        return value if isinstance(value, str) else None
+
     def to_dict(self) -> dict[str, Any]:
         """Return what `from_dict` reads."""
         return {

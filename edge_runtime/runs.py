@@ -1,5 +1,6 @@
 """The folder that a training leaves: `runs/NAME/`; `runs/latest` points to the newest."""
 
+import contextlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -113,6 +114,19 @@ def open_run(folder: Path) -> Run:
         raise RunError(
             f"{folder} is no finished run: its config.json cannot be read ({error})."
         ) from error
+
+
+def finished_runs(runs_dir: Path) -> tuple[Run, ...]:
+    """Return all finished runs, the latest first, then the newest; none where there are none."""
+    configs = [path for path in runs_dir.glob("[!.]*/config.json") if path.is_file()]
+    configs.sort(key=lambda path: (path.parent.name == LATEST, path.stat().st_mtime_ns))
+    found: dict[Path, Run] = {}
+    for path in reversed(configs):
+        folder = path.parent
+        with contextlib.suppress(RunError):  # another one's damage is no matter of this model
+            own = folder.parent / folder.readlink() if folder.is_symlink() else folder
+            found.setdefault(folder.resolve(), open_run(own))
+    return tuple(found.values())
 
 
 def images_missing(model: Path, error: RunError) -> RunError:

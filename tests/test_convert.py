@@ -1,6 +1,7 @@
 """Conversion: what each recipe makes, what is refused, what is never left half done."""
 
 import json
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -189,6 +190,27 @@ def test_a_model_of_somebody_else_converts_and_gives_probabilities(
     with Classifier(models["int8"]) as classifier:
         # Seven nearly equal logits of an untrained net, in 256 steps.
         np.testing.assert_allclose(classifier.predict(images), expected, atol=0.03)
+
+
+@pytest.mark.parametrize("name", ["foreign.keras", "saved"])
+def test_a_model_of_somebody_else_is_compared_with_its_file_by_hash_or_when_named(
+    cli: Cli, foreign: Path, foreign_pictures: Path, tmp_path: Path, name: str
+) -> None:
+    images = ("--dataset", f"folder:{foreign_pictures}")
+    kept = shutil.copytree if (foreign / name).is_dir() else shutil.copy
+    source = Path(kept(foreign / name, tmp_path / name))
+    assert cli("convert", source, "--quantize", "float32", *images).code == 0
+    (converted,) = tmp_path.glob("*.tflite")
+    done = cli("parity", converted, *images, "--out", tmp_path / "out", "--json")
+    report = json.loads(done.out)
+    assert report["reference"]["file"] == str(source)
+    assert report["reference"]["found"] == "its source by hash"
+    assert report["comparisons"][0]["flip_count"] == 0
+    assert report["comparisons"][0]["details"]["source_sha256"] == report["reference"]["sha256"]
+    source.rename(tmp_path / "elsewhere.keras" if source.is_file() else tmp_path / "elsewhere")
+    refused = cli("parity", converted, *images, "--out", tmp_path / "out")
+    assert refused.code == 1
+    assert f"({name}, SHA-256 {report['reference']['sha256'][:12]}…) was not found" in refused.err
 
 
 def test_a_model_that_takes_uint8_converts_and_answers_the_same(

@@ -16,7 +16,7 @@ from scipy.optimize import linear_sum_assignment
 from edge_runtime.backends import choose_backend
 from edge_runtime.doctor.calibration import affine_for, range_of, recalibrate
 from edge_runtime.doctor.case import Case, balanced
-from edge_runtime.doctor.contradictions import where_is
+from edge_runtime.doctor.contradictions import tensor_fault, where_is
 from edge_runtime.doctor.corrections import input_corrections
 from edge_runtime.doctor.environment import check_environment
 from edge_runtime.doctor.evidence import (
@@ -31,9 +31,10 @@ from edge_runtime.doctor.head import error_cut, is_usual, off_usual, scaling_in_
 from edge_runtime.doctor.host import Machine, this_machine
 from edge_runtime.doctor.labels import best_matching, relabellings
 from edge_runtime.doctor.outputs import undo_softmax
-from edge_runtime.doctor.ranges import saw_nothing
+from edge_runtime.doctor.ranges import Fitted, _cannot_have_seen, saw_nothing
 from edge_runtime.doctor.subject import Trial
 from edge_runtime.doctor.surgery import Affine, QuantizedFile
+from edge_runtime.loading.workbench import Workbench
 from edge_runtime.quantization import quantize, softmax
 
 PI = Machine(
@@ -360,7 +361,8 @@ def test_every_correction_keeps_the_shape() -> None:
 def test_quantizing_real_numbers_rounds_and_limits(
     tiny_model: Callable[[str], Path],
 ) -> None:
-    tensor = Trial(tiny_model("int8").read_bytes(), choose_backend()).input
+    with Workbench(choose_backend()) as bench:
+        tensor = Trial(tiny_model("int8").read_bytes(), bench).input
     values = np.array([-1e30, -1.0, 0.0, 1.4, 254.6, 1e30], np.float32)
     assert quantize(values, tensor).tolist() == [-128, -128, -128, -127, 127, 127]
 
@@ -404,10 +406,40 @@ def test_ranges_that_saw_nothing_but_black_are_fitted_again(
     damaged = QuantizedFile(file.with_affines(blind))
     assert saw_nothing(damaged)
     assert not saw_nothing(file)
-    fitted = recalibrate(damaged, choose_backend(), images)
+    with Workbench(choose_backend()) as bench:
+        fitted = recalibrate(damaged, bench, images)
     for group in inputs:
         affine = fitted.affines[group.tensors[0]]
         assert affine == Affine(1.0, np.iinfo(group.dtype).min)  # raw pixels
+
+
+def test_ranges_that_fit_prove_nothing(tiny_model: Callable[[str], Path]) -> None:
+    """A cause once said "0 of 6 ranges do not fit": a range may be cut by nearly half of it."""
+    file = QuantizedFile(tiny_model("int8").read_bytes())
+    images = np.random.default_rng(0).integers(0, 256, (12, 8, 8, 1)).astype(np.float32)
+    with Workbench(choose_backend()) as bench:
+        fitted = recalibrate(file, bench, images)
+    (group, *_) = [one for one in file.groups if where_is(file, one) == "inner"]
+    low, high = range_of(group.affine, group.dtype)
+    # 0.47 of what is needed lies outside: more than other calibrations cut off, less than off.
+    needed = affine_for(low, low + (high - low) / 0.53, group.dtype)
+    cut = replace(fitted, affines={**fitted.affines, **dict.fromkeys(group.tensors, needed)})
+    assert not _cannot_have_seen(file, Fitted(cut, ()))
+    assert _cannot_have_seen(file, Fitted(cut, (group,)))
+
+
+def test_a_contradiction_names_the_number_that_is_wrong(
+    tiny_model: Callable[[str], Path],
+) -> None:
+    """Of tensors that must agree the second may be the changed one."""
+    file = QuantizedFile(tiny_model("int8-uint8-border").read_bytes())
+    group = next(one for one in file.groups if len(one.tensors) > 1)
+    wrong = Affine(3 * group.affine.scale, group.affine.zero_point)
+    changed = QuantizedFile(file.with_affines({group.tensors[1]: wrong}))
+    (again,) = [one for one in changed.groups if one.tensors == group.tensors]
+    assert not again.consistent
+    cause = tensor_fault(changed, again, group.affine).cause
+    assert f"scale is {wrong.scale:.4g}, and should be about {group.affine.scale:.4g}" in cause
 
 
 def test_a_scale_that_contradicts_the_bias_is_restored(

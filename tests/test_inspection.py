@@ -139,9 +139,11 @@ class TestWhatAModelIs:
         assert summary.sha256 == hashlib.sha256(data).hexdigest()
 
     def test_uses_are_counted(self):
-        assert inspect_model(read("float16")).operators[0] == OperatorUse("DEQUANTIZE", 3, 3)
+        assert inspect_model(read("float16")).operators[0] == OperatorUse(
+            "DEQUANTIZE", 3, 3, dtypes=("float16",)
+        )
         assert inspect_model(read("int8-uint8-border")).operators[0] == OperatorUse(
-            "QUANTIZE", 1, 2
+            "QUANTIZE", 1, 2, dtypes=("int8", "uint8")
         )
 
     def test_summary_survives_json(self):
@@ -267,7 +269,9 @@ class TestRuntimeSupport:
             model.operatorCodes[-1].customCode = "FlexSoftmax"
 
         summary = inspect_model(changed("int8", make_custom))
-        assert summary.operators[-1] == OperatorUse("FlexSoftmax", 2, 1, custom=True)
+        assert summary.operators[-1] == OperatorUse(
+            "FlexSoftmax", 2, 1, custom=True, dtypes=("int8",)
+        )
         for support in runtime_support(summary):
             assert support.problems == ("custom operator FlexSoftmax: not there",)
 

@@ -287,14 +287,20 @@ def test_the_keras_model_itself_can_begin_the_chain(
     assert json.loads(done.out)["steps"][0]["flip_count"] == 0
 
 
-def test_without_a_run_the_first_of_several_is_what_the_others_are_held_to(
+def test_a_converted_model_is_what_others_are_held_to_only_as_reference(
     cli: Cli, run_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    stored = [run_folder / "parity" / f"{name}.predictions.npz" for name in ("float32", "int8")]
-    done = cli("parity", *stored, "--json")
+    for name in ("float32", "int8"):
+        shutil.copy(run_folder / "parity" / f"{name}.predictions.npz", tmp_path)
+    stored = [f"{name}.predictions.npz" for name in ("float32", "int8")]
+    refused = cli("parity", *stored)
+    assert refused.code == 1
+    assert "was not found in any run in 'runs'; name it with --reference" in refused.err
+    done = cli("parity", "--reference", *stored, "--json")
     assert done.code == 0, done.err
     assert chain_of(done) == [("float32", "quantization", "int8")]
+    assert json.loads(done.out)["reference"]["found"] == "--reference"
 
 
 # The contract.

@@ -336,7 +336,7 @@ def test_what_is_for_tflite_files_is_refused_for_a_full_model(
     for option in (("--backend", "litert"), ("--kernels", "reference"), ("--threads", 2)):
         done = cli("predict", trained / "model.keras", *option)
         assert done.code == 2
-        assert "are for .tflite files; TensorFlow runs a .keras." in done.err
+        assert "are for .tflite files; TensorFlow runs the others." in done.err
 
 
 def test_without_tensorflow_the_pip_line_is_shown(here: Path, trained: Path) -> None:

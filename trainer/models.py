@@ -143,7 +143,7 @@ def load_classifier(path: Path, dataset: Dataset, *, rescale: float | None = Non
         ModelError: the file cannot be loaded, or the model does not fit.
     """
     model = load_keras(path)
-    _refuse_misfit(model, dataset, path)
+    refuse_misfit(model, dataset, path)
     if rescale is None:
         return model
     pixels = keras.Input(model.input_shape[1:])
@@ -191,7 +191,8 @@ def _without_times(archive: Path) -> bytes:
     return buffer.getvalue()
 
 
-def _refuse_misfit(model: Any, dataset: Dataset, path: Path) -> None:
+def refuse_misfit(model: Any, dataset: Dataset, path: Path) -> None:
+    """Raise ModelError unless a loaded model takes a dataset's images and has its classes."""
     if len(model.inputs) != 1 or len(model.outputs) != 1:
         raise ModelError(
             f"{path}: expected an image classifier with one input and one output, got "

@@ -13,10 +13,11 @@ from edge_runtime.evaluation import (
     make_predictions,
     prediction_details,
 )
-from edge_runtime.files import sha256
+from edge_runtime.full_model import full_model_size, hash_full_model, is_saved_model
 from edge_runtime.memory import memory_growth
 from edge_runtime.predictions import Predictions
-from trainer.models import load_classifier
+from trainer.models import load_classifier, refuse_misfit
+from trainer.saved_model import SavedModel
 from trainer.training import probabilities
 
 _SCHEME = "keras"
@@ -30,20 +31,28 @@ def predict_keras(
     name: str,
     progress: Progress,
 ) -> Predictions:
-    """Return what a `.keras` file says; `predict_file` of `edge_runtime` finds this by the suffix.
+    """Return what a `.keras` file or a SavedModel says; `predict_file` finds this by its kind.
 
     Raises:
         ModelError: the file cannot be loaded, or does not fit the dataset.
     """
     with memory_growth() as growth:
-        model = load_classifier(path, dataset)
-        predictions = predict(model, dataset, split=split, name=name, model_bytes=path.read_bytes())
+        model = _load(path, dataset)
+        predictions = predict(model, dataset, split=split, name=name, file=path)
     progress(len(predictions))
     return predictions.with_details(memory_bytes=growth.peak_bytes)
 
 
+def _load(path: Path, dataset: Dataset) -> Any:
+    if not is_saved_model(path):
+        return load_classifier(path, dataset)
+    model = SavedModel(path)
+    refuse_misfit(model, dataset, path)
+    return model
+
+
 def predict(
-    model: Any, dataset: Dataset, *, split: SplitName, name: str, model_bytes: bytes
+    model: Any, dataset: Dataset, *, split: SplitName, name: str, file: Path
 ) -> Predictions:
     """Return what a loaded Keras model says about the images of a dataset.
 
@@ -54,14 +63,14 @@ def predict(
         dataset: the images, their labels and the class names.
         split: "test" or "train".
         name: what to call the model in reports.
-        model_bytes: its `.keras` file.
+        file: its `.keras` file, or its SavedModel's folder.
     """
     details = prediction_details(
         dataset,
         split,
         model=name,
-        model_sha256=sha256(model_bytes),
-        size_bytes=len(model_bytes),
+        model_sha256=hash_full_model(file),
+        size_bytes=full_model_size(file),
         scheme=_SCHEME,
         backend="tensorflow",
         backend_version=tf.__version__,

@@ -144,9 +144,7 @@ def finish_run(
     document["output"] = _kind_of_output(model, dataset)
     model_path = partial / "model.keras"
     save_keras(model, model_path)
-    predictions = predict(
-        model, dataset, split="test", name=FULL_MODEL, model_bytes=model_path.read_bytes()
-    )
+    predictions = predict(model, dataset, split="test", name=FULL_MODEL, file=model_path)
     predictions.save(partial / "full.predictions.npz")
     on_step("drawing the figures")
     _write_results(partial, document, dataset, history, predictions, config.seed)

@@ -161,6 +161,10 @@ def _caveats(manifest: Mapping[str, Any], summary: ModelSummary) -> str:
         "its runtime and processor compute what they should: `fmnist-edge selftest`.",
         "- Hold a device against the full model with `fmnist-edge parity`.",
     ]
+    if "warning" in manifest["metrics"]:
+        lines.insert(
+            0, f"- **Do not ship this model: it {plain(manifest['metrics']['warning'])}.**"
+        )
     if summary.scheme == "int16x8":
         lines.append("- int16x8 has no fast kernels: expect some 50 times the latency of int8.")
     return "\n".join(lines)

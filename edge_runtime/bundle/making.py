@@ -18,10 +18,12 @@ from edge_runtime.bundle.selftest import run_selftest
 from edge_runtime.bundle.tolerance import Tolerance, measured_tolerances
 from edge_runtime.classifier import Classifier
 from edge_runtime.datasets import Dataset
-from edge_runtime.errors import BundleError
+from edge_runtime.errors import BundleError, ModelError
 from edge_runtime.evaluation import evaluate, refuse_misfit
 from edge_runtime.files import sha256
+from edge_runtime.health import measure_health
 from edge_runtime.inspection import ModelSummary, runtime_support
+from edge_runtime.loading.probe import probe
 from edge_runtime.machine import machine_details
 from edge_runtime.manifest import Manifest
 from edge_runtime.metrics import Rate
@@ -71,7 +73,8 @@ def make_bundle(
         predictions = evaluate(classifier, dataset, model="model")
         golden_images, labels = _choose_images(classifier, dataset)
         summary = classifier.summary
-    golden, allowed = _golden_vectors(named, golden_images, labels, backend)
+    kernels = golden_kernels(named, backend)
+    golden, allowed = _golden_vectors(named, golden_images, labels, backend, kernels)
     tested = run_selftest(named, golden, allowed, backend=backend)
     if not tested.ok:
         raise BundleError(f"{model.name}: {tested.in_words}; this model is not computed reliably.")
@@ -84,7 +87,7 @@ def make_bundle(
             "count": len(golden),
             "images_from": "training images",
             "chosen": "each class, then the smallest margins between the two best classes",
-            "made_with": _made_with(backend),
+            "made_with": {**_made_with(backend), "kernels": kernels},
             "tolerances": [tolerance.to_dict() for tolerance in allowed],
         },
     }
@@ -117,17 +120,38 @@ def _choose_images(
 
 
 def _golden_vectors(
-    model: ModelFile, images: NDArray[np.uint8], labels: NDArray[np.int64], backend: Backend
+    model: ModelFile,
+    images: NDArray[np.uint8],
+    labels: NDArray[np.int64],
+    backend: Backend,
+    kernels: Kernels,
 ) -> tuple[Golden, tuple[Tolerance, ...]]:
     ending = ending_at_scores(model)
-    outputs = _raw_outputs(model, images, backend, "reference")
-    scores = _raw_outputs(ending, images, backend, "reference")
+    outputs = _raw_outputs(model, images, backend, kernels)
+    scores = _raw_outputs(ending, images, backend, kernels)
     built_in = _raw_outputs(ending, images, backend, "built-in")
     auto = _raw_outputs(ending, images, backend, "auto")
     return (
         Golden(images, labels, scores, outputs),
-        measured_tolerances(scores, built_in=built_in, auto=auto),
+        measured_tolerances(scores, built_in=built_in, auto=auto, kernels=kernels),
     )
+
+
+def golden_kernels(model: ModelFile, backend: Backend) -> Kernels:
+    """Return the kernels to make golden numbers with: the reference kernels where they can run it.
+
+    A runtime's reference kernels lack versions and types that its other kernels have: LiteRT's
+    know no ELU. Then the built-in ones are taken. Each is tried in a process of its own.
+
+    Raises:
+        ModelError: neither can run the model.
+    """
+    try:
+        probe(model, backend=backend.name, kernels="reference", finite=False)
+    except ModelError:
+        probe(model, backend=backend.name, kernels="built-in", finite=False)
+        return "built-in"
+    return "reference"
 
 
 def _raw_outputs(
@@ -157,9 +181,15 @@ def _metrics(predictions: Predictions, full: Predictions | None) -> dict[str, An
             if (of_class := predictions.labels == index).any()
         },
     }
-    if full is not None:
-        same = aligned(predictions, full).answers == predictions.answers
+    full_answers = None if full is None else aligned(predictions, full).answers
+    if full_answers is not None:
+        same = full_answers == predictions.answers
         metrics["agreement_with_full_model"] = Rate(int(same.sum()), len(same)).to_dict()
+    health = measure_health(
+        predictions.answers, predictions.labels, full_answers, images="test images"
+    )
+    if health.warning is not None:
+        metrics["warning"] = health.warning
     return metrics
 
 

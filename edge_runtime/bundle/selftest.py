@@ -15,7 +15,7 @@ from edge_runtime.bundle.golden import Golden
 from edge_runtime.bundle.scores import ending_at_scores, scores_tensor
 from edge_runtime.bundle.tolerance import Tolerance, differences, tolerance_for
 from edge_runtime.classifier import Classifier
-from edge_runtime.errors import BundleError
+from edge_runtime.errors import BundleError, ModelError
 from edge_runtime.inspection import TensorInfo
 from edge_runtime.model_file import ModelFile
 from edge_runtime.quantization import dequantize, softmax
@@ -34,7 +34,8 @@ class Comparison:
     """How one run compares with the golden vectors.
 
     Attributes:
-        kernels: "reference", or those that serve.
+        kernels: "reference", or those that serve; "built-in" where the runtime's reference kernels
+            cannot run the model.
         images: how many golden images went through.
         images_off: the numbers of those whose answers lie outside the tolerance.
         difference: how far the numbers lie off at most: of the scores in the run with the
@@ -133,7 +134,7 @@ def _test_file(
     model: ModelFile, golden: Golden, allowed: Sequence[Tolerance], *, backend: Backend
 ) -> Comparison:
     found = []
-    with Classifier(ending_at_scores(model), backend=backend, kernels="reference") as classifier:
+    with _slowest_classifier(ending_at_scores(model), backend) as classifier:
         _refuse_misfit(golden.images, golden.scores, classifier)
         start = time.process_time()
         for image in golden.images:
@@ -142,14 +143,28 @@ def _test_file(
                 break
     scores = np.concatenate(found)
     tolerance = tolerance_for(
-        allowed, runtime=backend.package, version=backend.version, kernels="reference"
+        allowed, runtime=backend.package, version=backend.version, kernels=classifier.kernels
     )
     stored = golden.scores[: len(scores)]
     off = differences(stored, scores)
     # A few scores may be a step off by rounding; a changed weight moves many.
     share = float(np.mean(stored != scores))
     is_off = (off > tolerance.limit) | ((off > 0) & (share > tolerance.share))
-    return _comparison("reference", off, is_off, tolerance, share)
+    return _comparison(classifier.kernels, off, is_off, tolerance, share)
+
+
+def _slowest_classifier(model: ModelFile, backend: Backend) -> Classifier:
+    """Return a model with the reference kernels, or with the built-in ones where those lack it.
+
+    Raises:
+        ModelError: neither can run it.
+    """
+    try:
+        classifier = Classifier(model, backend=backend, kernels="reference")
+        classifier.predict(np.zeros((1, *classifier.preprocessing.shape), np.uint8))
+    except (ModelError, RuntimeError):  # an operator is missing, or refuses a type when it is run
+        return Classifier(model, backend=backend, kernels="built-in")
+    return classifier
 
 
 def _test_device(

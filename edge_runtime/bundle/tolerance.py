@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_runtime.backends import Kernels
 from edge_runtime.errors import BundleError
 
 ANY = "any"
@@ -96,15 +97,20 @@ def tolerance_for(
 
 
 def measured_tolerances(
-    reference: NDArray[Any], *, built_in: NDArray[Any], auto: NDArray[Any]
+    reference: NDArray[Any],
+    *,
+    built_in: NDArray[Any],
+    auto: NDArray[Any],
+    kernels: Kernels = "reference",
 ) -> tuple[Tolerance, ...]:
     """Return what is allowed; the first that covers a configuration counts.
 
     Args:
-        reference: (N, K) scores of N golden images with the reference kernels, in the tensor's
-            dtype.
+        reference: (N, K) the golden scores of N images, in the tensor's dtype.
         built_in: the same with the built-in kernels, to see how much they differ for this model.
         auto: the same with those that the runtime chooses.
+        kernels: what the golden scores were made with. The reference kernels are held to them
+            closely only if that was by themselves.
     """
     difference = max(largest_difference(reference, other) for other in (built_in, auto))
     if not np.issubdtype(reference.dtype, np.integer):
@@ -115,6 +121,22 @@ def measured_tolerances(
         "twice the largest difference between the kernels on the golden images "
         f"({int(difference)}), {_LEAST_STEPS} at least"
     )
+    others = (
+        *(
+            Tolerance(
+                runtime,
+                "",
+                kind,
+                steps,
+                f"{_FAST_KERNELS[kind]} Allowed for other processors: {measured}.",
+            )
+            for runtime in ("ai-edge-litert", "tflite-runtime")
+            for kind in ("auto", "built-in")
+        ),
+        Tolerance(ANY, "", ANY, steps, f"A runtime that was not measured is allowed {measured}."),
+    )
+    if kernels != "reference":
+        return others
     return (
         Tolerance(
             "ai-edge-litert",
@@ -135,18 +157,7 @@ def measured_tolerances(
             f"{measured}.",
             share,
         ),
-        *(
-            Tolerance(
-                runtime,
-                "",
-                kernels,
-                steps,
-                f"{_FAST_KERNELS[kernels]} Allowed for other processors: {measured}.",
-            )
-            for runtime in ("ai-edge-litert", "tflite-runtime")
-            for kernels in ("auto", "built-in")
-        ),
-        Tolerance(ANY, "", ANY, steps, f"A runtime that was not measured is allowed {measured}."),
+        *others,
     )
 
 

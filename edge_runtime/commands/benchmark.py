@@ -26,10 +26,11 @@ from edge_runtime.console import (
 from edge_runtime.datasets import Dataset, load_dataset
 from edge_runtime.errors import EdgeError, RunError
 from edge_runtime.files import refuse_unwritable_folder, to_json, write_atomically
+from edge_runtime.lineage import Lineage, run_for_images
 from edge_runtime.parity import EXIT_CODES, Budgets
 from edge_runtime.parity.contract_file import CONTRACT_FILE, load_contract
 from edge_runtime.pool import usable_cores
-from edge_runtime.runs import Run, find_run, open_run
+from edge_runtime.runs import Run, find_run
 
 _DEFAULT = Rounds()
 _QUICK = Settings(loads=1, starts=1, seconds=0.1, repeats=1)
@@ -142,7 +143,9 @@ def benchmark(
     refuse_options_without_dataset(dataset_choice)
     budgets = _budgets(contract_path)
     _refuse_impossible_plot(plot_path, force=force)
-    run = _run(models, Path(runs_dir), run_name)
+    asked_for = dataset_choice["dataset"] is not None
+    lineage = Lineage(Path(runs_dir), run_name)
+    run = _run(models, lineage, console, images_named=asked_for)
     chosen = [choose_backend(name) for name in dict.fromkeys(backends)] or [choose_backend()]
     contestants = open_contestants(
         models or _converted(run),
@@ -151,7 +154,6 @@ def benchmark(
         threads=threads,
         name_of=model_name,
     )
-    asked_for = dataset_choice["dataset"] is not None
     dataset = _dataset(dataset_choice, run, console)
     if plot_path is not None and dataset is None:
         raise EdgeError("--plot needs test images for the accuracy; name them with --dataset.")
@@ -203,16 +205,23 @@ def _refuse_impossible_plot(path: Path | None, *, force: bool) -> None:
     refuse_missing_matplotlib()
 
 
-def _run(models: Sequence[Path], runs_dir: Path, name: str | None) -> Run | None:
-    """Return the run that the models lie in, or else the latest; None where there is none."""
-    if name is None and models and (models[0].parent / "full.predictions.npz").is_file():
-        return open_run(models[0].parent)
+def _run(
+    models: Sequence[Path], lineage: Lineage, console: Console, *, images_named: bool
+) -> Run | None:
+    """Return the run whose images the models are for, or else the latest; None for none."""
+    if not models or lineage.run_name is not None:
+        return find_run(lineage.runs_dir, lineage.run_name)
     try:
-        return find_run(runs_dir, name)
-    except RunError:
-        if name is None and models:
-            return None
-        raise
+        runs = [run_for_images(model, lineage) for model in models]
+        if len({run.config["dataset_fingerprint"] for run in runs}) > 1:
+            raise RunError(
+                "the models are for the images of different runs; name those to use with --dataset."
+            )
+    except RunError as error:
+        if not images_named:
+            console.say(f"Accuracy is not measured: {error}")
+        return None
+    return runs[0]
 
 
 def _converted(run: Run | None) -> list[Path]:

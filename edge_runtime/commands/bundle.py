@@ -24,6 +24,8 @@ from edge_runtime.console import (
 from edge_runtime.datasets import Dataset, load_dataset
 from edge_runtime.errors import BundleError, EdgeError, RunError
 from edge_runtime.files import refuse_unwritable_folder, sha256, to_json, write_atomically
+from edge_runtime.health import warning_line
+from edge_runtime.lineage import FullModel, Lineage, full_models, run_for_images
 from edge_runtime.loading import open_model
 from edge_runtime.model_file import (
     BUNDLE_SUFFIX,
@@ -34,7 +36,7 @@ from edge_runtime.model_file import (
     refuse_missing,
 )
 from edge_runtime.predictions import Predictions
-from edge_runtime.runs import Run, find_run, images_missing, open_run
+from edge_runtime.runs import Run, find_run
 from edge_runtime.wording import percent
 
 _PREFERRED = "int8.tflite"
@@ -89,27 +91,29 @@ def bundle(
     refuse_options_without_dataset(dataset_choice)
     if model is not None:
         _refuse_impossible(model, run_name)
-    run = _run(model, Path(runs_dir), run_name, dataset_choice["dataset"])
+    lineage = Lineage(Path(runs_dir), run_name)
+    run = _run(model, lineage, dataset_choice["dataset"])
     path = model or _latest_model(run)
     target = _target(path, out)
     refuse_unwritable_folder(target.parent)
     file = open_model(path, backend=backend)
     dataset = _dataset(run, dataset_choice)
+    full = _full_model(path, lineage)
     console.say(f"bundling {path}")
     make = partial(
         make_bundle,
         file,
         dataset,
         backend=choose_backend(backend),
-        full=_full(run, dataset),
-        training=run.config.get("training") if run else None,
+        full=_full(full, dataset),
+        training=full.run.config.get("training") if full and full.run else None,
     )
     if bundle_version is None:
         data = _next_version(make, file, _known_bundles(Path(runs_dir), target))
     else:
         data = make(version=bundle_version)
     _write(target, data, force=force)
-    _print(target, read_bundle(data), as_json)
+    _print(target, path, read_bundle(data), as_json)
 
 
 def _refuse_impossible(model: Path, run_name: str | None) -> None:
@@ -124,20 +128,11 @@ def _refuse_impossible(model: Path, run_name: str | None) -> None:
         raise BundleError(f"{what} is a bundle already; give the .tflite that it was made of.")
 
 
-def _run(
-    model: Path | None, runs_dir: Path, run_name: str | None, dataset: str | None
-) -> Run | None:
+def _run(model: Path | None, lineage: Lineage, dataset: str | None) -> Run | None:
     """Return the run that the model or the images come from; none, where both are named."""
-    if model is not None and (model.parent / "config.json").is_file():
-        return open_run(model.parent)
-    if model is not None and dataset is not None:
-        return None
-    try:
-        return find_run(runs_dir, run_name)
-    except RunError as error:
-        if model is None:
-            raise
-        raise images_missing(model, error) from error
+    if model is None:
+        return find_run(lineage.runs_dir, lineage.run_name)
+    return None if dataset is not None else run_for_images(model, lineage)
 
 
 def _latest_model(run: Run | None) -> Path:
@@ -171,11 +166,22 @@ def _dataset(run: Run | None, options: dict[str, Any]) -> Dataset:
     return run.load_dataset()
 
 
-def _full(run: Run | None, dataset: Dataset) -> Predictions | None:
-    """Return what the run's full model says, if it is about the same test images."""
-    if run is None or dataset.fingerprint != run.config["dataset_fingerprint"]:
+def _full_model(path: Path, lineage: Lineage) -> FullModel | None:
+    """Return the full model that a file came from, if it is in a run; the file's run if unsaid."""
+    origin = lineage.origin(path)
+    if origin.sha256 is not None:
+        return lineage.find(origin.sha256, converted=path)
+    known = full_models(origin.run) if origin.run else {}
+    return next(iter(known.values())) if len(known) == 1 else None
+
+
+def _full(full: FullModel | None, dataset: Dataset) -> Predictions | None:
+    """Return what a full model says, if that is stored and is about the same test images."""
+    if full is None or full.run is None or full.path != full.run.predictions_path:
         return None
-    return Predictions.load(run.predictions_path) if run.predictions_path.exists() else None
+    predictions = Predictions.load(full.path)
+    same = predictions.details.get("dataset_fingerprint") == dataset.fingerprint
+    return predictions if same else None
 
 
 def _known_bundles(runs_dir: Path, target: Path) -> list[Bundle]:
@@ -205,8 +211,11 @@ def _write(target: Path, data: bytes, *, force: bool) -> None:
     write_atomically(target, data)
 
 
-def _print(target: Path, made: Bundle, as_json: bool) -> None:
+def _print(target: Path, model: Path, made: Bundle, as_json: bool) -> None:
     details = made.manifest.details
+    warning = details["metrics"].get("warning")
+    if isinstance(warning, str):  # not talk: with --quiet, too, nobody should miss it
+        click.echo(warning_line(str(model), warning), err=True)
     accuracy, golden = details["metrics"]["accuracy"], details["golden"]
     if as_json:
         document = {

@@ -6,14 +6,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edge_runtime.console import INSTALLED
-from edge_runtime.errors import PredictionsError, ReleaseError, RunError
+from edge_runtime.errors import PredictionsError, ReleaseError
 from edge_runtime.files import sha256
-from edge_runtime.model_file import is_bundle, model_stem, read_model, read_model_bytes
+from edge_runtime.full_model import hash_full_model, is_full_model
+from edge_runtime.lineage import recorded_text
+from edge_runtime.model_file import model_stem, read_model
 from edge_runtime.predictions import PREDICTIONS_SUFFIX, Predictions
 from edge_runtime.releases import FILE_NAME, Releases, device_home
-from edge_runtime.runs import Run
-
-_FLOAT_MODEL = "float32.tflite"
 
 
 def model_name(path: Path) -> str:
@@ -44,17 +43,24 @@ class Link:
         return model_name(self.path)
 
     @property
-    def is_keras(self) -> bool:
-        """Whether it is a full model for certain."""
+    def is_full(self) -> bool:
+        """Whether it is a full model: Keras, a SavedModel, or what one of them said."""
         if self.predictions is None:
-            return self.path.suffix.lower() == ".keras"
+            return is_full_model(self.path)
         return self.predictions.details.get("scheme") == "keras"
 
     @property
-    def may_be_full(self) -> bool:
-        """Whether it can be the full model: Keras, or predictions that do not say otherwise."""
-        unknown = self.predictions and self.predictions.details.get("scheme") is None
-        return self.is_keras or bool(unknown)
+    def sha256(self) -> str | None:
+        """The model's hash; None for predictions that do not say it.
+
+        Raises:
+            ModelError: the file cannot be read.
+        """
+        if self.predictions is not None:
+            return recorded_text(self.predictions, "model_sha256")
+        if is_full_model(self.path):
+            return hash_full_model(self.path)
+        return sha256(read_model(self.path).data)
 
 
 def open_link(path: Path) -> Link:
@@ -83,60 +89,7 @@ def open_links(paths: Sequence[Path]) -> list[Link]:
                 f"{path} is named twice; a model compared with itself proves nothing, so name each "
                 "once."
             )
-    return sorted((open_link(path) for path in paths), key=lambda link: not link.is_keras)
-
-
-def needs_run(given: Sequence[Link], reference: Link | None) -> bool:
-    """Say whether the full model, or what was converted of it, must come from a run."""
-    return not given or (reference is None and not (len(given) > 1 and given[0].may_be_full))
-
-
-def build_chain(given: Sequence[Link], reference: Link | None, run: Run | None) -> list[Link]:
-    """Return the full model and then the converted ones, each file once.
-
-    Several links that begin with a full model are the chain. Otherwise the run's full model comes
-    first, then, without any link, all that was converted of it; with links, what lies between the
-    full model and them: the float32 model, and the file that a device says it has run.
-
-    Raises:
-        RunError: the run has no converted models.
-    """
-    first = [reference] if reference else []
-    if run is None or not needs_run(given, reference):
-        return _each_once([*first, *given])
-    first = first or [open_link(run.predictions_path)]
-    if not given:
-        return _each_once([*first, *_converted(run)])
-    return _each_once([*first, *_between(given, run), *given])
-
-
-def _converted(run: Run) -> list[Link]:
-    models = [Link(path) for path in run.converted_models()]
-    if not models:
-        raise RunError(
-            f"{run.name} has no converted models yet; make one first with: fmnist-edge convert"
-        )
-    return models
-
-
-def _between(given: Sequence[Link], run: Run) -> list[Link]:
-    here = {_file_sha256(link.path) for link in given if link.predictions is None}
-    # A list: in a file that somebody made by hand it may be anything.
-    elsewhere = [link.predictions.details.get("model_sha256") for link in given if link.predictions]
-    hashes = {path: _file_sha256(path) for path in run.converted_models()}
-    return [
-        Link(path)
-        for path, found in hashes.items()
-        if found in elsewhere or (path.name == _FLOAT_MODEL and found not in here)
-    ]
-
-
-def _file_sha256(path: Path) -> str:
-    return sha256(read_model(path).data if is_bundle(path) else read_model_bytes(path))
-
-
-def _each_once(links: Sequence[Link]) -> list[Link]:
-    return list({link.path.resolve(): link for link in links}.values())
+    return sorted((open_link(path) for path in paths), key=lambda link: not link.is_full)
 
 
 def complete(links: Sequence[Link], predict: Callable[[Path, str], Predictions]) -> list[Link]:

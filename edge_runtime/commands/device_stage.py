@@ -101,7 +101,7 @@ def run_on_device(
 
 
 def _can_be_sent(link: Link) -> bool:
-    return link.predictions is None and not link.is_keras
+    return link.predictions is None and not link.is_full
 
 
 def _last_quantized(links: Sequence[Link], done: Sequence[Link]) -> Link:

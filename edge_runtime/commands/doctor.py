@@ -20,11 +20,11 @@ from edge_runtime.console import (
 from edge_runtime.datasets import Dataset, load_dataset
 from edge_runtime.doctor import Diagnosis, Options, examine, open_record
 from edge_runtime.doctor.environment import EnvironmentFinding, check_environment
-from edge_runtime.errors import ModelError, RunError
+from edge_runtime.errors import ModelError
 from edge_runtime.files import to_json
+from edge_runtime.lineage import Lineage, run_for_images
 from edge_runtime.loading.probe import probe
 from edge_runtime.model_file import ModelFile
-from edge_runtime.runs import find_run, images_missing, open_run
 
 FOUND = 1
 # Of the corrections that help, so many are shown beside a cause.
@@ -78,8 +78,8 @@ def doctor(
     Without MODEL only the environment is checked: Python, system, NumPy, runtime.
 
     MODEL is a .tflite file, a bundle, or the word `installed`. The dataset is by default that of
-    the run that the file lies in, or of the latest run. Exits with 1 if a mistake or a problem was
-    found.
+    the run that the file came from; where nothing says which, of the latest. Exits with 1 if a
+    mistake or a problem was found.
     """
     console = context.ensure_object(Console)
     refuse_options_without_dataset(dataset_choice)
@@ -132,14 +132,7 @@ def _dataset(model: Path, run_name: str | None, runs_dir: Path, choice: dict[str
     """Return the dataset that was named, or else that of the run."""
     if choice["dataset"] is not None:
         return load_dataset(spec_from_options(choice, seed=0))
-    try:
-        if run_name is None and (model.parent / "config.json").exists():
-            return open_run(model.parent).load_dataset()
-        return find_run(runs_dir, run_name).load_dataset()
-    except RunError as error:
-        if run_name is not None:
-            raise
-        raise images_missing(model, error) from error
+    return run_for_images(model, Lineage(runs_dir, run_name)).load_dataset()
 
 
 def _code(environment: tuple[EnvironmentFinding, ...], diagnosis: Diagnosis | None) -> int:

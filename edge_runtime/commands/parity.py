@@ -1,6 +1,7 @@
 """The command `parity`."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.commands.chain import Link, build_chain, complete, needs_run, open_links
+from edge_runtime.commands.chain import Link, complete, open_links
 from edge_runtime.commands.device_stage import ReadyDevice, ready_devices, run_on_device
 from edge_runtime.commands.outputs import (
     REPORT_FILES,
@@ -18,6 +19,7 @@ from edge_runtime.commands.outputs import (
     render,
     write_results,
 )
+from edge_runtime.commands.plan import Plan, plan_comparison, run_of_links
 from edge_runtime.console import (
     Console,
     ModelPath,
@@ -30,15 +32,16 @@ from edge_runtime.console import (
     text_width,
 )
 from edge_runtime.datasets import Dataset, DatasetSpec, load_dataset
-from edge_runtime.errors import EdgeError, PredictionsError, RunError
+from edge_runtime.errors import EdgeError, PredictionsError
 from edge_runtime.evaluation import predict_file
 from edge_runtime.files import write_atomically
+from edge_runtime.lineage import Lineage
 from edge_runtime.parity import EXIT_CODES, Contract, ParityReport, compare
 from edge_runtime.parity.contract import DEFAULT_MAX_DROP, DEFAULT_MIN_AGREEMENT
 from edge_runtime.parity.contract_file import CONTRACT_FILE, contract_template, load_contract
 from edge_runtime.predictions import Predictions
 from edge_runtime.report import report_json, report_table
-from edge_runtime.runs import Run, find_run
+from edge_runtime.runs import Run
 
 
 @click.command()
@@ -48,7 +51,8 @@ from edge_runtime.runs import Run, find_run
     "--reference",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="The full model, when it is not the first MODEL.  [default: the run's]",
+    help="The full model to compare with, whatever the others were converted from: a .keras, a "
+    "SavedModel, or predictions.  [default: the one that they were converted from]",
 )
 @dataset_options(default=None)
 @click.option(
@@ -119,9 +123,13 @@ def parity(
 
     MODEL is a .keras, a .tflite, a bundle, the word `installed`, or what `fmnist-edge predict`
     stored, here or on a device. Several with the full model among them are a chain: Keras, the
-    float .tflite, the quantized one, and what the device said. Otherwise the run's full model and
-    what lies between come before them; without any MODEL all that was converted in the run is
-    compared. TensorFlow is not needed unless a .keras must be run.
+    float .tflite, the quantized one, and what the device said. Otherwise the full model and what
+    lies between come before them; without any MODEL all that was converted in the run is compared.
+    TensorFlow is not needed unless a .keras or a SavedModel must be run.
+
+    A converted model is compared with the full model that it was converted from and with no other:
+    the one whose hash its manifest names, in a run or beside the file, or that of the run it lies
+    in. Anything else must be named with --reference.
 
     --device sends the images and a model to a device that `fmnist-edge deploy` has set up, or to
     the one that scripts/emulated-pi builds, runs it there and adds what it says to the chain.
@@ -138,8 +146,9 @@ def parity(
     refuse_options_without_dataset(dataset_choice)
     given = open_links(models)
     full = open_links([reference])[0] if reference else None
-    run = _run(given, full, dataset_choice["dataset"], runs_dir, run_name)
-    links = build_chain(given, full, run)
+    lineage = Lineage(Path(runs_dir), run_name)
+    plan = plan_comparison(given, full, lineage)
+    links, run = plan.links, _run(plan, dataset_choice["dataset"], lineage)
     folder = out or (run.parity_folder if run else Path("parity"))
     reports = chosen_files(formats or ("html", "json"))
     refuse_unwritable(folder, reports.values())
@@ -147,6 +156,7 @@ def parity(
     dataset = _dataset(dataset_choice, run, links, console)
     chain = _answers(links, devices, dataset, backend, console)
     report = compare(chain[0], chain[1:], contract=contract)
+    report = replace(report, basis=plan.basis)
     pictures = _pictures(report.reference, dataset)
     documents = {folder / file: render(report, pictures, kind) for kind, file in reports.items()}
     write_results(folder, documents, chain, links)
@@ -171,24 +181,12 @@ def _contract(path: Path | None, max_drop: float | None, min_agreement: float | 
     return load_contract(path)
 
 
-def _run(
-    given: Sequence[Link],
-    full: Link | None,
-    dataset: str | None,
-    runs_dir: str,
-    run_name: str | None,
-) -> Run | None:
+def _run(plan: Plan, dataset: str | None, lineage: Lineage) -> Run | None:
     """Return the run, if anything is wanted of it: the full model, the models, or the images."""
-    has_images = dataset is not None or all(link.predictions for link in given)
-    if run_name is None and not needs_run(given, full) and has_images:
-        return None
-    try:
-        return find_run(Path(runs_dir), run_name)
-    except RunError:
-        # Where nothing was trained, the first of several models is what the others are held to.
-        if run_name is None and has_images and len(given) > 1:
-            return None
-        raise
+    has_images = dataset is not None or all(link.predictions for link in plan.links)
+    if plan.run is not None or (lineage.run_name is None and has_images):
+        return plan.run
+    return run_of_links(plan.links, lineage)
 
 
 def _dataset(

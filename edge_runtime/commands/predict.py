@@ -19,13 +19,14 @@ from edge_runtime.console import (
     talk_options,
 )
 from edge_runtime.datasets import Dataset, load_dataset
-from edge_runtime.errors import PredictionsError, RunError
+from edge_runtime.errors import PredictionsError
 from edge_runtime.evaluation import SplitName, chosen_split, predict_file
 from edge_runtime.files import MEBIBYTE, to_json
+from edge_runtime.full_model import is_full_model
+from edge_runtime.lineage import Lineage, run_for_images
 from edge_runtime.metrics import Rate
 from edge_runtime.model_file import refuse_missing
 from edge_runtime.predictions import PREDICTIONS_SUFFIX, Predictions
-from edge_runtime.runs import find_run, images_missing, open_run
 
 
 @click.command()
@@ -84,19 +85,19 @@ def predict(
     **dataset_choice: Any,
 ) -> None:
     """Store what MODEL says about the images of a dataset: a .tflite, a bundle (.edge.zip), the
-    word `installed`, or a .keras, which needs TensorFlow.
+    word `installed`, or a .keras or SavedModel, which need TensorFlow.
 
     The file holds the probabilities, which images they are about, and what computed them. `parity`
     compares such files, wherever they were made. The images are by default those of the run that
-    MODEL lies in, or else of the latest run.
+    MODEL came from; where nothing says which, of the latest run.
     """  # noqa: D205
     console = context.ensure_object(Console)
     refuse_options_without_dataset(dataset_choice)
     if name is not None and not (name.strip() and name.isprintable()):
         raise click.UsageError(f"--name must be printable text, got {name!r}.")
-    if model.suffix == ".keras" and (backend or kernels != "auto" or threads != 1):
+    if is_full_model(model) and (backend or kernels != "auto" or threads != 1):
         raise click.UsageError(
-            "--backend, --kernels and --threads are for .tflite files; TensorFlow runs a .keras."
+            "--backend, --kernels and --threads are for .tflite files; TensorFlow runs the others."
         )
     name = name or model_name(model)
     target = _target(out, name)
@@ -157,15 +158,7 @@ def _dataset(
 ) -> Dataset:
     if options["dataset"] is not None:
         return load_dataset(spec_from_options(options, seed=0), needs=(split,))
-    if run_name is None and (model.parent / "full.predictions.npz").is_file():
-        return open_run(model.parent).load_dataset()
-    try:
-        run = find_run(Path(runs_dir), run_name)
-    except RunError as error:
-        if run_name is not None:
-            raise
-        raise images_missing(model, error) from error
-    return run.load_dataset()
+    return run_for_images(model, Lineage(Path(runs_dir), run_name)).load_dataset()
 
 
 def _print(predictions: Predictions, target: Path, as_json: bool) -> None:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edge_runtime.backends import Backend
-from edge_runtime.doctor.subject import Extremes, Floats, observe
+from edge_runtime.doctor.subject import Extremes, Floats, hidden_tensors, observe
 from edge_runtime.doctor.surgery import Affine, Group, QuantizedFile
+from edge_runtime.loading.workbench import Workbench
 
 _ROUNDS = 10
 # How much wider a range is tried while it may be too narrow.
@@ -20,6 +20,8 @@ _ENOUGH_STEPS = 24.0
 # Images for calibration show most of the range, not all.
 _MARGIN = 1.02
 _SETTLED = 0.05
+# Images that tell whether a tensor is kept.
+_LOOKED_AT = 2
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ def range_of(affine: Affine, dtype: str) -> tuple[float, float]:
     return float(low), float(affine.scale * high)
 
 
-def recalibrate(file: QuantizedFile, backend: Backend, inputs: Floats) -> Recalibrated:
+def recalibrate(file: QuantizedFile, bench: Workbench, inputs: Floats) -> Recalibrated:
     """Return a copy of the file whose free ranges fit these real-valued inputs.
 
     Raises:
@@ -78,10 +80,13 @@ def recalibrate(file: QuantizedFile, backend: Backend, inputs: Floats) -> Recali
         elif group.fixed is None:
             reach = _WIDER * max(map(abs, range_of(group.affine, group.dtype)))
             ranges[key], settled[key] = (-reach, reach), False
+    hidden = _hidden(file, bench, inputs)
     everything = tuple(index for group in file.groups for index in group.tensors)
     for _ in range(_ROUNDS):
         affines = _affines(file, ranges)
-        found = observe(file.with_affines(affines), backend, inputs, everything)
+        found = observe(
+            file.with_affines(affines), bench, inputs, everything, file.with_output, hidden
+        )
         moved = False
         for group in file.groups:
             key = group.tensors[0]
@@ -98,6 +103,15 @@ def recalibrate(file: QuantizedFile, backend: Backend, inputs: Floats) -> Recali
             break
     affines = _affines(file, ranges)
     return Recalibrated(file.with_affines(affines), affines, seen, varies)
+
+
+def _hidden(file: QuantizedFile, bench: Workbench, inputs: Floats) -> frozenset[int]:
+    """Return the tensors whose memory this runtime reuses; looked for once for each file."""
+    if file.hidden is None:
+        tensors = tuple(index for group in file.groups for index in group.tensors)
+        images = inputs[:_LOOKED_AT]
+        file.hidden = hidden_tensors(file.data, bench, images, tensors, file.with_output)
+    return file.hidden
 
 
 def _copies_of_the_input(file: QuantizedFile) -> set[int]:

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.backends import Backend
 from edge_runtime.counting import count_numbers
 from edge_runtime.doctor.correction import Apply
 from edge_runtime.doctor.evidence import Score, score
@@ -13,6 +12,7 @@ from edge_runtime.doctor.subject import Floats, Trial
 from edge_runtime.doctor.surgery import QuantizedFile
 from edge_runtime.errors import ModelError
 from edge_runtime.inspection import ModelSummary
+from edge_runtime.loading.workbench import Workbench
 from edge_runtime.manifest import Output
 
 _PART = 64
@@ -30,7 +30,7 @@ class Case:
     Attributes:
         data: the .tflite bytes.
         summary: what they are.
-        backend: what runs them.
+        bench: what runs them.
         images: (N, H, W, C) uint8, training images, the classes in turn.
         labels: (N,) int64, in the order of the model's recorded class names.
         stated: what the outputs are said to be.
@@ -39,7 +39,7 @@ class Case:
 
     data: bytes
     summary: ModelSummary
-    backend: Backend
+    bench: Workbench
     images: NDArray[np.uint8]
     labels: NDArray[np.int64]
     stated: Output
@@ -53,7 +53,7 @@ class Case:
     def trial(self, data: bytes | None = None) -> Trial | None:
         """Return a copy of the model ready to run, or None if the runtime refuses it."""
         try:
-            return Trial(self.data if data is None else data, self.backend)
+            return Trial(self.data if data is None else data, self.bench)
         except ModelError:
             return None
 

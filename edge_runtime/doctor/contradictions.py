@@ -79,16 +79,16 @@ def _input_off_the_pixels(
 
 def tensor_fault(file: QuantizedFile, group: Group, right: Affine) -> Correction:
     """Return a wrong scale or zero point as a cause."""
-    where = where_is(file, group)
-    same_scale = abs(group.affine.scale / right.scale - 1) < 0.15
-    if same_scale and group.affine.zero_point != right.zero_point:
+    where, stated = where_is(file, group), _stated(file, group, right)
+    same_scale = abs(stated.scale / right.scale - 1) < 0.15
+    if same_scale and stated.zero_point != right.zero_point:
         what = "zero-point"
-        detail = f"zero point is {group.affine.zero_point}, and should be {right.zero_point}"
+        detail = f"zero point is {stated.zero_point}, and should be {right.zero_point}"
     else:
         what = "scale"
-        detail = f"scale is {group.affine.scale:.4g}, and should be about {right.scale:.4g}"
-        if group.affine.zero_point != right.zero_point:
-            detail += f" (zero point {group.affine.zero_point}, should be {right.zero_point})"
+        detail = f"scale is {stated.scale:.4g}, and should be about {right.scale:.4g}"
+        if stated.zero_point != right.zero_point:
+            detail += f" (zero point {stated.zero_point}, should be {right.zero_point})"
     name = {"input": "The input's", "output": "The output's"}.get(
         where, f"An inner tensor's ({_name(file, group)})"
     )
@@ -101,6 +101,19 @@ def tensor_fault(file: QuantizedFile, group: Group, right: Affine) -> Correction
         "--quantize float16.",
         as_fed,
         tone=False,
+    )
+
+
+def _stated(file: QuantizedFile, group: Group, right: Affine) -> Affine:
+    """Return what the file says of the tensor of a group that is furthest from what is right."""
+    tensors = (file.graph.tensors[index] for index in group.tensors)
+    stated = [Affine(tensor.scales[0], tensor.zero_points[0]) for tensor in tensors]
+    return max(
+        stated,
+        key=lambda one: (
+            abs(np.log(max(one.scale, 1e-30) / right.scale)) > _SCALE_TOLERANCE,
+            one.zero_point != right.zero_point,
+        ),
     )
 
 

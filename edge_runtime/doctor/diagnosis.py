@@ -19,6 +19,8 @@ from edge_runtime.doctor.session import Candidate
 from edge_runtime.doctor.surgery import INTEGERS, WITH_WEIGHTS, QuantizedFile
 from edge_runtime.doctor.treatment import Treatment, treat
 from edge_runtime.errors import DatasetError
+from edge_runtime.loading.workbench import Workbench
+from edge_runtime.wording import plural
 
 DEFAULT_IMAGES = 500
 _LEAST_IMAGES = 40
@@ -67,18 +69,19 @@ def examine(
     images = dataset.train.images[chosen]
     fitted = fit_images(record, images)
     labels, notes = record.labels_of(dataset.train.labels[chosen], dataset)
-    case = Case(
-        record.data,
-        record.summary,
-        backend,
-        fitted.images,
-        labels,
-        record.output,
-        _quantized(record),
-    )
-    corrections = input_corrections(fitted.images[:_FOR_STATISTICS].astype(np.float32))
-    treatment = treat(case, corrections)
-    found = _causes(case, treatment)
+    with Workbench(backend) as bench:
+        case = Case(
+            record.data,
+            record.summary,
+            bench,
+            fitted.images,
+            labels,
+            record.output,
+            _quantized(record),
+        )
+        corrections = input_corrections(fitted.images[:_FOR_STATISTICS].astype(np.float32))
+        treatment = treat(case, corrections)
+        found = _causes(case, treatment)
     if notes and [one.kind for one in found] == ["untrained"]:
         found = [_of_other_images(treatment.before)]  # the notes say that its names are others
     causes = [*record.causes(dataset), *fitted.causes, *found]
@@ -89,8 +92,16 @@ def examine(
         _figures(treatment.before),
         tuple(causes),
         treatment.attempts,
-        (*record.notes, *notes),
+        (*record.notes, *notes, *_not_tried(bench)),
     )
+
+
+def _not_tried(bench: Workbench) -> tuple[str, ...]:
+    """Return a note on the copies that killed their process, if there were any."""
+    if not bench.deaths:
+        return ()
+    copies = plural(bench.deaths, "corrected copy", "corrected copies")
+    return (f"{copies} could not be tried: {bench.backend.package} dies of such a copy.",)
 
 
 def _choose_images(dataset: Dataset, class_count: int, options: Options) -> NDArray[np.int64]:

@@ -110,18 +110,21 @@ def _reach(group: Group) -> float:
 
 
 def _cannot_have_seen(file: QuantizedFile, fit: Fitted) -> bool:
-    """Return whether the ranges show by themselves that other images were used for calibration."""
+    """Return whether the ranges show by themselves that other images were used for calibration.
+
+    Only those that do not fit count: what is said of them is how many they are.
+    """
     wide = free = 0
     for group in file.groups:
         if group.fixed is not None:
             continue
         cut = _share_cut(group, fit.fitted)
-        if cut > (_INPUT_CUT if where_is(file, group) == "input" else _CUT):
+        if group in fit.off and cut > (_INPUT_CUT if where_is(file, group) == "input" else _CUT):
             return True
         low, high = range_of(group.affine, group.dtype)
         needed_low, needed_high = range_of(fit.fitted.affines[group.tensors[0]], group.dtype)
         free += 1
-        wide += high - low > _WIDE * max(needed_high - needed_low, 1e-9)
+        wide += group in fit.off and high - low > _WIDE * max(needed_high - needed_low, 1e-9)
     return wide >= 2 and wide >= free / 2
 
 
@@ -131,7 +134,7 @@ def fit_ranges(case: Case) -> Fitted | None:
         return None
     images = case.inputs(as_fed, _CALIBRATION_IMAGES)
     try:
-        fitted = recalibrate(case.file, case.backend, images)
+        fitted = recalibrate(case.file, case.bench, images)
     except ModelError:
         return None
     off = tuple(group for group in case.file.groups if _is_off(case.file, group, fitted))

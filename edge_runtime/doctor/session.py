@@ -88,7 +88,7 @@ class Session:
             if self.case.file is not None:
                 images = self.case.inputs(correction.apply, _CALIBRATION_IMAGES)
                 try:
-                    fitted = recalibrate(self.case.file, self.case.backend, images)
+                    fitted = recalibrate(self.case.file, self.case.bench, images)
                     trial = self.case.trial(fitted.data)
                 except ModelError:
                     trial = None

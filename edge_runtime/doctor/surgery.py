@@ -103,16 +103,25 @@ class _Place(NamedTuple):
 
 
 class QuantizedFile:
-    """The bytes of a .tflite with the places of its scales, zero points and biases."""
+    """The bytes of a .tflite with the places of its scales, zero points and biases.
+
+    Attributes:
+        data: the bytes.
+        graph: its first subgraph.
+        groups: computed tensors that share a quantization, in the order of the computation.
+        hidden: tensors whose memory the runtime reuses; None until that was looked for.
+    """
 
     def __init__(self, data: bytes) -> None:
         self.data = data
+        self.hidden: frozenset[int] | None = None
         file = FlatBuffer(data)
         root = file.root()
         buffers = [read_buffer(file, table) for table in root.tables(ModelField.BUFFERS)]
         codes = [read_operator_code(table) for table in root.tables(ModelField.OPERATOR_CODES)]
         subgraph = root.tables(ModelField.SUBGRAPHS)[0]
         self.graph: Graph = read_graph(file, subgraph, number=0, codes=codes, buffers=buffers)
+        self._outputs = subgraph.span(SubgraphField.OUTPUTS, 4)
         self._places = [_place(table, buffers) for table in subgraph.tables(SubgraphField.TENSORS)]
         self.groups: tuple[Group, ...] = _groups(self.graph)
 
@@ -179,6 +188,18 @@ class QuantizedFile:
             scale = affines.get(source.index, Affine(source.scales[0], 0)).scale
             if scale != source.scales[0] or source.index in affines:
                 self._rescale_bias(changed, bias, scale * np.array(weights.scales))
+        return bytes(changed)
+
+    def with_output(self, data: bytes, tensor: int) -> bytes:
+        """Return a copy of which a tensor is the output, so that the runtime must keep it.
+
+        Args:
+            data: this file, or a copy that `with_affines` made.
+            tensor: its index.
+        """
+        changed = bytearray(data)
+        if self._outputs is not None:
+            struct.pack_into("<i", changed, self._outputs.start, tensor)
         return bytes(changed)
 
     def _rescale_bias(

@@ -39,6 +39,13 @@ class Graph:
         """Return the operator that computes each tensor."""
         return {index: operator for operator in self.operators for index in operator.outputs}
 
+    def given_dtype(self, operator: Operator) -> tuple[str, ...]:
+        """Return the type that an operator works on; nothing for one without tensors."""
+        inputs = [self.tensors[index] for index in operator.inputs if index != _NO_TENSOR]
+        computed = [tensor for tensor in inputs if not tensor.is_constant]
+        outputs = [self.tensors[index] for index in operator.outputs]
+        return tuple(tensor.dtype for tensor in [*computed, *inputs, *outputs][:1])
+
 
 def read_graph(
     file: FlatBuffer,

@@ -32,12 +32,15 @@ class OperatorUse:
         count: How many times it is used, over all subgraphs. Runtimes insist on operators that are
             named and never used, so 0 is possible.
         custom: Whether it comes from outside TensorFlow Lite.
+        dtypes: The types of what it is given, over all its uses, in alphabetical order: of its
+            first input that is computed, or of the first where all are constant.
     """
 
     name: str
     version: int
     count: int
     custom: bool = False
+    dtypes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -164,8 +167,14 @@ def _count_operators(
     codes: Sequence[OperatorCode], graphs: Sequence[Graph]
 ) -> tuple[OperatorUse, ...]:
     counts = Counter(operator.code for graph in graphs for operator in graph.operators)
+    dtypes: dict[OperatorCode, set[str]] = {}
+    for graph in graphs:
+        for operator in graph.operators:
+            dtypes.setdefault(operator.code, set()).update(graph.given_dtype(operator))
     return tuple(
-        OperatorUse(code.name, code.version, counts[code], code.custom)
+        OperatorUse(
+            code.name, code.version, counts[code], code.custom, tuple(sorted(dtypes.get(code, ())))
+        )
         for code in dict.fromkeys(codes)
     )
 

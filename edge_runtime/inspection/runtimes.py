@@ -5,6 +5,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from edge_runtime.inspection.model import ModelSummary, OperatorUse
+from edge_runtime.inspection.operator_types import (
+    REFUSED_BY_AI_EDGE_LITERT_2_3,
+    REFUSED_BY_TFLITE_RUNTIME_2_14,
+)
 from edge_runtime.inspection.operators import AI_EDGE_LITERT_2_3, TFLITE_RUNTIME_2_14
 from edge_runtime.inspection.schema import TENSOR_TYPES
 
@@ -40,6 +44,7 @@ class Runtime:
         backend: The backend that runs it, as in `edge_runtime.backends`.
         release: How its versions begin; "" for any.
         versions: The highest version of each operator that it has.
+        refused: The types that an operator refuses there.
         dtypes: The tensor types that it knows.
     """
 
@@ -48,29 +53,46 @@ class Runtime:
     backend: str
     release: str
     versions: Mapping[str, int]
+    refused: Mapping[str, tuple[str, ...]]
     dtypes: tuple[str, ...]
 
     def support(self, summary: ModelSummary) -> RuntimeSupport:
         """Return whether it can load a model, judged as in `runtime_support`."""
         found = [_operator_problem(use, self.versions) for use in summary.operators]
+        found += [
+            f"{use.name} of {dtype}: not there"
+            for use in summary.operators
+            for dtype in use.dtypes
+            if dtype in self.refused.get(use.name, ())
+        ]
         dtypes = dict.fromkeys(tensor.dtype for tensor in summary.tensors)
         found += [f"{dtype} tensors: not there" for dtype in dtypes if dtype not in self.dtypes]
         problems = tuple(problem for problem in found if problem is not None)
         return RuntimeSupport(self.name, not problems, problems)
 
 
-# Operators and tensor types as printed by scripts/measure-op-versions. Newer releases only add to
+# Operators and tensor types as printed by scripts/measure-op-versions, and what operators refuse by
+# scripts/measure-op-types. Newer releases only add to
 # them, so ai-edge-litert 2.3.0 stands for those that follow.
 RUNTIMES: dict[str, Runtime] = {
     runtime.option: runtime
     for runtime in (
-        Runtime("litert", "ai-edge-litert", "litert", "", AI_EDGE_LITERT_2_3, _ALL_DTYPES),
+        Runtime(
+            "litert",
+            "ai-edge-litert",
+            "litert",
+            "",
+            AI_EDGE_LITERT_2_3,
+            REFUSED_BY_AI_EDGE_LITERT_2_3,
+            _ALL_DTYPES,
+        ),
         Runtime(
             "tflite-runtime-2.14",
             "tflite-runtime 2.14.0",
             "tflite-runtime",
             "2.14.",
             TFLITE_RUNTIME_2_14,
+            REFUSED_BY_TFLITE_RUNTIME_2_14,
             _ALL_DTYPES[:18],
         ),
     )
@@ -80,8 +102,8 @@ RUNTIMES: dict[str, Runtime] = {
 def runtime_support(summary: ModelSummary) -> tuple[RuntimeSupport, ...]:
     """Return, for each runtime, whether it can load the model, and what stands in the way.
 
-    The versions are necessary, not sufficient: a kernel may still refuse a type or a shape that it
-    meets. Loading the model in the runtime is the proof.
+    This is necessary, not sufficient: a kernel may still refuse a shape, or a type that was not
+    measured. Loading the model in the runtime is the proof.
 
     Args:
         summary: What `inspect_model` said about the model.

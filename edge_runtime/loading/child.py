@@ -38,6 +38,9 @@ def main() -> int:
     except EdgeError as error:
         sys.stderr.write(f"Error: {' '.join(str(error).split())}\n")
         return 1
+    except RuntimeError as error:  # a kernel may refuse what it meets only when it is run
+        sys.stderr.write(f"Error: the runtime fails: {' '.join(str(error).split())}\n")
+        return 1
     except MemoryError:
         sys.stderr.write("Error: the model needs more memory than a model of its size should.\n")
         return 1
@@ -81,8 +84,7 @@ def _images(shape: tuple[int, int, int]) -> NDArray[np.uint8]:
 
 def limit_this_process(size_bytes: int) -> None:
     """Limit what this process may take from now on: memory, processor time, and no file at all."""
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    _lower(resource.RLIMIT_CPU, int(used.ru_utime + used.ru_stime) + CPU_SECONDS)
+    allow_processor_time()
     _lower(resource.RLIMIT_CORE, 0)
     _lower(resource.RLIMIT_FSIZE, 0)
     try:
@@ -91,6 +93,12 @@ def limit_this_process(size_bytes: int) -> None:
         return
     mapped = pages * resource.getpagesize()
     _lower(resource.RLIMIT_AS, mapped + _MEMORY_BYTES + _MEMORY_PER_MODEL_BYTE * size_bytes)
+
+
+def allow_processor_time() -> None:
+    """Let this process take `CPU_SECONDS` from now on."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    _lower(resource.RLIMIT_CPU, int(used.ru_utime + used.ru_stime) + CPU_SECONDS)
 
 
 def _lower(limit: int, value: int) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from edge_runtime.errors import ContractError, PredictionsError
 from edge_runtime.metrics import PairedCounts, count_pairs
 from edge_runtime.parity.advice import Advice, advise
+from edge_runtime.parity.basis import Basis
 from edge_runtime.parity.checks import Check, Decision, check_budgets, worst
 from edge_runtime.parity.contract import Contract, Margins
 from edge_runtime.parity.flips import Flip, find_flips
@@ -84,6 +85,7 @@ class ParityReport:
         step_checks: for each step the contract's demands on it alone.
         contract: what was demanded.
         pairs: whose answers are judged by which margins: the converted models', then the steps'.
+        basis: which full model that is and how it was found; None if the caller did not say.
     """
 
     reference: Predictions
@@ -92,6 +94,7 @@ class ParityReport:
     step_checks: tuple[tuple[Check, ...], ...]
     contract: Contract = field(default_factory=Contract)
     pairs: tuple[JudgedPair, ...] = ()
+    basis: Basis | None = None
 
     @property
     def decision(self) -> Decision:

@@ -66,6 +66,7 @@ def report_document(report: ParityReport) -> dict[str, Any]:
         "image_count": len(report.reference),
         "class_names": list(report.reference.class_names),
         "tie_rule": TIE_RULE,
+        "reference": report.basis.to_dict() if report.basis else None,
         "full": _full(report),
         "steps": [
             _step(report, step, checks)

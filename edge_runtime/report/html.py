@@ -121,8 +121,12 @@ def _accuracy(report: ParityReport, models: list[Entry]) -> str:
         "<section><h2>Accuracy against the full model</h2><figure>"
         f"{difference_chart(report)}<figcaption>Change of accuracy with its {confidence} interval, "
         f"from the images that were lost or won. {rule}</figcaption></figure>"
-        f"{models_table(report, models)}</section>\n"
+        f"{models_table(report, models)}{_basis(report)}</section>\n"
     )
+
+
+def _basis(report: ParityReport) -> str:
+    return f'<p class="quiet">{escaped(report.basis.in_words)}</p>' if report.basis else ""
 
 
 def _details(report: ParityReport, models: list[Entry], images: NDArray[np.uint8] | None) -> str:

@@ -115,7 +115,8 @@ def _models(report: ParityReport) -> str:
     if absent:
         more = f" and {len(absent) - _MOST_ABSENT:,} more" if len(absent) > _MOST_ABSENT else ""
         images += f"; none of them is: {', '.join(map(code, absent[:_MOST_ABSENT]))}{more}"
-    return f"### Models\n\n{images}.\n\n" + table(headings, rows, numbers_from=1)
+    basis = f" {plain(report.basis.in_words)}" if report.basis else ""
+    return f"### Models\n\n{images}.{basis}\n\n" + table(headings, rows, numbers_from=1)
 
 
 def _model_row(entry: Entry, decimals: int, confidence: float) -> list[str]:

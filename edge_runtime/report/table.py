@@ -55,7 +55,7 @@ def report_table(report: ParityReport, width: int = WIDTH) -> str:
         width: how many columns a line takes at most; 72 to 100 are readable.
     """
     blocks = [
-        _wrapped(_subject(report), width),
+        [*_wrapped(_subject(report), width), *_basis(report, width)],
         _models(report, width),
         _steps(report, width),
         *_movements(report, width),
@@ -83,6 +83,10 @@ def _subject(report: ParityReport) -> str:
         f"{plural(len(report.reference.class_names), 'class', 'classes')}"
         f"{_absent(report.reference.absent_classes)}"
     )
+
+
+def _basis(report: ParityReport, width: int) -> list[str]:
+    return _wrapped(report.basis.in_words, width) if report.basis else []
 
 
 def _absent(names: Sequence[str]) -> str:

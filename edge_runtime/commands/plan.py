@@ -1,0 +1,128 @@
+"""What `parity` compares: the full model, what came from it, and the run that has the images."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from edge_runtime.commands.chain import Link, open_link
+from edge_runtime.commands.reference import (
+    find_reference,
+    foreign_models,
+    models_between,
+    other_model_in_run,
+    source_of,
+)
+from edge_runtime.errors import PredictionsError, RunError
+from edge_runtime.lineage import Lineage, Origin, full_models, recorded_text
+from edge_runtime.parity.basis import Basis
+from edge_runtime.runs import Run, find_run, images_missing
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A comparison before any model is run.
+
+    Attributes:
+        links: the full model and then the converted ones, each file once.
+        basis: what the full model is and how it was found.
+        run: the run that the full model is of; None where it was named.
+    """
+
+    links: tuple[Link, ...]
+    basis: Basis
+    run: Run | None
+
+
+def plan_comparison(given: Sequence[Link], reference: Link | None, lineage: Lineage) -> Plan:
+    """Return what is compared with what.
+
+    Args:
+        given: models and predictions; none stands for all that was converted in a run. Without a
+            full model among them the one that they came from comes before them, and what lies
+            between: the float32 model, and the file that a device says it has run.
+        reference: the full model, whatever the others came from.
+        lineage: the runs in which full models are looked for.
+
+    Raises:
+        PredictionsError: there is nothing to compare.
+        RunError: the full model that a converted one came from is not known or not there, or the
+            run has no converted models.
+        ModelError: a file or its manifest is damaged.
+    """
+    if reference is not None:
+        run = None if given else find_run(lineage.runs_dir, lineage.run_name)
+        others = list(given) if run is None else converted_in(run)
+        digest = reference.sha256
+        foreign = foreign_models(others, digest, lineage)
+        basis = Basis(str(reference.path), digest, "--reference", tuple(foreign))
+        return Plan(_each_once([reference, *others]), basis, run)
+    if not given:
+        return _whole_run(lineage)
+    named = [link for link in given if link.is_full]
+    converted = [link for link in given if not link.is_full]
+    if not converted:
+        raise PredictionsError(
+            f"There is nothing to compare with {given[0].path}: give a converted model or more, or "
+            "say with --reference which of several full models the others are held to."
+        )
+    full, how = find_reference(named, converted, lineage)
+    basis = Basis(str(full.file), full.sha256, how)
+    if named:
+        return Plan(_each_once([*named, *converted]), basis, None)
+    between = models_between(converted, full, lineage)
+    return Plan(_each_once([open_link(full.path), *between, *converted]), basis, full.run)
+
+
+def _whole_run(lineage: Lineage) -> Plan:
+    run = find_run(lineage.runs_dir, lineage.run_name)
+    converted, known = converted_in(run), full_models(run)
+    for link in converted:
+        source = source_of(link, lineage)
+        if source.sha256 is not None and source.sha256 not in known:
+            raise RunError(other_model_in_run(link, source, run))
+    full, how = find_reference([], converted, lineage)
+    return Plan(
+        _each_once([open_link(full.path), *converted]), Basis(str(full.file), full.sha256, how), run
+    )
+
+
+def converted_in(run: Run) -> list[Link]:
+    """Return all that was converted in a run.
+
+    Raises:
+        RunError: that is nothing.
+    """
+    models = [Link(path) for path in run.converted_models()]
+    if not models:
+        raise RunError(
+            f"{run.name} has no converted models yet; make one first with: fmnist-edge convert"
+        )
+    return models
+
+
+def _each_once(links: Sequence[Link]) -> tuple[Link, ...]:
+    return tuple({link.path.resolve(): link for link in links}.values())
+
+
+def run_of_links(links: Sequence[Link], lineage: Lineage) -> Run:
+    """Return the run whose images the links are about, the full model's first.
+
+    Where nothing says what images a model is for, that is the latest run.
+
+    Raises:
+        RunError: no run has these images.
+    """
+    for link in links:
+        run = _run_of(link, lineage)
+        if run is not None:
+            return run
+    try:
+        return find_run(lineage.runs_dir, lineage.run_name)
+    except RunError as error:
+        raise images_missing(links[0].path, error) from error
+
+
+def _run_of(link: Link, lineage: Lineage) -> Run | None:
+    if link.predictions is None or lineage.run_name is not None:
+        return lineage.run_of(link.path)
+    fingerprint = recorded_text(link.predictions, "dataset_fingerprint")
+    return lineage.run_of_origin(Origin(dataset_fingerprint=fingerprint), link.path)

@@ -1,0 +1,202 @@
+"""The full model that `parity` compares with: the one that each file came from, or --reference."""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+from edge_runtime.commands.chain import Link
+from edge_runtime.errors import ModelError, RunError
+from edge_runtime.lineage import (
+    FullModel,
+    Lineage,
+    Origin,
+    full_models,
+    recorded_text,
+    run_around,
+)
+from edge_runtime.parity.basis import HowFound
+from edge_runtime.runs import Run
+
+FLOAT_MODEL = "float32.tflite"
+
+
+@dataclass(frozen=True)
+class Source:
+    """The full model that a link came from.
+
+    Attributes:
+        sha256: its hash; None if nothing tells it.
+        found: how that is known.
+        origin: what is recorded.
+    """
+
+    sha256: str | None
+    found: HowFound
+    origin: Origin
+
+
+def source_of(link: Link, lineage: Lineage) -> Source:
+    """Return which full model a converted one came from.
+
+    Raises:
+        ModelError: its file or its manifest is damaged, or they do not belong together.
+        RunError: only the run tells, and that holds two full models.
+    """
+    origin = _origin(link, lineage)
+    if origin.sha256 is not None or origin.run is None:
+        return Source(origin.sha256, "its source by hash", origin)
+    known = full_models(origin.run)
+    if len(known) > 1:
+        raise RunError(
+            f"{link.path} does not say which full model it was converted from, and model.keras of "
+            f"{origin.run.folder} is another one than its predictions are of; convert it again "
+            "with: fmnist-edge convert --force, or name the full model with --reference."
+        )
+    return Source(next(iter(known), None), "its run", origin)
+
+
+def _origin(link: Link, lineage: Lineage) -> Origin:
+    if link.predictions is None:
+        return lineage.origin(link.path)
+    stated = recorded_text(link.predictions, "source_sha256")
+    if stated is not None:
+        return Origin(stated)
+    digest = recorded_text(link.predictions, "model_sha256")
+    return lineage.origin_of_bytes(digest, run_around(link.path)) if digest else Origin()
+
+
+def find_reference(
+    given: Sequence[Link], converted: Sequence[Link], lineage: Lineage
+) -> tuple[FullModel, HowFound]:
+    """Return the full model that all converted ones came from.
+
+    Args:
+        given: the full models that were named, if any; one of them must be it.
+        converted: the others.
+        lineage: where it is looked for, if none was named.
+
+    Raises:
+        RunError: they came from different ones, nothing tells from which, or it is not there.
+        ModelError: a file or its manifest is damaged.
+    """
+    sources = [source_of(link, lineage) for link in converted]
+    for link, source in zip(converted, sources, strict=True):
+        if source.sha256 is None:
+            raise RunError(_unknown(link, source))
+    first = sources[0]
+    digest = str(first.sha256)
+    for link, source in zip(converted, sources, strict=True):
+        if source.sha256 != digest:
+            raise RunError(
+                f"{converted[0].path} and {link.path} were converted from different full models "
+                f"(SHA-256 {_short(digest)} and {_short(source.sha256)}); compare them one by one, "
+                "or name what to hold both to with --reference."
+            )
+    by_run = any(source.found == "its run" for source in sources)
+    how: HowFound = "its run" if by_run else "its source by hash"
+    if given:
+        return _named(given, converted[0], digest), how
+    for link, source in zip(converted, sources, strict=True):
+        found = lineage.find(digest, converted=link.path, file=source.origin.file)
+        if found is not None:
+            return found, how
+    raise RunError(_missing(converted[0], first, lineage))
+
+
+def _named(given: Sequence[Link], converted: Link, digest: str) -> FullModel:
+    """Return the full model that was named, if it is the right one and the only one."""
+    first = given[0]
+    if len(given) > 1:
+        raise RunError(
+            f"{first.path} and {given[1].path} are both full models; say with --reference which of "
+            "them the others are held to."
+        )
+    if first.sha256 != digest:
+        raise RunError(
+            f"{converted.path} was not converted from {first.path} (SHA-256 expected: "
+            f"{_short(digest)}, got: {_short(first.sha256)}); to compare them all the same, give "
+            f"--reference {first.path}."
+        )
+    return FullModel(digest, first.path, first.path, run_around(first.path))
+
+
+def _unknown(link: Link, source: Source) -> str:
+    if source.origin.run is not None:
+        where = f"{source.origin.run.folder}, which it lies in, has no full model"
+    elif link.predictions is not None:
+        where = "they do not say it, and no run has the file that made them"
+    else:
+        where = "it has no manifest that says it, and does not lie in a run"
+    return (
+        f"{link.path}: which full model this came from is not known ({where}); name it with "
+        "--reference."
+    )
+
+
+def _missing(link: Link, source: Source, lineage: Lineage) -> str:
+    around = run_around(link.path)
+    if around is not None and full_models(around):
+        return other_model_in_run(link, source, around)
+    where = f"any run in '{lineage.runs_dir}'"
+    if lineage.run_name is not None:
+        where = f"the run '{lineage.run_name}'"
+    beside = " or beside it" if source.origin.file and lineage.run_name is None else ""
+    return (
+        f"{link.path}: the full model that it was converted from ({_described(source)}) was not "
+        f"found in {where}{beside}; name it with --reference, or where runs are with --runs-dir."
+    )
+
+
+def other_model_in_run(link: Link, source: Source, run: Run) -> str:
+    """Return what to say of a file whose run has been trained again since."""
+    held = " and ".join(_short(digest) for digest in full_models(run)) or "none"
+    return (
+        f"{link.path} was converted from another full model ({_described(source)}) than "
+        f"{run.folder} has now ({held}); convert it again with: fmnist-edge convert --force, or "
+        "name the full model with --reference."
+    )
+
+
+def _described(source: Source) -> str:
+    name = f"{source.origin.file}, " if source.origin.file else ""
+    return f"{name}SHA-256 {_short(source.sha256)}"
+
+
+def _short(digest: str | None) -> str:
+    return "not recorded" if digest is None else f"{digest[:12]}…"
+
+
+def models_between(given: Sequence[Link], full: FullModel, lineage: Lineage) -> list[Link]:
+    """Return what lies between a run's full model and the links: files of the same source.
+
+    These are the float32 model, and the files that predictions were made with.
+    """
+    if full.run is None:
+        return []
+    here = {link.sha256 for link in given if link.predictions is None}
+    elsewhere = {link.sha256 for link in given if link.predictions is not None}
+    between = []
+    for path in full.run.converted_models():
+        link = Link(path)
+        wanted = path.name == FLOAT_MODEL and link.sha256 not in here
+        if (wanted or link.sha256 in elsewhere) and _is_of(link, full, lineage):
+            between.append(link)
+    return between
+
+
+def _is_of(link: Link, full: FullModel, lineage: Lineage) -> bool:
+    try:
+        return source_of(link, lineage).sha256 == full.sha256
+    except (ModelError, RunError):  # a file that was not asked for may be damaged
+        return False
+
+
+def foreign_models(converted: Sequence[Link], digest: str | None, lineage: Lineage) -> list[str]:
+    """Return the names of those that are known to come from another full model."""
+    foreign = []
+    for link in converted:
+        with suppress(ModelError, RunError):  # what they came from was not asked for
+            source = source_of(link, lineage).sha256
+            if source is not None and source != digest:
+                foreign.append(link.stem)
+    return foreign
