@@ -1,6 +1,5 @@
 """The command `convert`."""
 
-import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +21,7 @@ from edge_runtime.console import (
 from edge_runtime.errors import ConversionError, UnsupportedError, extra_missing
 from edge_runtime.inspection import RUNTIMES
 from edge_runtime.native import native_messages_silenced
+from edge_runtime.terminal import echo, echo_json
 
 if TYPE_CHECKING:
     from converter.calibration import RepresentativeDataset
@@ -185,7 +185,7 @@ def _made(
         except UnsupportedError as error:
             left_out[recipe.name] = str(error)
             # Not talk: with --quiet, too, nobody should miss that a file is missing.
-            click.echo(f"left out {recipe.name}: {error}", err=True)
+            echo(f"left out {recipe.name}: {error}", err=True)
         else:
             if converted[-1].speedup is not None:
                 console.say(f"  {converted[-1].speedup}")
@@ -297,11 +297,11 @@ def _print_result(
             document["left_out"] = [
                 {"recipe": name, "reason": reason} for name, reason in left_out.items()
             ]
-        click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+        echo_json(document)
     elif converted:
         _print_table(converted)
         if target is not None:
-            click.echo(_proof_in_words(converted[0], target))
+            echo(_proof_in_words(converted[0], target))
     if not converted and target is not None:
         raise UnsupportedError(
             f"Nothing was made: {target.runtime.name} does not run {' or '.join(left_out)} of this "
@@ -311,13 +311,13 @@ def _print_result(
 
 def _print_table(converted: "list[Converted]") -> None:
     width = max(len(str(item.path)) for item in converted)
-    click.echo(f"{'model':<{width}}  {'bytes':>9}  {'input':<8} {'XNNPACK':<16} runs on")
+    echo(f"{'model':<{width}}  {'bytes':>9}  {'input':<8} {'XNNPACK':<16} runs on")
     for item in converted:
         summary = item.verified.summary
         runtimes = ", ".join(
             support.runtime for support in item.verified.runtimes if support.supported
         )
-        click.echo(
+        echo(
             f"{item.path!s:<{width}}  {summary.size_bytes:>9,}  {summary.inputs[0].dtype:<8} "
             f"{item.probed.xnnpack:<16} {runtimes}"
         )

@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from edge_runtime.terminal import echo
+from edge_runtime.wording import printable
+
 if TYPE_CHECKING:
     from edge_runtime.datasets import DatasetSpec
 
@@ -35,10 +38,10 @@ class Console:
     quiet: bool = False
     debug: bool = False
 
-    def say(self, message: str) -> None:
+    def say(self, *lines: str) -> None:
         """Tell what is going on, on standard error."""
         if not self.quiet:
-            click.echo(message, err=True)
+            echo(*lines, err=True)
 
     @contextlib.contextmanager
     def progress(
@@ -55,7 +58,10 @@ class Console:
             yield lambda done: None
             return
         with click.progressbar(
-            length=length, label=label, file=sys.stderr, item_show_func=describe
+            length=length,
+            label=printable(label),
+            file=sys.stderr,
+            item_show_func=describe,
         ) as bar:
             # Without an item click would not ask what to show.
             yield lambda done: bar.update(done, object())

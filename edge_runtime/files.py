@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from edge_runtime.wording import json_escaped
+
 # hashlib loads OpenSSL, 3.6 MiB of memory, which pays for much data only. Python's own `random`
 # takes the lean module by the same means.
 _lean: Any = None
@@ -141,8 +143,8 @@ def write_json_atomically(path: Path, document: Mapping[str, Any]) -> None:
 
 
 def to_json(document: Mapping[str, Any]) -> str:
-    """Return ``document`` as indented JSON text that every parser accepts (no NaN)."""
-    return json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
+    """Return ``document`` as indented JSON that every parser accepts (no NaN), safe to be shown."""
+    return json_escaped(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False))
 
 
 def sync(path: Path) -> None:

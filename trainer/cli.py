@@ -21,6 +21,7 @@ from edge_runtime.console import (
 from edge_runtime.errors import RunError, extra_missing
 from edge_runtime.native import native_messages_silenced
 from edge_runtime.runs import LATEST, next_run_name
+from edge_runtime.terminal import echo, echo_json
 from trainer.config import FAST_CNN, NETWORKS, POST_CNN, RECIPES, TrainingConfig
 
 if TYPE_CHECKING:
@@ -262,20 +263,23 @@ def _kept_on_interrupt(console: Console, partial: Path) -> Any:
         if lost:
             raise KeyboardInterrupt
 
-    in_main_thread = threading.current_thread() is threading.main_thread()
-    before = signal.signal(signal.SIGINT, interrupt) if in_main_thread else None
+    # A shell that starts a job in the background lets it ignore the signal; so it shall stay.
+    ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    listens = threading.current_thread() is threading.main_thread() and not ignored
+    before = signal.signal(signal.SIGINT, interrupt) if listens else None
     try:
         yield check
     except KeyboardInterrupt:
         name = partial.name.removeprefix(".").removesuffix(".partial")
         where = "" if str(partial.parent) == "runs" else f" --runs-dir {partial.parent}"
         console.say(
-            "\nThe last whole epoch is kept; go on with: "
-            f"fmnist-edge train --resume --name {name}{where}"
+            "",
+            "The last whole epoch is kept; go on with: "
+            f"fmnist-edge train --resume --name {name}{where}",
         )
         raise
     finally:
-        if in_main_thread:
+        if listens:
             signal.signal(signal.SIGINT, before)
 
 
@@ -284,14 +288,14 @@ def _print_result(folder: Path, as_json: bool) -> None:
 
     metrics = json.loads((folder / "metrics.json").read_text("utf-8"))
     if as_json:
-        click.echo(json.dumps({"run": str(folder), **metrics}, indent=2, ensure_ascii=False))
+        echo_json({"run": str(folder), **metrics})
         return
     accuracy = metrics["test_accuracy"]
     low, high = accuracy["interval_95"]
-    click.echo(f"run            {folder}")
-    click.echo(f"parameters     {metrics['parameter_count']:,}")
-    click.echo(
+    echo(f"run            {folder}")
+    echo(f"parameters     {metrics['parameter_count']:,}")
+    echo(
         f"test accuracy  {accuracy['value']:.1%} (95 % interval {low:.1%} to {high:.1%}, "
         f"{accuracy['total']:,} images)"
     )
-    click.echo(f"figures        {folder / 'figures'}")
+    echo(f"figures        {folder / 'figures'}")

@@ -25,11 +25,12 @@ from edge_runtime.console import (
 )
 from edge_runtime.datasets import Dataset, load_dataset
 from edge_runtime.errors import EdgeError, RunError
-from edge_runtime.files import refuse_unwritable_folder, to_json, write_atomically
+from edge_runtime.files import refuse_unwritable_folder, write_atomically
 from edge_runtime.parity import EXIT_CODES, Budgets
 from edge_runtime.parity.contract_file import CONTRACT_FILE, load_contract
 from edge_runtime.pool import usable_cores
 from edge_runtime.runs import Run, find_run, open_run
+from edge_runtime.terminal import echo, echo_json
 
 _DEFAULT = Rounds()
 _QUICK = Settings(loads=1, starts=1, seconds=0.1, repeats=1)
@@ -243,8 +244,8 @@ def _settings(rounds: int | None, images: int, workers: int, seed: int, *, quick
 
 def _print(found: Benchmark, plot: Path | None, as_json: bool) -> None:
     if as_json:
-        click.echo(to_json(found.to_dict()))
+        echo_json(found.to_dict())
         return
-    click.echo(benchmark_table(found, width=text_width()))
+    echo(*benchmark_table(found, width=text_width()).split("\n"))
     if plot is not None:
-        click.echo(f"\nplot  {plot}")
+        echo("", f"plot  {plot}")

@@ -23,7 +23,7 @@ from edge_runtime.console import (
 )
 from edge_runtime.datasets import Dataset, load_dataset
 from edge_runtime.errors import BundleError, EdgeError, RunError
-from edge_runtime.files import refuse_unwritable_folder, sha256, to_json, write_atomically
+from edge_runtime.files import refuse_unwritable_folder, sha256, write_atomically
 from edge_runtime.loading import open_model
 from edge_runtime.model_file import (
     BUNDLE_SUFFIX,
@@ -35,6 +35,7 @@ from edge_runtime.model_file import (
 )
 from edge_runtime.predictions import Predictions
 from edge_runtime.runs import Run, find_run, images_missing, open_run
+from edge_runtime.terminal import echo, echo_json
 from edge_runtime.wording import percent
 
 _PREFERRED = "int8.tflite"
@@ -215,18 +216,16 @@ def _print(target: Path, made: Bundle, as_json: bool) -> None:
             "size_bytes": len(made.data),
             "manifest": made.manifest.to_dict(),
         }
-        click.echo(to_json(document))
+        echo_json(document)
         return
     low, high = accuracy["interval_95"]
     runs_on = ", ".join(f"{name} ≥ {oldest}" for name, oldest in made.minimum_runtime.items())
-    click.echo(f"bundle    {target}")
-    click.echo(f"version   {made.version}")
-    click.echo(f"size      {len(made.data):,} bytes, SHA-256 {made.sha256}")
-    click.echo(
+    echo(f"bundle    {target}")
+    echo(f"version   {made.version}")
+    echo(f"size      {len(made.data):,} bytes, SHA-256 {made.sha256}")
+    echo(
         f"accuracy  {percent(accuracy['value'])} % (95 % interval {percent(low)} to "
         f"{percent(high)}, {accuracy['total']:,} test images)"
     )
-    click.echo(
-        f"golden    {golden['count']} vectors, reproduced by {golden['made_with']['runtime']}"
-    )
-    click.echo(f"runs on   {runs_on}")
+    echo(f"golden    {golden['count']} vectors, reproduced by {golden['made_with']['runtime']}")
+    echo(f"runs on   {runs_on}")

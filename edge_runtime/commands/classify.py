@@ -2,7 +2,6 @@
 
 import glob
 import io
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,6 +16,7 @@ from edge_runtime.console import Console, ModelPath, json_option, talk_options
 from edge_runtime.errors import ModelError, PictureError
 from edge_runtime.images import PICTURE_SUFFIXES, Invert, read_picture
 from edge_runtime.loading import open_model
+from edge_runtime.terminal import echo, echo_json
 
 
 @dataclass(frozen=True)
@@ -190,7 +190,7 @@ def _print_json(answers: list[Answer], classifier: Classifier, top: int) -> bool
         "backend": f"{classifier.backend.package} {classifier.backend.version}",
         "results": results,
     }
-    click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+    echo_json(document)
     return any(answer.error for answer in answers)
 
 
@@ -214,7 +214,7 @@ def _print_row(row: list[Any]) -> None:
 
     line = io.StringIO()
     csv.writer(line, lineterminator="").writerow(row)
-    click.echo(line.getvalue())
+    echo(line.getvalue())
 
 
 def _print_table(answers: list[Answer], classifier: Classifier, top: int) -> bool:
@@ -225,7 +225,7 @@ def _print_table(answers: list[Answer], classifier: Classifier, top: int) -> boo
         for rank, best in enumerate(_best(answer.classification, classifier, top)):
             name = answer.name if rank == 0 else ""
             note = "  (inverted)" if answer.inverted and rank == 0 else ""
-            click.echo(f"{name:<{width}}  {best['confidence']:>6.1%}  {best['class']}{note}")
+            echo(f"{name:<{width}}  {best['confidence']:>6.1%}  {best['class']}{note}")
     failed = [answer for answer in answers if answer.error]
     for answer in failed:
         _print_error(answer)
@@ -233,4 +233,4 @@ def _print_table(answers: list[Answer], classifier: Classifier, top: int) -> boo
 
 
 def _print_error(answer: Answer) -> None:
-    click.echo(f"Error: {answer.name}: {answer.error}", err=True)
+    echo(f"Error: {answer.name}: {answer.error}", err=True)

@@ -39,6 +39,7 @@ from edge_runtime.parity.contract_file import CONTRACT_FILE, contract_template, 
 from edge_runtime.predictions import Predictions
 from edge_runtime.report import report_json, report_table
 from edge_runtime.runs import Run, find_run
+from edge_runtime.terminal import echo
 
 
 @click.command()
@@ -235,8 +236,8 @@ def _pictures(predictions: Predictions, dataset: Dataset | None) -> NDArray[np.u
 
 def _print(report: ParityReport, paths: Sequence[Path], as_json: bool) -> None:
     if as_json:
-        click.echo(report_json(report))
+        echo(*report_json(report).split("\n"))
         return
-    click.echo(report_table(report, width=text_width()))
+    echo(*report_table(report, width=text_width()).split("\n"))
     for label, path in zip(["report", *[""] * len(paths)], paths, strict=False):
-        click.echo(f"{label:<6}  {path}")
+        echo(f"{label:<6}  {path}")
