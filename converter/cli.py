@@ -11,6 +11,7 @@ from converter.calibration import DEFAULT_SIZE
 from converter.recipes import RECIPES, Io, Recipe, choose_recipes, input_output_type
 from edge_runtime.console import (
     Console,
+    Whole,
     dataset_options,
     json_option,
     refuse_options_without_dataset,
@@ -64,18 +65,18 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--batch",
-    type=click.IntRange(1, 1024),
+    type=Whole(1, 1024),
     default=1,
     show_default=True,
     help="Images that one run of the model takes: 1 answers soonest, some 16 get most done.",
 )
 @click.option(
     "--representative-size",
-    type=click.IntRange(min=1),
+    type=Whole(min=1),
     help=f"Training images to calibrate on.  [default: {DEFAULT_SIZE}, one of each class at "
     "least; all, where there are fewer]",
 )
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option("--seed", type=Whole(min=0), default=0, show_default=True)
 @dataset_options(default=None)
 @run_options
 @click.option(

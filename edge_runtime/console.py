@@ -4,6 +4,7 @@ Results go to standard output; talk and progress to standard error, progress onl
 """
 
 import contextlib
+import math
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from edge_runtime.datasets import DatasetSpec
 
 INSTALLED = "installed"
+LARGEST_INT = 2**31 - 1
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -128,6 +130,28 @@ class ModelPath(click.Path):
         return Releases(device_home()).installed_path()
 
 
+class Whole(click.IntRange):
+    """A whole number within a range that a C int holds: no library of ours counts further."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the number."""
+        number: Any = super().convert(value, param, ctx)
+        if number > LARGEST_INT:
+            self.fail(f"{value} is larger than {LARGEST_INT:,}.", param, ctx)
+        return number
+
+
+class Finite(click.FloatRange):
+    """A finite number within a range; click's own takes NaN, which is outside of none."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the number."""
+        number: Any = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is not a finite number.", param, ctx)
+        return number
+
+
 def run_options(function: Function) -> Function:
     """Add --run and --runs-dir, which name a run that was trained before."""
     for decorator in (
@@ -162,7 +186,7 @@ def dataset_options(default: str | None) -> Callable[[Function], Function]:
 
 
 def _dataset_options(default: str | None) -> Sequence[Callable[[Function], Function]]:
-    positive = click.IntRange(min=1)
+    positive = Whole(min=1)
     return (
         click.option(
             "--dataset",

@@ -12,6 +12,8 @@ import click
 
 from edge_runtime.console import (
     Console,
+    Finite,
+    Whole,
     dataset_options,
     json_option,
     runs_dir_option,
@@ -51,13 +53,13 @@ def _default(setting: str) -> str:
 )
 @click.option(
     "--epochs",
-    type=click.IntRange(min=0),
+    type=Whole(min=0),
     help=f"Passes over the training images; 0 takes the model as it is.  {_default('epochs')}",
 )
-@click.option("--batch-size", type=click.IntRange(min=1), help=_default("batch_size"))
+@click.option("--batch-size", type=Whole(min=1), help=_default("batch_size"))
 @click.option(
     "--learning-rate",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Finite(min=0, min_open=True),
     help=f"Of Adam, at its highest.  {_default('learning_rate')}",
 )
 @click.option(
@@ -68,12 +70,12 @@ def _default(setting: str) -> str:
 )
 @click.option(
     "--weight-decay",
-    type=click.FloatRange(min=0),
+    type=Finite(min=0),
     help=f"What a step takes off each kernel, times the learning rate.  {_default('weight_decay')}",
 )
 @click.option(
     "--label-smoothing",
-    type=click.FloatRange(0, 1, max_open=True),
+    type=Finite(0, 1, max_open=True),
     help=f"Share of the truth that is spread over all classes.  {_default('label_smoothing')}",
 )
 @click.option(
@@ -83,7 +85,7 @@ def _default(setting: str) -> str:
 )
 @click.option(
     "--shift",
-    type=click.IntRange(min=0),
+    type=Whole(min=0),
     help=f"Move each image by up to so many pixels.  {_default('shift')}",
 )
 @click.option(
@@ -99,15 +101,15 @@ def _default(setting: str) -> str:
 )
 @click.option(
     "--dropout",
-    type=click.FloatRange(0, 1, max_open=True),
+    type=Finite(0, 1, max_open=True),
     help="Of post-cnn.  [default: chosen on training data]",
 )
 @click.option(
     "--rescale",
-    type=float,
+    type=Finite(),
     help="Multiply pixels by this in front of FILE.keras, as in 0.00392156862745098 (1/255).",
 )
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option("--seed", type=Whole(min=0), default=0, show_default=True)
 @click.option("--name", help="Name of the run.  [default: MODEL-DATASET-N]")
 @runs_dir_option
 @click.option("--resume", is_flag=True, help="Go on with an interrupted run (--name, or the last).")

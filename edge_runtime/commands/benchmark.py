@@ -15,6 +15,7 @@ from edge_runtime.commands.chain import model_name
 from edge_runtime.console import (
     Console,
     ModelPath,
+    Whole,
     dataset_options,
     json_option,
     refuse_options_without_dataset,
@@ -59,30 +60,30 @@ _QUICK_ROUNDS = 10
 )
 @click.option(
     "--threads",
-    type=click.IntRange(1, 256),
+    type=Whole(1, 256),
     default=1,
     show_default=True,
     help="Of each interpreter.",
 )
 @click.option(
     "--rounds",
-    type=click.IntRange(1, 10_000),
+    type=Whole(1, 10_000),
     help=f"How often each model has its turn.  [default: {_DEFAULT.rounds}]",
 )
 @click.option(
     "--images",
-    type=click.IntRange(1, 10_000),
+    type=Whole(1, 10_000),
     default=_DEFAULT.images,
     show_default=True,
     help=f"Of a turn, at most; no figure takes over {_DEFAULT.block_ns // 1_000_000} ms of one.",
 )
 @click.option(
     "--workers",
-    type=click.IntRange(1, 64),
+    type=Whole(1, 64),
     help="Threads and processes that share the cores for throughput.  [default: the cores]",
 )
 @click.option(
-    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the turns' order."
+    "--seed", type=Whole(min=0), default=0, show_default=True, help="Of the turns' order."
 )
 @click.option(
     "--quick", is_flag=True, help=f"{_QUICK_ROUNDS} rounds, and everything else only once."

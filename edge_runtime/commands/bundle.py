@@ -13,6 +13,7 @@ from edge_runtime.bundle.contents import Bundle, read_bundle
 from edge_runtime.bundle.making import make_bundle
 from edge_runtime.console import (
     Console,
+    Whole,
     dataset_options,
     is_word_installed,
     json_option,
@@ -53,7 +54,7 @@ _PREFERRED = "int8.tflite"
 )
 @click.option(
     "--bundle-version",
-    type=click.IntRange(min=1),
+    type=Whole(min=1),
     metavar="N",
     help="A device refuses a smaller one than it has.  [default: that of a bundle with the same "
     "content in --runs-dir or at --out; else one more than the largest there]",

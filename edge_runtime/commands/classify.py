@@ -1,6 +1,5 @@
 """The command `classify`."""
 
-import glob
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -12,9 +11,11 @@ import numpy as np
 
 from edge_runtime.backends import BACKENDS
 from edge_runtime.classifier import Classification, Classifier
-from edge_runtime.console import Console, ModelPath, json_option, talk_options
+from edge_runtime.console import Console, ModelPath, Whole, json_option, talk_options
 from edge_runtime.errors import ModelError, PictureError
+from edge_runtime.files import read_text
 from edge_runtime.images import PICTURE_SUFFIXES, Invert, read_picture
+from edge_runtime.listing import expand, files_below
 from edge_runtime.loading import open_model
 from edge_runtime.terminal import echo, echo_json
 
@@ -52,9 +53,7 @@ class Answer:
     help="Exchange bright and dark: auto does it when the background is the opposite of the "
     "training images'.",
 )
-@click.option(
-    "--top", type=click.IntRange(min=1), default=1, show_default=True, help="Answers per picture."
-)
+@click.option("--top", type=Whole(min=1), default=1, show_default=True, help="Answers per picture.")
 @click.option("--labels", type=click.Path(path_type=Path), help="Class names, one on each line.")
 @click.option(
     "--backend",
@@ -62,7 +61,7 @@ class Answer:
     help=f"{', '.join(backend.name for backend in BACKENDS)}.  [default: the first of the first "
     "two that is installed]",
 )
-@click.option("--threads", type=click.IntRange(1, 256), default=1, show_default=True)
+@click.option("--threads", type=Whole(1, 256), default=1, show_default=True)
 @click.option("--csv", "as_csv", is_flag=True, help="Print the answers as CSV.")
 @json_option
 @talk_options
@@ -109,8 +108,8 @@ def _read_labels(path: Path | None) -> tuple[str, ...] | None:
     if path is None:
         return None
     try:
-        lines = path.read_text("utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+        lines = read_text(path).splitlines()
+    except (OSError, ValueError) as error:
         raise ModelError(f"{path}: the class names cannot be read ({error}).") from error
     return tuple(line.strip() for line in lines if line.strip())
 
@@ -130,23 +129,20 @@ def find_pictures(arguments: tuple[str, ...]) -> Iterator[str | Answer]:
 
 def _find(argument: str) -> Iterator[str | Answer]:
     path = Path(argument)
+    unlisted: list[OSError] = []
     if argument == "-" or path.is_file():
-        yield argument
+        found, nothing = [argument], ""
     elif path.is_dir():
-        inside = sorted(str(entry) for entry in path.rglob("*") if _is_picture(entry, path))
-        yield from inside
-        if not inside:
-            yield Answer(argument, error="there are no pictures in this folder")
+        found = files_below(argument, PICTURE_SUFFIXES, unlisted.append)
+        nothing = "there are no pictures in this folder"
     else:
-        matches = sorted(glob.glob(argument, recursive=True))  # noqa: PTH207 - keeps "a/../b"
-        yield from matches
-        if not matches:
-            yield Answer(argument, error="there is no such file")
-
-
-def _is_picture(entry: Path, folder: Path) -> bool:
-    hidden = any(part.startswith(".") for part in entry.relative_to(folder).parts)
-    return entry.suffix.lower() in PICTURE_SUFFIXES and not hidden and entry.is_file()
+        found, nothing = expand(argument, unlisted.append), "there is no such file"
+    yield from found
+    for error in unlisted:
+        reason = f"it cannot be looked into ({error.strerror})"
+        yield Answer(str(error.filename), error=reason)
+    if not found and not unlisted:
+        yield Answer(argument, error=nothing)
 
 
 def _answer(classifier: Classifier, picture: str | Answer, invert: Invert) -> Answer:

@@ -8,7 +8,7 @@ import click
 import numpy as np
 from PIL import Image, ImageOps
 
-from edge_runtime.console import Console, runs_dir_option, talk_options
+from edge_runtime.console import Console, Whole, runs_dir_option, talk_options
 from edge_runtime.datasets import Dataset
 from edge_runtime.runs import find_run
 from edge_runtime.terminal import echo
@@ -19,7 +19,7 @@ _PICTURE_SIDE = 280
 
 @click.command()
 @runs_dir_option
-@click.option("--epochs", type=click.IntRange(min=1), default=100, show_default=True)
+@click.option("--epochs", type=Whole(min=1), default=100, show_default=True)
 @talk_options
 @click.pass_context
 def demo(context: click.Context, runs_dir: str, epochs: int) -> Any:

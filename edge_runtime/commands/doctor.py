@@ -10,6 +10,7 @@ from edge_runtime.backends import Backend, choose_backend
 from edge_runtime.console import (
     Console,
     ModelPath,
+    Whole,
     dataset_options,
     json_option,
     refuse_options_without_dataset,
@@ -39,14 +40,12 @@ _WITHOUT_MODEL = {"as_json"}
 @dataset_options(default=None)
 @click.option(
     "--images",
-    type=click.IntRange(min=1),
+    type=Whole(min=1),
     default=500,
     show_default=True,
     help="How many training images to use at most, the same number of each class.",
 )
-@click.option(
-    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of their draw."
-)
+@click.option("--seed", type=Whole(min=0), default=0, show_default=True, help="Of their draw.")
 @click.option("--backend", metavar="NAME", help="The runtime to use, as in `classify`.")
 @click.option(
     "--tried", "all_tried", is_flag=True, help="List every correction that was tried, best first."

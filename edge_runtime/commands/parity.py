@@ -20,6 +20,7 @@ from edge_runtime.commands.outputs import (
 )
 from edge_runtime.console import (
     Console,
+    Finite,
     ModelPath,
     dataset_options,
     json_option,
@@ -54,7 +55,7 @@ from edge_runtime.terminal import echo
 @dataset_options(default=None)
 @click.option(
     "--max-drop",
-    type=click.FloatRange(0, 1, min_open=True),
+    type=Finite(0, 1, min_open=True),
     help=f"The drop in accuracy that is allowed: 0.01 is one point.  [default: {DEFAULT_MAX_DROP}]",
 )
 @click.option(

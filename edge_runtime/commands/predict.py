@@ -11,6 +11,7 @@ from edge_runtime.commands.chain import model_name
 from edge_runtime.console import (
     Console,
     ModelPath,
+    Whole,
     dataset_options,
     json_option,
     refuse_options_without_dataset,
@@ -64,7 +65,7 @@ from edge_runtime.terminal import echo, echo_json
     show_default=True,
     help="auto uses XNNPACK where it can, built-in never; reference is slow and plain.",
 )
-@click.option("--threads", type=click.IntRange(1, 256), default=1, show_default=True)
+@click.option("--threads", type=Whole(1, 256), default=1, show_default=True)
 @json_option
 @talk_options
 @click.pass_context
