@@ -55,7 +55,7 @@ def expand(pattern: str, unlisted: Unlisted) -> list[str]:
             found = [
                 path
                 for base in found
-                for path, entry in _entries(base, unlisted, hidden=part.startswith("."))
+                for path, entry in _entries(base, unlisted, hidden=part.startswith(".")) or ()
                 if fnmatch.fnmatchcase(entry.name, part)
             ]
         else:
@@ -83,12 +83,14 @@ def _walk(
             continue
         seen.add((status.st_dev, status.st_ino))
         entries = _entries(folder, unlisted)
+        if entries is None:
+            continue
         yield folder, entries
         waiting += [path for path, entry in reversed(entries) if _is_folder(entry, follow=follow)]
 
 
-def _entries(folder: str, unlisted: Unlisted, *, hidden: bool = False) -> list[_Entry]:
-    """Return what is in a folder, sorted by name; nothing where there is no such folder."""
+def _entries(folder: str, unlisted: Unlisted, *, hidden: bool = False) -> list[_Entry] | None:
+    """Return what is in a folder, sorted by name; None where it cannot be listed."""
     try:
         with os.scandir(folder or ".") as found:
             entries = [entry for entry in found if hidden or not entry.name.startswith(".")]
@@ -96,7 +98,7 @@ def _entries(folder: str, unlisted: Unlisted, *, hidden: bool = False) -> list[_
         return []
     except OSError as error:
         unlisted(error)
-        return []
+        return None
     entries.sort(key=lambda entry: entry.name)
     return [(os.path.join(folder, entry.name), entry) for entry in entries]  # noqa: PTH118
 

@@ -3,6 +3,7 @@
 import json
 import re
 import unicodedata
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # every command writes words, few of them need arrays
@@ -21,6 +22,9 @@ UNPRINTABLE = "\N{REPLACEMENT CHARACTER}"
 # The first signs of what CI systems would take for a command.
 _CI_HASHES = re.compile(r"#(?=#(?:vso|teamcity)?\[)")
 _CI_COLON = re.compile(r"^(\s*):(?=:)")
+
+# Where a spreadsheet takes a text for a formula; those of full width count, too.
+_FORMULA = re.compile(r"(^|;)(\s*[=+\-@＝＋－＠])")
 
 # Fractions that differ by less are the same but for rounding.
 _SAME = 1e-9
@@ -69,6 +73,26 @@ def json_escaped(text: str) -> str:
         for line in text.split("\n")
     )
     return _CI_HASHES.sub(r"\\u0023", safe)
+
+
+def csv_row(cells: Sequence[object], *, escape_formulas: bool = False) -> str:
+    """Return a row of CSV without its line break: printable texts, and numbers as they are.
+
+    Args:
+        cells: what stands in it.
+        escape_formulas: write ' before what a spreadsheet would run (OWASP, "CSV Injection"): a
+            text that begins with =, +, - or @, or has one of them after a semicolon, which
+            separates the cells where the comma is in numbers.
+    """
+    import csv
+    import io  # only for CSV
+
+    texts = [printable(cell) if isinstance(cell, str) else cell for cell in cells]
+    if escape_formulas:
+        texts = [_FORMULA.sub(r"\1'\2", text) if isinstance(text, str) else text for text in texts]
+    line = io.StringIO()
+    csv.writer(line, lineterminator="").writerow(texts)
+    return line.getvalue()
 
 
 def shortened(text: str, limit: int) -> str:

@@ -1,6 +1,5 @@
 """The command `classify`."""
 
-import io
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,6 +17,7 @@ from edge_runtime.images import PICTURE_SUFFIXES, Invert, read_picture
 from edge_runtime.listing import expand, files_below
 from edge_runtime.loading import open_model
 from edge_runtime.terminal import echo, echo_json
+from edge_runtime.wording import columns, csv_row, printable
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Answer:
 
     @property
     def name(self) -> str:
-        """The path, fit to be printed whatever bytes it has."""
+        """The path; bytes of it that are no UTF-8 are replaced."""
         return "standard input" if self.picture == "-" else click.format_filename(self.picture)
 
 
@@ -63,6 +63,11 @@ class Answer:
 )
 @click.option("--threads", type=Whole(1, 256), default=1, show_default=True)
 @click.option("--csv", "as_csv", is_flag=True, help="Print the answers as CSV.")
+@click.option(
+    "--escape-formulas",
+    is_flag=True,
+    help="With --csv: write ' before a name that a spreadsheet would run as a formula.",
+)
 @json_option
 @talk_options
 @click.pass_context
@@ -76,6 +81,7 @@ def classify(
     backend: str | None,
     threads: int,
     as_csv: bool,
+    escape_formulas: bool,
     as_json: bool,
 ) -> int:
     """Say what each PICTURE shows: PNG, JPEG or BMP files, folders of them, globs, or - for
@@ -86,6 +92,8 @@ def classify(
     """  # noqa: D205
     if as_csv and as_json:
         raise click.UsageError("Give --csv or --json, not both.")
+    if escape_formulas and not as_csv:
+        raise click.UsageError("--escape-formulas is for --csv.")
     console = context.ensure_object(Console)
     file = open_model(model, backend=backend)
     with Classifier(
@@ -98,7 +106,7 @@ def classify(
         if as_json:
             failed = _print_json(list(answers), classifier, top)
         elif as_csv:
-            failed = _print_csv(answers, classifier, top)
+            failed = _print_csv(answers, classifier, top, escape_formulas)
         else:
             failed = _print_table(list(answers), classifier, top)
     return 1 if failed else 0
@@ -190,9 +198,11 @@ def _print_json(answers: list[Answer], classifier: Classifier, top: int) -> bool
     return any(answer.error for answer in answers)
 
 
-def _print_csv(answers: Iterator[Answer], classifier: Classifier, top: int) -> bool:
+def _print_csv(
+    answers: Iterator[Answer], classifier: Classifier, top: int, escape_formulas: bool
+) -> bool:
     """Print a row for each answer as it comes; errors go to standard error."""
-    _print_row(["picture", "rank", "class", "index", "confidence", "inverted"])
+    echo(csv_row(["picture", "rank", "class", "index", "confidence", "inverted"]))
     failed = False
     for answer in answers:
         if answer.classification is None:
@@ -201,27 +211,23 @@ def _print_csv(answers: Iterator[Answer], classifier: Classifier, top: int) -> b
             continue
         for rank, best in enumerate(_best(answer.classification, classifier, top), 1):
             inverted = str(answer.inverted).lower()
-            _print_row([answer.name, rank, *best.values(), inverted])
+            row = [answer.name, rank, *best.values(), inverted]
+            echo(csv_row(row, escape_formulas=escape_formulas))
     return failed
 
 
-def _print_row(row: list[Any]) -> None:
-    import csv  # only for --csv
-
-    line = io.StringIO()
-    csv.writer(line, lineterminator="").writerow(row)
-    echo(line.getvalue())
-
-
 def _print_table(answers: list[Answer], classifier: Classifier, top: int) -> bool:
-    width = max((len(answer.name) for answer in answers if not answer.error), default=0)
+    width = max(
+        (columns(printable(answer.name)) for answer in answers if not answer.error), default=0
+    )
     for answer in answers:
         if answer.classification is None:
             continue
         for rank, best in enumerate(_best(answer.classification, classifier, top)):
-            name = answer.name if rank == 0 else ""
+            name = printable(answer.name) if rank == 0 else ""
             note = "  (inverted)" if answer.inverted and rank == 0 else ""
-            echo(f"{name:<{width}}  {best['confidence']:>6.1%}  {best['class']}{note}")
+            padding = " " * (width - columns(name))
+            echo(f"{name}{padding}  {best['confidence']:>6.1%}  {best['class']}{note}")
     failed = [answer for answer in answers if answer.error]
     for answer in failed:
         _print_error(answer)
