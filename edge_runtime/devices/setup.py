@@ -65,7 +65,8 @@ def look(device: Device, home: str = "") -> Facts:
     Raises:
         DeviceError: it cannot be reached, or has no Python.
     """
-    answer = _provision(device, "look", home, timeout_s=_LOOK_TIMEOUT_S)
+    folder = f"./{home}" if home.startswith("-") else home  # no option
+    answer = _provision(device, "look", folder, timeout_s=_LOOK_TIMEOUT_S)
     try:
         return Facts.from_dict(_document(device, answer))
     except (KeyError, TypeError, ValueError, OverflowError) as error:
