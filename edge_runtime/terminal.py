@@ -8,7 +8,6 @@ command need not think of it. JSON goes out by `files.to_json`, which escapes wi
 import contextlib
 import os
 import sys
-import traceback
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, TextIO
@@ -35,6 +34,10 @@ def echo(*lines: object, err: bool = False) -> None:
         OutputError: standard output cannot be written to.
     """
     stream = sys.stderr if err else sys.stdout
+    if stream is None:
+        if err:
+            return
+        raise _closed()
     try:
         stream.write("".join(f"{printable(line)}\n" for line in lines))
         stream.flush()
@@ -93,15 +96,21 @@ def refuse_closed_output() -> None:
         OutputError: it was.
     """
     if sys.stdout is None:
-        raise OutputError(
-            "Standard output is closed, so the result would be lost; send it somewhere, as in "
-            "> result.txt or > /dev/null."
-        )
+        raise _closed()
+
+
+def _closed() -> OutputError:
+    return OutputError(
+        "Standard output is closed, so the result would be lost; send it somewhere, as in "
+        "> result.txt or > /dev/null."
+    )
 
 
 def print_traceback(
     kind: type[BaseException], error: BaseException, trace: TracebackType | None
 ) -> None:
     """Print what `--debug` asks for; takes the place of `sys.excepthook`."""
+    import traceback  # only then
+
     text = "".join(traceback.format_exception(kind, error, trace))
     echo(*text.rstrip("\n").split("\n"), err=True)

@@ -1,6 +1,5 @@
 """How numbers and names are written, the same in every report."""
 
-import json
 import re
 import unicodedata
 from collections.abc import Sequence
@@ -66,6 +65,8 @@ def json_escaped(text: str) -> str:
 
     Only strings hold such signs, apart from the line breaks of indented JSON, which stay.
     """
+    import json  # only for JSON
+
     safe = "\n".join(
         line
         if line.isprintable()
