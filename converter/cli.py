@@ -11,7 +11,6 @@ from converter.calibration import DEFAULT_SIZE
 from converter.recipes import RECIPES, Io, Recipe, choose_recipes, input_output_type
 from edge_runtime.console import (
     Console,
-    Whole,
     dataset_options,
     json_option,
     refuse_options_without_dataset,
@@ -22,6 +21,7 @@ from edge_runtime.console import (
 from edge_runtime.errors import ConversionError, UnsupportedError, extra_missing
 from edge_runtime.inspection import RUNTIMES
 from edge_runtime.native import native_messages_silenced
+from edge_runtime.numeric import Whole
 from edge_runtime.terminal import echo, echo_json
 
 if TYPE_CHECKING:

@@ -4,7 +4,6 @@ Results go to standard output; talk and progress to standard error, progress onl
 """
 
 import contextlib
-import math
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from edge_runtime.numeric import Whole
 from edge_runtime.terminal import echo
 from edge_runtime.wording import printable
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from edge_runtime.datasets import DatasetSpec
 
 INSTALLED = "installed"
-LARGEST_INT = 2**31 - 1
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -128,28 +127,6 @@ class ModelPath(click.Path):
         from edge_runtime.releases import Releases, device_home
 
         return Releases(device_home()).installed_path()
-
-
-class Whole(click.IntRange):
-    """A whole number within a range that a C int holds: no library of ours counts further."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Return the number."""
-        number: Any = super().convert(value, param, ctx)
-        if number > LARGEST_INT:
-            self.fail(f"{value} is larger than {LARGEST_INT:,}.", param, ctx)
-        return number
-
-
-class Finite(click.FloatRange):
-    """A finite number within a range; click's own takes NaN, which is outside of none."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Return the number."""
-        number: Any = super().convert(value, param, ctx)
-        if not math.isfinite(number):
-            self.fail(f"{value!r} is not a finite number.", param, ctx)
-        return number
 
 
 def run_options(function: Function) -> Function:

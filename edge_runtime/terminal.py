@@ -61,7 +61,22 @@ def echo_json(document: Mapping[str, Any]) -> None:
     """
     from edge_runtime.files import to_json  # only for --json
 
-    echo(*to_json(document).split("\n"))
+    echo_json_text(to_json(document))
+
+
+def echo_json_text(text: str) -> None:
+    """Print JSON text that is escaped already; where output is no UTF-8, what it lacks is escaped.
+
+    Raises:
+        ReaderLeftError, OutputError: as in `echo`.
+    """
+    try:
+        text.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
+    except UnicodeEncodeError:
+        import json
+
+        text = json.dumps(json.loads(text), indent=2)
+    echo(*text.split("\n"))
 
 
 def _discard(stream: TextIO) -> None:

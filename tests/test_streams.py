@@ -1,5 +1,6 @@
 """Standard streams that are closed, full or left; pipes, devices, sockets; folders that hide."""
 
+import json
 import os
 import shutil
 import signal
@@ -18,8 +19,10 @@ from edge_runtime.commands.classify import Answer, find_pictures
 from edge_runtime.console import Console
 from edge_runtime.datasets import DatasetSpec, load_dataset
 from edge_runtime.errors import DatasetError
-from edge_runtime.files import write_atomically
+from edge_runtime.files import sha256, to_json, write_atomically
+from edge_runtime.images import Preprocessing
 from edge_runtime.listing import expand
+from edge_runtime.manifest import Manifest
 from trainer.cli import _kept_on_interrupt
 
 Cli = Callable[..., Finished]
@@ -90,6 +93,17 @@ def test_a_full_output_is_an_error_and_python_does_not_complain_at_its_end(
         "Error: Standard output cannot be written to (No space left on device), so the result is "
         "not complete; send it elsewhere and try again.\n",
     )
+
+
+def test_json_loses_no_letter_where_output_is_ascii(here: Path, tiny_model: TinyModel) -> None:
+    data = tiny_model("int8").read_bytes()
+    names = tuple(f"{number} Größe 大 🙂" for number in range(10))
+    manifest = Manifest(sha256(data), names, Preprocessing(8, 8, 1), "probabilities")
+    (here / "m.tflite").write_bytes(data)
+    (here / "m.manifest.json").write_text(to_json(manifest.to_dict()), "utf-8")
+    done = shell("PYTHONIOENCODING=ascii edge inspect --json m.tflite")
+    assert done.returncode == 0, done.stderr
+    assert tuple(json.loads(done.stdout)["manifest"]["class_names"]) == names
 
 
 def test_a_full_standard_error_changes_no_exit_code() -> None:

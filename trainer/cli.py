@@ -12,8 +12,6 @@ import click
 
 from edge_runtime.console import (
     Console,
-    Finite,
-    Whole,
     dataset_options,
     json_option,
     runs_dir_option,
@@ -22,6 +20,7 @@ from edge_runtime.console import (
 )
 from edge_runtime.errors import RunError, extra_missing
 from edge_runtime.native import native_messages_silenced
+from edge_runtime.numeric import Finite, Whole
 from edge_runtime.runs import LATEST, next_run_name
 from edge_runtime.terminal import echo, echo_json
 from trainer.config import FAST_CNN, NETWORKS, POST_CNN, RECIPES, TrainingConfig

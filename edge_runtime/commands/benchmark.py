@@ -15,7 +15,6 @@ from edge_runtime.commands.chain import model_name
 from edge_runtime.console import (
     Console,
     ModelPath,
-    Whole,
     dataset_options,
     json_option,
     refuse_options_without_dataset,
@@ -27,6 +26,7 @@ from edge_runtime.console import (
 from edge_runtime.datasets import Dataset, load_dataset
 from edge_runtime.errors import EdgeError, RunError
 from edge_runtime.files import refuse_unwritable_folder, write_atomically
+from edge_runtime.numeric import Whole
 from edge_runtime.parity import EXIT_CODES, Budgets
 from edge_runtime.parity.contract_file import CONTRACT_FILE, load_contract
 from edge_runtime.pool import usable_cores

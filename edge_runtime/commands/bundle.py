@@ -13,7 +13,6 @@ from edge_runtime.bundle.contents import Bundle, read_bundle
 from edge_runtime.bundle.making import make_bundle
 from edge_runtime.console import (
     Console,
-    Whole,
     dataset_options,
     is_word_installed,
     json_option,
@@ -34,6 +33,7 @@ from edge_runtime.model_file import (
     read_model_bytes,
     refuse_missing,
 )
+from edge_runtime.numeric import Whole
 from edge_runtime.predictions import Predictions
 from edge_runtime.runs import Run, find_run, images_missing, open_run
 from edge_runtime.terminal import echo, echo_json

@@ -10,12 +10,13 @@ import numpy as np
 
 from edge_runtime.backends import BACKENDS
 from edge_runtime.classifier import Classification, Classifier
-from edge_runtime.console import Console, ModelPath, Whole, json_option, talk_options
+from edge_runtime.console import Console, ModelPath, json_option, talk_options
 from edge_runtime.errors import ModelError, PictureError
 from edge_runtime.files import read_text
 from edge_runtime.images import PICTURE_SUFFIXES, Invert, read_picture
 from edge_runtime.listing import expand, files_below
 from edge_runtime.loading import open_model
+from edge_runtime.numeric import Whole
 from edge_runtime.terminal import echo, echo_json
 from edge_runtime.wording import columns, csv_row, printable
 

@@ -8,8 +8,9 @@ import click
 import numpy as np
 from PIL import Image, ImageOps
 
-from edge_runtime.console import Console, Whole, runs_dir_option, talk_options
+from edge_runtime.console import Console, runs_dir_option, talk_options
 from edge_runtime.datasets import Dataset
+from edge_runtime.numeric import Whole
 from edge_runtime.runs import find_run
 from edge_runtime.terminal import echo
 

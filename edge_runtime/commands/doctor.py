@@ -10,7 +10,6 @@ from edge_runtime.backends import Backend, choose_backend
 from edge_runtime.console import (
     Console,
     ModelPath,
-    Whole,
     dataset_options,
     json_option,
     refuse_options_without_dataset,
@@ -24,6 +23,7 @@ from edge_runtime.doctor.environment import EnvironmentFinding, check_environmen
 from edge_runtime.errors import ModelError, RunError
 from edge_runtime.loading.probe import probe
 from edge_runtime.model_file import ModelFile
+from edge_runtime.numeric import Whole
 from edge_runtime.runs import find_run, images_missing, open_run
 from edge_runtime.terminal import echo, echo_json
 

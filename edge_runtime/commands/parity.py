@@ -20,7 +20,6 @@ from edge_runtime.commands.outputs import (
 )
 from edge_runtime.console import (
     Console,
-    Finite,
     ModelPath,
     dataset_options,
     json_option,
@@ -34,13 +33,14 @@ from edge_runtime.datasets import Dataset, DatasetSpec, load_dataset
 from edge_runtime.errors import EdgeError, PredictionsError, RunError
 from edge_runtime.evaluation import predict_file
 from edge_runtime.files import write_atomically
+from edge_runtime.numeric import Finite
 from edge_runtime.parity import EXIT_CODES, Contract, Margins, ParityReport, compare
 from edge_runtime.parity.contract import DEFAULT_MAX_DROP
 from edge_runtime.parity.contract_file import CONTRACT_FILE, contract_template, load_contract
 from edge_runtime.predictions import Predictions
 from edge_runtime.report import report_json, report_table
 from edge_runtime.runs import Run, find_run
-from edge_runtime.terminal import echo
+from edge_runtime.terminal import echo, echo_json_text
 
 
 @click.command()
@@ -237,7 +237,7 @@ def _pictures(predictions: Predictions, dataset: Dataset | None) -> NDArray[np.u
 
 def _print(report: ParityReport, paths: Sequence[Path], as_json: bool) -> None:
     if as_json:
-        echo(*report_json(report).split("\n"))
+        echo_json_text(report_json(report))
         return
     echo(*report_table(report, width=text_width()).split("\n"))
     for label, path in zip(["report", *[""] * len(paths)], paths, strict=False):

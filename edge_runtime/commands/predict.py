@@ -11,7 +11,6 @@ from edge_runtime.commands.chain import model_name
 from edge_runtime.console import (
     Console,
     ModelPath,
-    Whole,
     dataset_options,
     json_option,
     refuse_options_without_dataset,
@@ -25,6 +24,7 @@ from edge_runtime.evaluation import SplitName, chosen_split, predict_file
 from edge_runtime.files import MEBIBYTE
 from edge_runtime.metrics import Rate
 from edge_runtime.model_file import refuse_missing
+from edge_runtime.numeric import Whole
 from edge_runtime.predictions import PREDICTIONS_SUFFIX, Predictions
 from edge_runtime.runs import find_run, images_missing, open_run
 from edge_runtime.terminal import echo, echo_json
