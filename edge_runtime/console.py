@@ -8,12 +8,12 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar, cast
 
 import click
 
 from edge_runtime.numeric import Whole
-from edge_runtime.terminal import echo
+from edge_runtime.terminal import TerminalThatMayGo, echo
 from edge_runtime.wording import printable
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class Console:
         with click.progressbar(
             length=length,
             label=printable(label),
-            file=sys.stderr,
+            file=cast(TextIO, TerminalThatMayGo(sys.stderr)),
             item_show_func=describe,
         ) as bar:
             # Without an item click would not ask what to show.

@@ -6,6 +6,7 @@ command need not think of it. JSON goes out by `files.to_json`, which escapes wi
 """
 
 import contextlib
+import io
 import os
 import sys
 from collections.abc import Mapping
@@ -77,6 +78,24 @@ def echo_json_text(text: str) -> None:
 
         text = json.dumps(json.loads(text), indent=2)
     echo(*text.split("\n"))
+
+
+class TerminalThatMayGo(io.TextIOBase):
+    """A terminal for what is no result: work goes on when it is gone with a lost connection."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def isatty(self) -> bool:
+        """Return whether it is, or was, a terminal."""
+        return self._stream.isatty()
+
+    def write(self, text: str) -> int:
+        """Write if it is still there."""
+        with contextlib.suppress(OSError):
+            self._stream.write(text)
+            self._stream.flush()
+        return len(text)
 
 
 def _discard(stream: TextIO) -> None:

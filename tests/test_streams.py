@@ -2,12 +2,14 @@
 
 import json
 import os
+import pty
 import shutil
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -93,6 +95,19 @@ def test_a_full_output_is_an_error_and_python_does_not_complain_at_its_end(
         "Error: Standard output cannot be written to (No space left on device), so the result is "
         "not complete; send it elsewhere and try again.\n",
     )
+
+
+def test_work_goes_on_when_the_terminal_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    controller, terminal = pty.openpty()
+    with os.fdopen(terminal, "w") as stream:
+        monkeypatch.setattr("sys.stderr", stream)
+        with Console().progress(10, "training") as advance:
+            advance(1)
+            assert b"training" in os.read(controller, 1000)
+            os.close(controller)
+            time.sleep(0.2)  # click draws no oftener
+            advance(9)
+        Console().say("done")
 
 
 def test_json_loses_no_letter_where_output_is_ascii(here: Path, tiny_model: TinyModel) -> None:
