@@ -24,9 +24,10 @@ def files_below(folder: str, suffixes: Sequence[str], unlisted: Unlisted) -> lis
         suffixes: in lower case, as in ".png".
         unlisted: called with the error of each folder that cannot be listed.
     """
+    top = str(Path(folder))
     return sorted(
         path
-        for _, entries in _walk([folder], unlisted, follow=False)
+        for _, entries in _walk(["" if top == "." else top], unlisted, follow=False)
         for path, entry in entries
         if path.lower().endswith(tuple(suffixes)) and not _is_folder(entry)
     )

@@ -252,6 +252,7 @@ def test_links_of_folders_to_themselves_end(here: Path) -> None:
     assert expand("a/.z*", pytest.fail) == ["a/.z.png"]
     found = list(find_pictures(("a",)))
     assert found == ["a/b/y.png", "a/circle.png", "a/x.png"], "links to folders are not followed"
+    assert list(find_pictures((".",))) == [*found, "elsewhere/w.png"]
 
 
 def test_a_signal_that_is_ignored_from_the_start_stays_ignored(tmp_path: Path) -> None:
