@@ -71,7 +71,7 @@ def test_a_file_never_gets_the_number_of_a_closed_stream() -> None:
     code = (
         "import os, sys; from edge_runtime.terminal import open_closed_streams\n"
         "open_closed_streams(); first = os.open('/dev/null', os.O_RDONLY)\n"
-        "sys.exit(10 * first + os.system('[ -e /dev/fd/0 -a -e /dev/fd/1 -a -e /dev/fd/2 ]'))"
+        "sys.exit(10 * first + bool(os.system('[ -e /dev/fd/0 -a -e /dev/fd/1 -a -e /dev/fd/2 ]')))"
     )
     done = subprocess.run(["bash", "-c", '"$0" -c "$1" <&- >&- 2>&-', sys.executable, code])
     assert done.returncode == 30, "the first file gets number 3, and a child has all streams"
