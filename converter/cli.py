@@ -1,7 +1,6 @@
 """The command `convert`."""
 
 import contextlib
-import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +23,8 @@ from edge_runtime.errors import ConversionError, DatasetError, UnsupportedError,
 from edge_runtime.health import warning_line
 from edge_runtime.inspection import RUNTIMES
 from edge_runtime.native import native_messages_silenced
+from edge_runtime.numeric import Whole
+from edge_runtime.terminal import echo, echo_json
 
 if TYPE_CHECKING:
     from converter.calibration import RepresentativeDataset
@@ -66,18 +67,18 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--batch",
-    type=click.IntRange(1, 1024),
+    type=Whole(1, 1024),
     default=1,
     show_default=True,
     help="Images that one run of the model takes: 1 answers soonest, some 16 get most done.",
 )
 @click.option(
     "--representative-size",
-    type=click.IntRange(min=1),
+    type=Whole(min=1),
     help=f"Training images to calibrate on.  [default: {DEFAULT_SIZE}, one of each class at "
     "least; all, where there are fewer]",
 )
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option("--seed", type=Whole(min=0), default=0, show_default=True)
 @dataset_options(default=None)
 @run_options
 @click.option(
@@ -189,13 +190,13 @@ def _made(
         except UnsupportedError as error:
             left_out[recipe.name] = str(error)
             # Not talk: with --quiet, too, nobody should miss that a file is missing.
-            click.echo(f"left out {recipe.name}: {error}", err=True)
+            echo(f"left out {recipe.name}: {error}", err=True)
         else:
             if converted[-1].speedup is not None:
                 console.say(f"  {converted[-1].speedup}")
             health = converted[-1].health
             if health is not None and health.warning is not None:
-                click.echo(warning_line(str(converted[-1].path), health.warning), err=True)
+                echo(warning_line(str(converted[-1].path), health.warning), err=True)
     return converted, left_out
 
 
@@ -324,11 +325,11 @@ def _print_result(
             document["left_out"] = [
                 {"recipe": name, "reason": reason} for name, reason in left_out.items()
             ]
-        click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+        echo_json(document)
     elif converted:
         _print_table(converted)
         if target is not None:
-            click.echo(_proof_in_words(converted[0], target))
+            echo(_proof_in_words(converted[0], target))
     if not converted and target is not None:
         raise UnsupportedError(
             f"Nothing was made: {target.runtime.name} does not run {' or '.join(left_out)} of this "
@@ -338,13 +339,13 @@ def _print_result(
 
 def _print_table(converted: "list[Converted]") -> None:
     width = max(len(str(item.path)) for item in converted)
-    click.echo(f"{'model':<{width}}  {'bytes':>9}  {'input':<8} {'XNNPACK':<16} runs on")
+    echo(f"{'model':<{width}}  {'bytes':>9}  {'input':<8} {'XNNPACK':<16} runs on")
     for item in converted:
         summary = item.verified.summary
         runtimes = ", ".join(
             support.runtime for support in item.verified.runtimes if support.supported
         )
-        click.echo(
+        echo(
             f"{item.path!s:<{width}}  {summary.size_bytes:>9,}  {summary.inputs[0].dtype:<8} "
             f"{item.probed.xnnpack:<16} {runtimes}"
         )

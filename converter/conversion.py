@@ -98,7 +98,8 @@ def open_source(path: Path, *, logits: bool = False) -> SourceModel:
         raise ModelError(
             f"{path}: a SavedModel's softmax cannot be left out; convert the .keras file for that."
         )
-    if path.is_file() and not (path.suffix == ".keras" and zipfile.is_zipfile(path)):
+    is_keras = path.is_file() and path.suffix == ".keras" and zipfile.is_zipfile(path)
+    if not path.is_dir() and not is_keras:
         raise ModelError(f"{path}: this is no .keras file; save the model in Keras' own format.")
     try:
         with native_messages_silenced():

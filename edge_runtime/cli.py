@@ -9,7 +9,6 @@ import errno
 import gc
 import importlib
 import io
-import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -19,6 +18,13 @@ import click
 
 from edge_runtime.console import Console, talk_options
 from edge_runtime.errors import EdgeError, extra_missing, nearest_name
+from edge_runtime.terminal import (
+    ReaderLeftError,
+    echo,
+    open_closed_streams,
+    print_traceback,
+    refuse_closed_output,
+)
 
 # name: (module, what `--help` says of it)
 COMMANDS = {
@@ -41,6 +47,7 @@ COMMANDS = {
 
 CANNOT = 1
 INTERRUPTED = 130  # as shells count a death by SIGINT
+READER_LEFT = 141  # as they count one by SIGPIPE: `fmnist-edge ... | head -1`
 
 
 class LazyGroup(click.Group):
@@ -108,7 +115,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
         arguments: what stands after `fmnist-edge`; by default the process's own.
 
     Returns:
-        0 done; 1 could not be done; 2 misused; 3 parity is broken; 4 inconclusive; 130 interrupted.
+        0 done; 1 could not be done; 2 misused; 3 parity is broken; 4 inconclusive; 130 interrupted;
+        141 nobody reads standard output any more.
     """
     console = Console()
     try:
@@ -119,17 +127,32 @@ def run(arguments: Sequence[str] | None = None) -> int:
             obj=console,
         )
     except click.ClickException as error:
-        error.show()
+        _say_misuse(error)
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        click.echo("Interrupted.", err=True)
+        echo("Interrupted.", err=True)
         return INTERRUPTED
+    except (ReaderLeftError, SystemExit):  # click itself exits when nobody reads the help
+        return READER_LEFT
     except Exception as error:
         if console.debug:
             raise
-        click.echo(f"Error: {_sentence(error)}", err=True)
+        echo(f"Error: {_one_line(_sentence(error))}", err=True)
         return CANNOT
     return result if isinstance(result, int) else 0
+
+
+def _say_misuse(error: click.ClickException) -> None:
+    """Say what click has to complain of; it would print what was typed as it is."""
+    if isinstance(error, click.UsageError) and error.ctx is not None:
+        echo(*error.ctx.get_usage().split("\n"), err=True)
+        echo(f"Try '{error.ctx.command_path} --help' for help.", "", err=True)
+    echo(f"Error: {_one_line(error.format_message())}", err=True)
+
+
+def _one_line(text: str) -> str:
+    """Return the text of an error, which may come from a library, without its line breaks."""
+    return " ".join(line.strip() for line in text.splitlines() if line.strip())
 
 
 def _sentence(error: Exception) -> str:
@@ -160,17 +183,17 @@ def _is_nowhere() -> bool:
 
 def main() -> None:
     """Run the process's command line."""
+    open_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal need not know every sign of ours
-    code = run()
+    sys.excepthook = print_traceback
     try:
-        if sys.stdout is not None:
-            sys.stdout.flush()
-    except BrokenPipeError:
-        # The reader (`| head`) has seen enough; keep Python from complaining about it at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    sys.exit(code)
+        refuse_closed_output()
+    except EdgeError as error:
+        echo(f"Error: {error}", err=True)
+        sys.exit(CANNOT)
+    sys.exit(run())
 
 
 if __name__ == "__main__":

@@ -8,9 +8,13 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar, cast
 
 import click
+
+from edge_runtime.numeric import Whole
+from edge_runtime.terminal import TerminalThatMayGo, echo
+from edge_runtime.wording import printable
 
 if TYPE_CHECKING:
     from edge_runtime.datasets import DatasetSpec
@@ -35,10 +39,10 @@ class Console:
     quiet: bool = False
     debug: bool = False
 
-    def say(self, message: str) -> None:
+    def say(self, *lines: str) -> None:
         """Tell what is going on, on standard error."""
         if not self.quiet:
-            click.echo(message, err=True)
+            echo(*lines, err=True)
 
     @contextlib.contextmanager
     def progress(
@@ -55,7 +59,10 @@ class Console:
             yield lambda done: None
             return
         with click.progressbar(
-            length=length, label=label, file=sys.stderr, item_show_func=describe
+            length=length,
+            label=printable(label),
+            file=cast(TextIO, TerminalThatMayGo(sys.stderr)),
+            item_show_func=describe,
         ) as bar:
             # Without an item click would not ask what to show.
             yield lambda done: bar.update(done, object())
@@ -156,7 +163,7 @@ def dataset_options(default: str | None) -> Callable[[Function], Function]:
 
 
 def _dataset_options(default: str | None) -> Sequence[Callable[[Function], Function]]:
-    positive = click.IntRange(min=1)
+    positive = Whole(min=1)
     return (
         click.option(
             "--dataset",

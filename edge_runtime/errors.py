@@ -17,6 +17,7 @@
     ├── DeviceError (RuntimeError)       a device cannot be reached, or cannot do what was asked
     │   ├── DeviceLostError              the connection broke
     │   └── DeviceTimeoutError           it took too long
+    ├── OutputError (RuntimeError)       standard output is closed or cannot be written to
     └── MissingDependencyError (ImportError)   an optional package is not installed
 
 Each message says what was expected, what came, and what to do, in one sentence or two. The command
@@ -104,6 +105,10 @@ class DeviceLostError(DeviceError):
 
 class DeviceTimeoutError(DeviceError):
     """A device took too long."""
+
+
+class OutputError(EdgeError, RuntimeError):
+    """Standard output is closed, or cannot be written to."""
 
 
 class MissingDependencyError(EdgeError, ImportError):

@@ -5,10 +5,14 @@ import errno
 import importlib
 import json
 import os
+import select
+import stat
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from edge_runtime.wording import json_escaped
 
 # hashlib loads OpenSSL, 3.6 MiB of memory, which pays for much data only. Python's own `random`
 # takes the lean module by the same means.
@@ -19,6 +23,8 @@ with contextlib.suppress(ImportError):  # another Python may be built without it
 MEBIBYTE = 1024 * 1024
 _CHUNK_BYTES = 16 * MEBIBYTE
 _LEAST_CHUNK_BYTES = 4096  # for what tells no size, like a pipe
+# Whoever fills a pipe may decode or download before; who does not in so long never will.
+_PIPE_PATIENCE_S = 10
 
 
 def sha256(data: bytes | memoryview) -> str:
@@ -42,23 +48,52 @@ def cache_folder() -> Path:
     return base / "fmnist-edge"
 
 
+def read_text(path: Path, *, limit_bytes: int = MEBIBYTE) -> str:
+    """Return the text of a small file, UTF-8 with or without a byte order mark.
+
+    Raises:
+        ValueError: it is no UTF-8, or larger than the limit.
+        OSError: as in `read_capped`.
+    """
+    return read_capped(path, limit_bytes=limit_bytes).decode("utf-8-sig")
+
+
 def read_capped(path: Path, *, limit_bytes: int) -> bytes:
-    """Read a file once, refusing more than ``limit_bytes``.
+    """Read a file or a pipe once, refusing more than ``limit_bytes``.
 
     Raises:
         ValueError: the file is larger than the limit.
-        OSError: it cannot be read.
+        OSError: it cannot be read, it is a device, or nothing comes out of the pipe.
     """
     chunks, left = [], limit_bytes + 1
-    with path.open("rb", buffering=0) as file:
+    # Opening a pipe that nobody writes to would wait for ever.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        status = os.fstat(descriptor)
+        if stat.S_ISCHR(status.st_mode) or stat.S_ISBLK(status.st_mode):
+            raise OSError(errno.EINVAL, "it is a device, not a file", str(path))
         # Python sets aside what is asked for, and 32 bits cannot ask for 4 GiB.
-        expected = max(os.fstat(file.fileno()).st_size + 1, _LEAST_CHUNK_BYTES)
-        while left and (chunk := file.read(min(left, expected, _CHUNK_BYTES))):
+        expected = max(status.st_size + 1, _LEAST_CHUNK_BYTES)
+        while left and (chunk := _read_soon(descriptor, min(left, expected, _CHUNK_BYTES), path)):
             chunks.append(chunk)
             left -= len(chunk)
+    finally:
+        os.close(descriptor)
     if not left:
         raise ValueError(f"it is larger than {limit_bytes // MEBIBYTE} MiB")
     return b"".join(chunks)
+
+
+def _read_soon(descriptor: int, size_bytes: int, path: Path) -> bytes:
+    """Read what there is, b"" at the end; a pipe in which nothing comes is an error."""
+    watch = select.poll()
+    watch.register(descriptor, select.POLLIN)
+    while watch.poll(_PIPE_PATIENCE_S * 1000):
+        with contextlib.suppress(BlockingIOError):
+            return os.read(descriptor, size_bytes)
+    raise TimeoutError(
+        errno.ETIMEDOUT, f"nothing came out of this pipe for {_PIPE_PATIENCE_S} s", str(path)
+    )
 
 
 def write_atomically(path: Path, data: bytes | str) -> None:
@@ -86,6 +121,8 @@ def write_together(contents: Mapping[Path, bytes | str]) -> None:
         for path, data in contents.items():
             if path.is_dir():
                 raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+            if path.exists() and not path.is_file():  # root would replace /dev/null for everybody
+                raise OSError(errno.EEXIST, "it is a device, a pipe or a socket", str(path))
             temporaries[path] = path.with_name(f".{path.name}.{os.urandom(4).hex()}.tmp")
             _write_through(temporaries[path], data)
         for path, temporary in temporaries.items():
@@ -141,8 +178,8 @@ def write_json_atomically(path: Path, document: Mapping[str, Any]) -> None:
 
 
 def to_json(document: Mapping[str, Any]) -> str:
-    """Return ``document`` as indented JSON text that every parser accepts (no NaN)."""
-    return json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
+    """Return ``document`` as indented JSON that every parser accepts (no NaN), safe to be shown."""
+    return json_escaped(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False))
 
 
 def sync(path: Path) -> None:

@@ -138,7 +138,12 @@ def read_picture_bytes(source: str | Path) -> bytes:
     """
     name = _name(source)
     if str(source) == "-":
-        data = sys.stdin.buffer.read(PICTURE_LIMIT_BYTES + 1)
+        if sys.stdin is None:
+            raise PictureError(f"{name}: it is closed; send a picture, as in < picture.png.")
+        try:
+            data = sys.stdin.buffer.read(PICTURE_LIMIT_BYTES + 1) or b""
+        except OSError as error:
+            raise PictureError(f"{name}: it cannot be read ({error.strerror}).") from error
         if len(data) > PICTURE_LIMIT_BYTES:
             raise PictureError(f"{name}: a picture may have up to 32 MiB; send a smaller one.")
         return data

@@ -22,7 +22,14 @@ from pathlib import Path
 
 from edge_runtime.backends import Backend, choose_backend
 from edge_runtime.errors import BundleError, ModelError, ReleaseError
-from edge_runtime.files import sha256, switch_link, sync, write_atomically, write_json_atomically
+from edge_runtime.files import (
+    read_text,
+    sha256,
+    switch_link,
+    sync,
+    write_atomically,
+    write_json_atomically,
+)
 from edge_runtime.loading.opening import examine
 from edge_runtime.loading.remembered import remember_passed
 from edge_runtime.model_file import (
@@ -132,7 +139,7 @@ class Releases:
         if current is None:
             return []
         try:
-            recorded = json.loads((self.home / "history.json").read_text("utf-8"))["releases"]
+            recorded = json.loads(read_text(self.home / "history.json"))["releases"]
             entries = [str(entry) for entry in recorded if len(str(entry)) == _SHA256_DIGITS]
         except (OSError, ValueError, LookupError, TypeError):
             entries = []

@@ -9,7 +9,7 @@ from typing import Any
 
 from edge_runtime.datasets import Dataset, DatasetSpec, load_dataset
 from edge_runtime.errors import RunError, nearest_name
-from edge_runtime.files import switch_link
+from edge_runtime.files import read_text, switch_link
 
 LATEST = "latest"
 
@@ -104,7 +104,7 @@ def open_run(folder: Path) -> Run:
         RunError: the folder is no finished run.
     """
     try:
-        config = json.loads((folder / "config.json").read_text("utf-8"))
+        config = json.loads(read_text(folder / "config.json"))
         checked = {
             "dataset": dict(config["dataset"]),
             "dataset_fingerprint": str(config["dataset_fingerprint"]),

@@ -1,8 +1,12 @@
 """How numbers and names are written, the same in every report."""
 
+import re
 import unicodedata
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from edge_runtime.metrics import Rate
+if TYPE_CHECKING:  # every command writes words, few of them need arrays
+    from edge_runtime.metrics import Rate
 
 ABSENT = "\N{EN DASH}"
 MINUS = "\N{MINUS SIGN}"
@@ -10,6 +14,16 @@ TIMES = "\N{MULTIPLICATION SIGN}"
 
 # Joiners are not printable by themselves, but Persian and Hindi words need them.
 _JOINERS = "\N{ZERO WIDTH NON-JOINER}\N{ZERO WIDTH JOINER}"
+
+# Stands for a letter that must not be shown.
+UNPRINTABLE = "\N{REPLACEMENT CHARACTER}"
+
+# The first signs of what CI systems would take for a command.
+_CI_HASHES = re.compile(r"#(?=#(?:vso|teamcity)?\[)")
+_CI_COLON = re.compile(r"^(\s*):(?=:)")
+
+# Where a spreadsheet takes a text for a formula; those of full width count, too.
+_FORMULA = re.compile(r"(^|;)(\s*[=+\-@＝＋－＠])")
 
 # Fractions that differ by less are the same but for rounding.
 _SAME = 1e-9
@@ -20,11 +34,66 @@ _MEBIBYTE = 1024 * 1024
 
 
 def printable(value: object) -> str:
-    """Return text without what could steer a terminal, turn letters around, or not be encoded."""
-    return "".join(
-        letter if letter.isprintable() or letter in _JOINERS else "\N{REPLACEMENT CHARACTER}"
-        for letter in str(value)
+    """Return a value as text on one line that steers neither a terminal nor a CI system.
+
+    U+FFFD stands for control characters and line breaks of every kind, marks of direction, what has
+    no width, and bytes of a file name that are not UTF-8. Joiners stay between letters of scripts
+    that need them; between Latin letters they would only hide.
+
+    It also takes the place of the first sign of a CI system's command. GitHub runs what follows
+    `::` at the start of a line of a job's output, and `##[` anywhere (actions/runner,
+    ActionCommand.cs); Azure knows `##vso[`, TeamCity `##teamcity[`.
+    """
+    text = str(value)
+    if not text.isprintable():
+        text = "".join(
+            letter if letter.isprintable() or _joins(text, place) else UNPRINTABLE
+            for place, letter in enumerate(text)
+        )
+    return _CI_COLON.sub(rf"\1{UNPRINTABLE}", _CI_HASHES.sub(UNPRINTABLE, text))
+
+
+def _joins(text: str, place: int) -> bool:
+    """Return whether there is a joiner between two printable letters that are not ASCII."""
+    around = text[max(0, place - 1) : place] + text[place + 1 : place + 2]
+    joined = len(around) == 2 and around.isprintable() and not any(map(str.isascii, around))
+    return text[place] in _JOINERS and joined
+
+
+def json_escaped(text: str) -> str:
+    r"""Return JSON text with all that `printable` would replace as \uXXXX: the same document.
+
+    Only strings hold such signs, apart from the line breaks of indented JSON, which stay.
+    """
+    import json  # only for JSON
+
+    safe = "\n".join(
+        line
+        if line.isprintable()
+        else "".join(one if one.isprintable() else json.dumps(one)[1:-1] for one in line)
+        for line in text.split("\n")
     )
+    return _CI_HASHES.sub(r"\\u0023", safe)
+
+
+def csv_row(cells: Sequence[object], *, escape_formulas: bool = False) -> str:
+    """Return a row of CSV without its line break: printable texts, and numbers as they are.
+
+    Args:
+        cells: what stands in it.
+        escape_formulas: write ' before what a spreadsheet would run (OWASP, "CSV Injection"): a
+            text that begins with =, +, - or @, or has one of them after a semicolon, which
+            separates the cells where the comma is in numbers.
+    """
+    import csv
+    import io  # only for CSV
+
+    texts = [printable(cell) if isinstance(cell, str) else cell for cell in cells]
+    if escape_formulas:
+        texts = [_FORMULA.sub(r"\1'\2", text) if isinstance(text, str) else text for text in texts]
+    line = io.StringIO()
+    csv.writer(line, lineterminator="").writerow(texts)
+    return line.getvalue()
 
 
 def shortened(text: str, limit: int) -> str:
@@ -59,7 +128,7 @@ def percent(value: float, decimals: int = 1) -> str:
     return f"{value * 100:.{decimals}f}" if value == value else ABSENT
 
 
-def percent_interval(rate: Rate, decimals: int = 1) -> str:
+def percent_interval(rate: "Rate", decimals: int = 1) -> str:
     """Return the 95 % interval of a rate in percent."""
     low, high = rate.interval
     return span(percent(low, decimals), percent(high, decimals))

@@ -1,11 +1,13 @@
 """What several test files share: the sample, tiny models, a trained run, the second runtime."""
 
+import contextlib
 import functools
 import os
+import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -113,6 +115,27 @@ def changed_model(
         return bytes(builder.Output())
 
     return build
+
+
+@contextlib.contextmanager
+def started(command: Sequence[str | Path], **options: Any) -> Iterator["subprocess.Popen[str]"]:
+    """A process that a test sends signals to; it is gone at the end of the test, failed or not.
+
+    It takes SIGINT even when the tests themselves ignore it, as what runs in the background does.
+    """
+    with subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
+        **options,
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from typing import Any
 
 import jsonschema
 import pytest
-from conftest import ROOT, Finished
+from conftest import ROOT, Finished, started
 from PIL import Image
 
 from edge_runtime.benchmark.result import benchmark_schema
@@ -229,19 +229,13 @@ def test_an_interrupted_benchmark_ends_at_once_and_leaves_nothing(
     shutil.copy(tiny_model("int8"), tmp_path / "int8.tflite")
     command = [sys.executable, "-m", "edge_runtime.cli", "benchmark", "int8.tflite"]
     command += ["--rounds", "10000", "--plot", "x.png", "--dataset", f"folder:{pictures}"]
-    running = subprocess.Popen(
-        command,
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(folder)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    while not list(folder.glob("fmnist-edge-*/*/*.png")):  # then the rounds begin
-        assert running.poll() is None
-        time.sleep(0.01)
-    running.send_signal(signal.SIGINT)
-    out, err = running.communicate(timeout=60)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(folder)}
+    with started(command, cwd=tmp_path, env=environment) as running:
+        while not list(folder.glob("fmnist-edge-*/*/*.png")):  # then the rounds begin
+            assert running.poll() is None
+            time.sleep(0.01)
+        running.send_signal(signal.SIGINT)
+        out, err = running.communicate(timeout=60)
     assert (running.returncode, out) == (130, "")
     assert err.strip() == "Interrupted."
     assert list(folder.iterdir()) == []

@@ -1,5 +1,6 @@
 """Training: the article's run, other models and datasets, interruptions, refusals."""
 
+import contextlib
 import gzip
 import json
 import os
@@ -14,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import Finished
+from conftest import Finished, started
 from PIL import Image
 
 from edge_runtime.datasets import Dataset, DatasetSpec, image_hashes, load_dataset
@@ -72,14 +73,11 @@ def test_the_full_model_s_predictions_are_those_of_keras(
     assert stored.details["dataset_fingerprint"] == sample.fingerprint
 
 
-def start_training(runs: Path, name: str, *more: str) -> subprocess.Popen[str]:
+def training(
+    runs: Path, name: str, *more: str
+) -> contextlib.AbstractContextManager["subprocess.Popen[str]"]:
     command = [sys.executable, "-m", "edge_runtime.cli", "train", "--runs-dir", str(runs)]
-    return subprocess.Popen(
-        [*command, "--name", name, "--train-size", "200", "--test-size", "50", *more],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    return started([*command, "--name", name, "--train-size", "200", "--test-size", "50", *more])
 
 
 def wait_for_checkpoint(runs: Path, name: str, process: subprocess.Popen[str]) -> None:
@@ -101,10 +99,10 @@ def wait_for_checkpoint(runs: Path, name: str, process: subprocess.Popen[str]) -
 def test_an_interrupted_training_resumes_to_the_same_bytes(
     cli: Cli, tmp_path: Path, end: signal.Signals, options: tuple[str, ...]
 ) -> None:
-    process = start_training(tmp_path, "interrupted", "--epochs", "150", *options)
-    wait_for_checkpoint(tmp_path, "interrupted", process)
-    process.send_signal(end)
-    _, err = process.communicate(timeout=60)
+    with training(tmp_path, "interrupted", "--epochs", "150", *options) as process:
+        wait_for_checkpoint(tmp_path, "interrupted", process)
+        process.send_signal(end)
+        _, err = process.communicate(timeout=60)
     assert process.returncode == (130 if end == signal.SIGINT else -signal.SIGKILL), err
     assert "Traceback" not in err
     if end == signal.SIGINT:
@@ -113,8 +111,8 @@ def test_an_interrupted_training_resumes_to_the_same_bytes(
 
     resumed = cli("train", "--resume", "--runs-dir", tmp_path)
     assert resumed.code == 0
-    whole = start_training(tmp_path, "whole", "--epochs", "150", *options)
-    whole.communicate(timeout=240)
+    with training(tmp_path, "whole", "--epochs", "150", *options) as whole:
+        whole.communicate(timeout=240)
     for name in ("model.keras", "history.json", "full.predictions.npz"):
         pair = [(tmp_path / run / name).read_bytes() for run in ("interrupted", "whole")]
         assert pair[0] == pair[1], name
@@ -431,11 +429,10 @@ def test_a_model_with_an_unseeded_dropout_resumes_to_the_same_bytes_without_a_ch
     tail = [layers.Dropout(0.5), layers.Dense(10, activation="softmax")]
     keras.Sequential([*head, *tail]).save(tmp_path / "own.keras")
     options = ("--model", str(tmp_path / "own.keras"), "--epochs", "4")
-    start_training(tmp_path, "whole", *options).communicate(timeout=120)
-    process = start_training(tmp_path, "stopped", *options)
-    wait_for_checkpoint(tmp_path, "stopped", process)
-    process.kill()
-    process.communicate()
+    with training(tmp_path, "whole", *options) as whole:
+        whole.communicate(timeout=120)
+    with training(tmp_path, "stopped", *options) as process:
+        wait_for_checkpoint(tmp_path, "stopped", process)
     if not (tmp_path / "stopped").exists():
         (tmp_path / ".stopped.partial" / "checkpoint.npz").unlink()
         assert cli("train", "--resume", "--runs-dir", tmp_path).code == 0

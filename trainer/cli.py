@@ -20,7 +20,9 @@ from edge_runtime.console import (
 )
 from edge_runtime.errors import RunError, extra_missing
 from edge_runtime.native import native_messages_silenced
+from edge_runtime.numeric import Finite, Whole
 from edge_runtime.runs import LATEST, next_run_name
+from edge_runtime.terminal import echo, echo_json
 from trainer.config import FAST_CNN, NETWORKS, POST_CNN, RECIPES, TrainingConfig
 
 if TYPE_CHECKING:
@@ -50,13 +52,13 @@ def _default(setting: str) -> str:
 )
 @click.option(
     "--epochs",
-    type=click.IntRange(min=0),
+    type=Whole(min=0),
     help=f"Passes over the training images; 0 takes the model as it is.  {_default('epochs')}",
 )
-@click.option("--batch-size", type=click.IntRange(min=1), help=_default("batch_size"))
+@click.option("--batch-size", type=Whole(min=1), help=_default("batch_size"))
 @click.option(
     "--learning-rate",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Finite(min=0, min_open=True),
     help=f"Of Adam, at its highest.  {_default('learning_rate')}",
 )
 @click.option(
@@ -67,12 +69,12 @@ def _default(setting: str) -> str:
 )
 @click.option(
     "--weight-decay",
-    type=click.FloatRange(min=0),
+    type=Finite(min=0),
     help=f"What a step takes off each kernel, times the learning rate.  {_default('weight_decay')}",
 )
 @click.option(
     "--label-smoothing",
-    type=click.FloatRange(0, 1, max_open=True),
+    type=Finite(0, 1, max_open=True),
     help=f"Share of the truth that is spread over all classes.  {_default('label_smoothing')}",
 )
 @click.option(
@@ -82,7 +84,7 @@ def _default(setting: str) -> str:
 )
 @click.option(
     "--shift",
-    type=click.IntRange(min=0),
+    type=Whole(min=0),
     help=f"Move each image by up to so many pixels.  {_default('shift')}",
 )
 @click.option(
@@ -98,15 +100,15 @@ def _default(setting: str) -> str:
 )
 @click.option(
     "--dropout",
-    type=click.FloatRange(0, 1, max_open=True),
+    type=Finite(0, 1, max_open=True),
     help="Of post-cnn.  [default: chosen on training data]",
 )
 @click.option(
     "--rescale",
-    type=float,
+    type=Finite(),
     help="Multiply pixels by this in front of FILE.keras, as in 0.00392156862745098 (1/255).",
 )
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option("--seed", type=Whole(min=0), default=0, show_default=True)
 @click.option("--name", help="Name of the run.  [default: MODEL-DATASET-N]")
 @runs_dir_option
 @click.option("--resume", is_flag=True, help="Go on with an interrupted run (--name, or the last).")
@@ -262,20 +264,23 @@ def _kept_on_interrupt(console: Console, partial: Path) -> Any:
         if lost:
             raise KeyboardInterrupt
 
-    in_main_thread = threading.current_thread() is threading.main_thread()
-    before = signal.signal(signal.SIGINT, interrupt) if in_main_thread else None
+    # A shell that starts a job in the background lets it ignore the signal; so it shall stay.
+    ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    listens = threading.current_thread() is threading.main_thread() and not ignored
+    before = signal.signal(signal.SIGINT, interrupt) if listens else None
     try:
         yield check
     except KeyboardInterrupt:
         name = partial.name.removeprefix(".").removesuffix(".partial")
         where = "" if str(partial.parent) == "runs" else f" --runs-dir {partial.parent}"
         console.say(
-            "\nThe last whole epoch is kept; go on with: "
-            f"fmnist-edge train --resume --name {name}{where}"
+            "",
+            "The last whole epoch is kept; go on with: "
+            f"fmnist-edge train --resume --name {name}{where}",
         )
         raise
     finally:
-        if in_main_thread:
+        if listens:
             signal.signal(signal.SIGINT, before)
 
 
@@ -284,14 +289,14 @@ def _print_result(folder: Path, as_json: bool) -> None:
 
     metrics = json.loads((folder / "metrics.json").read_text("utf-8"))
     if as_json:
-        click.echo(json.dumps({"run": str(folder), **metrics}, indent=2, ensure_ascii=False))
+        echo_json({"run": str(folder), **metrics})
         return
     accuracy = metrics["test_accuracy"]
     low, high = accuracy["interval_95"]
-    click.echo(f"run            {folder}")
-    click.echo(f"parameters     {metrics['parameter_count']:,}")
-    click.echo(
+    echo(f"run            {folder}")
+    echo(f"parameters     {metrics['parameter_count']:,}")
+    echo(
         f"test accuracy  {accuracy['value']:.1%} (95 % interval {low:.1%} to {high:.1%}, "
         f"{accuracy['total']:,} images)"
     )
-    click.echo(f"figures        {folder / 'figures'}")
+    echo(f"figures        {folder / 'figures'}")

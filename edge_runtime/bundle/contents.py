@@ -1,6 +1,5 @@
 """What is in a bundle, read and checked against its own manifest."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +9,7 @@ from edge_runtime.bundle.golden import Golden
 from edge_runtime.bundle.members import CARD, GOLDEN, MANIFEST, MEMBER_LIMITS, MODEL
 from edge_runtime.bundle.tolerance import Tolerance
 from edge_runtime.errors import BundleError, ModelError
-from edge_runtime.files import sha256
+from edge_runtime.files import sha256, to_json
 from edge_runtime.manifest import Manifest
 
 SCHEMA_VERSION = 1
@@ -97,7 +96,7 @@ def describe_members(members: Mapping[str, bytes]) -> dict[str, dict[str, Any]]:
 
 def manifest_bytes(document: Mapping[str, Any]) -> bytes:
     """Return the bytes of the manifest: indented JSON; the same document, the same bytes."""
-    return (json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
+    return (to_json(document) + "\n").encode()
 
 
 def _check_members(members: Mapping[str, bytes], stated: Any) -> None:

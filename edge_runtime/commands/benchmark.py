@@ -25,12 +25,14 @@ from edge_runtime.console import (
 )
 from edge_runtime.datasets import Dataset, load_dataset
 from edge_runtime.errors import EdgeError, RunError
-from edge_runtime.files import refuse_unwritable_folder, to_json, write_atomically
+from edge_runtime.files import refuse_unwritable_folder, write_atomically
 from edge_runtime.lineage import Lineage, run_for_images
+from edge_runtime.numeric import Whole
 from edge_runtime.parity import EXIT_CODES, Budgets
 from edge_runtime.parity.contract_file import CONTRACT_FILE, load_contract
 from edge_runtime.pool import usable_cores
 from edge_runtime.runs import Run, find_run
+from edge_runtime.terminal import echo, echo_json
 
 _DEFAULT = Rounds()
 _QUICK = Settings(loads=1, starts=1, seconds=0.1, repeats=1)
@@ -59,30 +61,30 @@ _QUICK_ROUNDS = 10
 )
 @click.option(
     "--threads",
-    type=click.IntRange(1, 256),
+    type=Whole(1, 256),
     default=1,
     show_default=True,
     help="Of each interpreter.",
 )
 @click.option(
     "--rounds",
-    type=click.IntRange(1, 10_000),
+    type=Whole(1, 10_000),
     help=f"How often each model has its turn.  [default: {_DEFAULT.rounds}]",
 )
 @click.option(
     "--images",
-    type=click.IntRange(1, 10_000),
+    type=Whole(1, 10_000),
     default=_DEFAULT.images,
     show_default=True,
     help=f"Of a turn, at most; no figure takes over {_DEFAULT.block_ns // 1_000_000} ms of one.",
 )
 @click.option(
     "--workers",
-    type=click.IntRange(1, 64),
+    type=Whole(1, 64),
     help="Threads and processes that share the cores for throughput.  [default: the cores]",
 )
 @click.option(
-    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the turns' order."
+    "--seed", type=Whole(min=0), default=0, show_default=True, help="Of the turns' order."
 )
 @click.option(
     "--quick", is_flag=True, help=f"{_QUICK_ROUNDS} rounds, and everything else only once."
@@ -252,8 +254,8 @@ def _settings(rounds: int | None, images: int, workers: int, seed: int, *, quick
 
 def _print(found: Benchmark, plot: Path | None, as_json: bool) -> None:
     if as_json:
-        click.echo(to_json(found.to_dict()))
+        echo_json(found.to_dict())
         return
-    click.echo(benchmark_table(found, width=text_width()))
+    echo(*benchmark_table(found, width=text_width()).split("\n"))
     if plot is not None:
-        click.echo(f"\nplot  {plot}")
+        echo("", f"plot  {plot}")

@@ -23,7 +23,7 @@ from edge_runtime.console import (
 )
 from edge_runtime.datasets import Dataset, load_dataset
 from edge_runtime.errors import BundleError, EdgeError, RunError
-from edge_runtime.files import refuse_unwritable_folder, sha256, to_json, write_atomically
+from edge_runtime.files import refuse_unwritable_folder, sha256, write_atomically
 from edge_runtime.health import warning_line
 from edge_runtime.lineage import FullModel, Lineage, full_models, run_for_images
 from edge_runtime.loading import open_model
@@ -35,8 +35,10 @@ from edge_runtime.model_file import (
     read_model_bytes,
     refuse_missing,
 )
+from edge_runtime.numeric import Whole
 from edge_runtime.predictions import Predictions
 from edge_runtime.runs import Run, find_run
+from edge_runtime.terminal import echo, echo_json
 from edge_runtime.wording import percent
 
 _PREFERRED = "int8.tflite"
@@ -54,7 +56,7 @@ _PREFERRED = "int8.tflite"
 )
 @click.option(
     "--bundle-version",
-    type=click.IntRange(min=1),
+    type=Whole(min=1),
     metavar="N",
     help="A device refuses a smaller one than it has.  [default: that of a bundle with the same "
     "content in --runs-dir or at --out; else one more than the largest there]",
@@ -215,7 +217,7 @@ def _print(target: Path, model: Path, made: Bundle, as_json: bool) -> None:
     details = made.manifest.details
     warning = details["metrics"].get("warning")
     if isinstance(warning, str):  # not talk: with --quiet, too, nobody should miss it
-        click.echo(warning_line(str(model), warning), err=True)
+        echo(warning_line(str(model), warning), err=True)
     accuracy, golden = details["metrics"]["accuracy"], details["golden"]
     if as_json:
         document = {
@@ -224,18 +226,16 @@ def _print(target: Path, model: Path, made: Bundle, as_json: bool) -> None:
             "size_bytes": len(made.data),
             "manifest": made.manifest.to_dict(),
         }
-        click.echo(to_json(document))
+        echo_json(document)
         return
     low, high = accuracy["interval_95"]
     runs_on = ", ".join(f"{name} ≥ {oldest}" for name, oldest in made.minimum_runtime.items())
-    click.echo(f"bundle    {target}")
-    click.echo(f"version   {made.version}")
-    click.echo(f"size      {len(made.data):,} bytes, SHA-256 {made.sha256}")
-    click.echo(
+    echo(f"bundle    {target}")
+    echo(f"version   {made.version}")
+    echo(f"size      {len(made.data):,} bytes, SHA-256 {made.sha256}")
+    echo(
         f"accuracy  {percent(accuracy['value'])} % (95 % interval {percent(low)} to "
         f"{percent(high)}, {accuracy['total']:,} test images)"
     )
-    click.echo(
-        f"golden    {golden['count']} vectors, reproduced by {golden['made_with']['runtime']}"
-    )
-    click.echo(f"runs on   {runs_on}")
+    echo(f"golden    {golden['count']} vectors, reproduced by {golden['made_with']['runtime']}")
+    echo(f"runs on   {runs_on}")

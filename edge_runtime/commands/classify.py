@@ -1,8 +1,5 @@
 """The command `classify`."""
 
-import glob
-import io
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,8 +12,13 @@ from edge_runtime.backends import BACKENDS
 from edge_runtime.classifier import Classification, Classifier
 from edge_runtime.console import Console, ModelPath, json_option, talk_options
 from edge_runtime.errors import ModelError, PictureError
+from edge_runtime.files import read_text
 from edge_runtime.images import PICTURE_SUFFIXES, Invert, read_picture
+from edge_runtime.listing import expand, files_below
 from edge_runtime.loading import open_model
+from edge_runtime.numeric import Whole
+from edge_runtime.terminal import echo, echo_json
+from edge_runtime.wording import columns, csv_row, printable
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ class Answer:
 
     @property
     def name(self) -> str:
-        """The path, fit to be printed whatever bytes it has."""
+        """The path; bytes of it that are no UTF-8 are replaced."""
         return "standard input" if self.picture == "-" else click.format_filename(self.picture)
 
 
@@ -52,9 +54,7 @@ class Answer:
     help="Exchange bright and dark: auto does it when the background is the opposite of the "
     "training images'.",
 )
-@click.option(
-    "--top", type=click.IntRange(min=1), default=1, show_default=True, help="Answers per picture."
-)
+@click.option("--top", type=Whole(min=1), default=1, show_default=True, help="Answers per picture.")
 @click.option("--labels", type=click.Path(path_type=Path), help="Class names, one on each line.")
 @click.option(
     "--backend",
@@ -62,8 +62,13 @@ class Answer:
     help=f"{', '.join(backend.name for backend in BACKENDS)}.  [default: the first of the first "
     "two that is installed]",
 )
-@click.option("--threads", type=click.IntRange(1, 256), default=1, show_default=True)
+@click.option("--threads", type=Whole(1, 256), default=1, show_default=True)
 @click.option("--csv", "as_csv", is_flag=True, help="Print the answers as CSV.")
+@click.option(
+    "--escape-formulas",
+    is_flag=True,
+    help="With --csv: write ' before a name that a spreadsheet would run as a formula.",
+)
 @json_option
 @talk_options
 @click.pass_context
@@ -77,6 +82,7 @@ def classify(
     backend: str | None,
     threads: int,
     as_csv: bool,
+    escape_formulas: bool,
     as_json: bool,
 ) -> int:
     """Say what each PICTURE shows: PNG, JPEG or BMP files, folders of them, globs, or - for
@@ -87,6 +93,8 @@ def classify(
     """  # noqa: D205
     if as_csv and as_json:
         raise click.UsageError("Give --csv or --json, not both.")
+    if escape_formulas and not as_csv:
+        raise click.UsageError("--escape-formulas is for --csv.")
     console = context.ensure_object(Console)
     file = open_model(model, backend=backend)
     with Classifier(
@@ -99,7 +107,7 @@ def classify(
         if as_json:
             failed = _print_json(list(answers), classifier, top)
         elif as_csv:
-            failed = _print_csv(answers, classifier, top)
+            failed = _print_csv(answers, classifier, top, escape_formulas)
         else:
             failed = _print_table(list(answers), classifier, top)
     return 1 if failed else 0
@@ -109,8 +117,8 @@ def _read_labels(path: Path | None) -> tuple[str, ...] | None:
     if path is None:
         return None
     try:
-        lines = path.read_text("utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+        lines = read_text(path).splitlines()
+    except (OSError, ValueError) as error:
         raise ModelError(f"{path}: the class names cannot be read ({error}).") from error
     return tuple(line.strip() for line in lines if line.strip())
 
@@ -130,23 +138,20 @@ def find_pictures(arguments: tuple[str, ...]) -> Iterator[str | Answer]:
 
 def _find(argument: str) -> Iterator[str | Answer]:
     path = Path(argument)
+    unlisted: list[OSError] = []
     if argument == "-" or path.is_file():
-        yield argument
+        found, nothing = [argument], ""
     elif path.is_dir():
-        inside = sorted(str(entry) for entry in path.rglob("*") if _is_picture(entry, path))
-        yield from inside
-        if not inside:
-            yield Answer(argument, error="there are no pictures in this folder")
+        found = files_below(argument, PICTURE_SUFFIXES, unlisted.append)
+        nothing = "there are no pictures in this folder"
     else:
-        matches = sorted(glob.glob(argument, recursive=True))  # noqa: PTH207 - keeps "a/../b"
-        yield from matches
-        if not matches:
-            yield Answer(argument, error="there is no such file")
-
-
-def _is_picture(entry: Path, folder: Path) -> bool:
-    hidden = any(part.startswith(".") for part in entry.relative_to(folder).parts)
-    return entry.suffix.lower() in PICTURE_SUFFIXES and not hidden and entry.is_file()
+        found, nothing = expand(argument, unlisted.append), "there is no such file"
+    yield from found
+    for error in unlisted:
+        reason = f"it cannot be looked into ({error.strerror})"
+        yield Answer(str(error.filename), error=reason)
+    if not found and not unlisted:
+        yield Answer(argument, error=nothing)
 
 
 def _answer(classifier: Classifier, picture: str | Answer, invert: Invert) -> Answer:
@@ -190,13 +195,15 @@ def _print_json(answers: list[Answer], classifier: Classifier, top: int) -> bool
         "backend": f"{classifier.backend.package} {classifier.backend.version}",
         "results": results,
     }
-    click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+    echo_json(document)
     return any(answer.error for answer in answers)
 
 
-def _print_csv(answers: Iterator[Answer], classifier: Classifier, top: int) -> bool:
+def _print_csv(
+    answers: Iterator[Answer], classifier: Classifier, top: int, escape_formulas: bool
+) -> bool:
     """Print a row for each answer as it comes; errors go to standard error."""
-    _print_row(["picture", "rank", "class", "index", "confidence", "inverted"])
+    echo(csv_row(["picture", "rank", "class", "index", "confidence", "inverted"]))
     failed = False
     for answer in answers:
         if answer.classification is None:
@@ -205,27 +212,23 @@ def _print_csv(answers: Iterator[Answer], classifier: Classifier, top: int) -> b
             continue
         for rank, best in enumerate(_best(answer.classification, classifier, top), 1):
             inverted = str(answer.inverted).lower()
-            _print_row([answer.name, rank, *best.values(), inverted])
+            row = [answer.name, rank, *best.values(), inverted]
+            echo(csv_row(row, escape_formulas=escape_formulas))
     return failed
 
 
-def _print_row(row: list[Any]) -> None:
-    import csv  # only for --csv
-
-    line = io.StringIO()
-    csv.writer(line, lineterminator="").writerow(row)
-    click.echo(line.getvalue())
-
-
 def _print_table(answers: list[Answer], classifier: Classifier, top: int) -> bool:
-    width = max((len(answer.name) for answer in answers if not answer.error), default=0)
+    width = max(
+        (columns(printable(answer.name)) for answer in answers if not answer.error), default=0
+    )
     for answer in answers:
         if answer.classification is None:
             continue
         for rank, best in enumerate(_best(answer.classification, classifier, top)):
-            name = answer.name if rank == 0 else ""
+            name = printable(answer.name) if rank == 0 else ""
             note = "  (inverted)" if answer.inverted and rank == 0 else ""
-            click.echo(f"{name:<{width}}  {best['confidence']:>6.1%}  {best['class']}{note}")
+            padding = " " * (width - columns(name))
+            echo(f"{name}{padding}  {best['confidence']:>6.1%}  {best['class']}{note}")
     failed = [answer for answer in answers if answer.error]
     for answer in failed:
         _print_error(answer)
@@ -233,4 +236,4 @@ def _print_table(answers: list[Answer], classifier: Classifier, top: int) -> boo
 
 
 def _print_error(answer: Answer) -> None:
-    click.echo(f"Error: {answer.name}: {answer.error}", err=True)
+    echo(f"Error: {answer.name}: {answer.error}", err=True)

@@ -10,7 +10,9 @@ from PIL import Image, ImageOps
 
 from edge_runtime.console import Console, runs_dir_option, talk_options
 from edge_runtime.datasets import Dataset
+from edge_runtime.numeric import Whole
 from edge_runtime.runs import find_run
+from edge_runtime.terminal import echo
 
 _PICTURE_CLASSES = 6
 _PICTURE_SIDE = 280
@@ -18,7 +20,7 @@ _PICTURE_SIDE = 280
 
 @click.command()
 @runs_dir_option
-@click.option("--epochs", type=click.IntRange(min=1), default=100, show_default=True)
+@click.option("--epochs", type=Whole(min=1), default=100, show_default=True)
 @talk_options
 @click.pass_context
 def demo(context: click.Context, runs_dir: str, epochs: int) -> Any:
@@ -38,16 +40,16 @@ def demo(context: click.Context, runs_dir: str, epochs: int) -> Any:
     _call(context, "classify", str(run.folder / "int8.tflite"), str(pictures))
     _step(context, "4/5 Prove that each file answers like the full model")
     exit_code = _call(context, "parity", *runs)
-    click.echo(f"figures {run.folder / 'figures'}")
+    echo(f"figures {run.folder / 'figures'}")
     _step(context, "5/5 Pack the int8 file into a bundle, and let it test itself as on a device")
     _call(context, "bundle", *runs)
     exit_code = _call(context, "selftest", str(run.folder / "int8.edge.zip")) or exit_code
-    context.ensure_object(Console).say(f"\nDone in {time.monotonic() - start:.0f} s.")
+    context.ensure_object(Console).say("", f"Done in {time.monotonic() - start:.0f} s.")
     return exit_code
 
 
 def _step(context: click.Context, heading: str) -> None:
-    context.ensure_object(Console).say(f"\n{heading}")
+    context.ensure_object(Console).say("", heading)
 
 
 def _call(context: click.Context, name: str, *arguments: str) -> Any:

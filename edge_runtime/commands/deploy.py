@@ -11,9 +11,10 @@ from edge_runtime.devices.deployment import Delivery, install_bundle
 from edge_runtime.devices.setup import SetUp, look, set_up
 from edge_runtime.devices.wheel import project_version
 from edge_runtime.errors import RunError
-from edge_runtime.files import MEBIBYTE, to_json
+from edge_runtime.files import MEBIBYTE
 from edge_runtime.model_file import BUNDLE_SUFFIX, is_bundle, read_model
 from edge_runtime.runs import find_run
+from edge_runtime.terminal import echo, echo_json
 
 
 @click.command()
@@ -104,18 +105,18 @@ def _print(
 ) -> None:
     facts = done.facts
     if as_json:
-        click.echo(to_json(_document(device, done, bundle, delivery)))
+        echo_json(_document(device, done, bundle, delivery))
         return
-    click.echo(f"device    {device.name}: {facts.name}")
-    click.echo(f"system    {facts.kind}, {' '.join(facts.libc)}, Python {facts.python_text}")
-    click.echo(f"space     {facts.free_bytes / 10**9:,.1f} GB free")
+    echo(f"device    {device.name}: {facts.name}")
+    echo(f"system    {facts.kind}, {' '.join(facts.libc)}, Python {facts.python_text}")
+    echo(f"space     {facts.free_bytes / 10**9:,.1f} GB free")
     state = f"installed, {_amount(done.sent_bytes)}" if done.changed else "as it was"
-    click.echo(f"software  fmnist-edge {project_version()}, {done.runtime}: {state}")
+    echo(f"software  fmnist-edge {project_version()}, {done.runtime}: {state}")
     if delivery:
         state = _amount(delivery.sent_bytes) if delivery.sent_bytes else "was there"
-        click.echo(f"bundle    {bundle}, {delivery.sha256[:12]}…: {state}")
-        click.echo(f"self-test yes: {delivery.selftest['answer']}")
-    click.echo(f"run it    {done.program}")
+        echo(f"bundle    {bundle}, {delivery.sha256[:12]}…: {state}")
+        echo(f"self-test yes: {delivery.selftest['answer']}")
+    echo(f"run it    {done.program}")
 
 
 def _amount(sent_bytes: int) -> str:

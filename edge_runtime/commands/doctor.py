@@ -21,10 +21,11 @@ from edge_runtime.datasets import Dataset, load_dataset
 from edge_runtime.doctor import Diagnosis, Options, examine, open_record
 from edge_runtime.doctor.environment import EnvironmentFinding, check_environment
 from edge_runtime.errors import ModelError
-from edge_runtime.files import to_json
 from edge_runtime.lineage import Lineage, run_for_images
 from edge_runtime.loading.probe import probe
 from edge_runtime.model_file import ModelFile
+from edge_runtime.numeric import Whole
+from edge_runtime.terminal import echo, echo_json
 
 FOUND = 1
 # Of the corrections that help, so many are shown beside a cause.
@@ -39,14 +40,12 @@ _WITHOUT_MODEL = {"as_json"}
 @dataset_options(default=None)
 @click.option(
     "--images",
-    type=click.IntRange(min=1),
+    type=Whole(min=1),
     default=500,
     show_default=True,
     help="How many training images to use at most, the same number of each class.",
 )
-@click.option(
-    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of their draw."
-)
+@click.option("--seed", type=Whole(min=0), default=0, show_default=True, help="Of their draw.")
 @click.option("--backend", metavar="NAME", help="The runtime to use, as in `classify`.")
 @click.option(
     "--tried", "all_tried", is_flag=True, help="List every correction that was tried, best first."
@@ -152,7 +151,7 @@ def _print_result(
             "environment": [finding.to_dict() for finding in environment],
             "diagnosis": diagnosis.to_dict() if diagnosis else None,
         }
-        click.echo(to_json(document))
+        echo_json(document)
     elif diagnosis is None:
         _print_environment(environment)
     else:
@@ -162,38 +161,38 @@ def _print_result(
 def _print_environment(environment: tuple[EnvironmentFinding, ...], *, brief: bool = False) -> None:
     problems = [finding for finding in environment if not finding.ok]
     if brief and not problems:
-        click.echo("environment ok")
+        echo("environment ok")
         return
     width = max(len(finding.name) for finding in environment)
     for finding in environment:
         mark = "ok     " if finding.ok else "PROBLEM"
-        click.echo(f"{mark}  {finding.name:<{width}}  {finding.found}")
+        echo(f"{mark}  {finding.name:<{width}}  {finding.found}")
         if not finding.ok:
-            click.echo(f"{'':<{width + 11}}{finding.problem}")
-            click.echo(f"{'':<{width + 11}}mend it with: {finding.mend}")
+            echo(f"{'':<{width + 11}}{finding.problem}")
+            echo(f"{'':<{width + 11}}mend it with: {finding.mend}")
     if not brief:
-        click.echo("The environment is fine." if not problems else "Mend the first problem first.")
+        echo("The environment is fine." if not problems else "Mend the first problem first.")
 
 
 def _print_diagnosis(diagnosis: Diagnosis, *, all_tried: bool) -> None:
-    click.echo(f"model   {diagnosis.model}, {diagnosis.scheme}")
+    echo(f"model   {diagnosis.model}, {diagnosis.scheme}")
     if diagnosis.baseline is not None:
         images = diagnosis.baseline.images
-        click.echo(f"images  {images} training images of {diagnosis.dataset}; no test images")
+        echo(f"images  {images} training images of {diagnosis.dataset}; no test images")
     for note in diagnosis.notes:
-        click.echo(f"note    {note}")
-    click.echo(f"\n{diagnosis.verdict}\n")
+        echo(f"note    {note}")
+    echo("", diagnosis.verdict, "")
     if diagnosis.is_healthy:
-        click.echo(f"as it is  {diagnosis.baseline}")
+        echo(f"as it is  {diagnosis.baseline}")
     for cause in diagnosis.causes:
-        click.echo(f"cause   {cause.kind}")
+        echo(f"cause   {cause.kind}")
         if cause.before is not None:
-            click.echo(f"before  {cause.before}")
+            echo(f"before  {cause.before}")
         if cause.after is not None:
-            click.echo(f"after   {cause.after}")
+            echo(f"after   {cause.after}")
         if cause.evidence:
-            click.echo(f"        {cause.evidence}")
-        click.echo(f"mend    {cause.mend}\n")
+            echo(f"        {cause.evidence}")
+        echo(f"mend    {cause.mend}", "")
     _print_attempts(diagnosis, all_of_them=all_tried)
 
 
@@ -206,7 +205,7 @@ def _print_attempts(diagnosis: Diagnosis, *, all_of_them: bool) -> None:
     if not all_of_them:
         best = [one for one in best if one.proved][:_FEW] if diagnosis.causes else []
     colon = ":" if all_of_them else f"; the best {len(best)}:" if best else ""
-    click.echo(f"tried {len(attempts)} corrections{colon or ' (--tried lists them)'}")
+    echo(f"tried {len(attempts)} corrections{colon or ' (--tried lists them)'}")
     for one in best:
         share = f"{one.figures.right:>4} of {one.figures.images:<4} {one.figures.accuracy:>6.1%}"
-        click.echo(f"  {share}  {'proved' if one.proved else '      '}  {one.tried}")
+        echo(f"  {share}  {'proved' if one.proved else '      '}  {one.tried}")

@@ -8,7 +8,6 @@ import click
 from edge_runtime.bundle.contents import Bundle
 from edge_runtime.console import ModelPath, json_option, talk_options
 from edge_runtime.errors import ManifestError, ModelError
-from edge_runtime.files import to_json
 from edge_runtime.inspection import (
     ModelSummary,
     RuntimeSupport,
@@ -17,6 +16,7 @@ from edge_runtime.inspection import (
     runtime_support,
 )
 from edge_runtime.model_file import ModelFile, is_bundle, read_model, read_model_bytes
+from edge_runtime.terminal import echo, echo_json
 
 
 @click.command()
@@ -47,17 +47,17 @@ def inspect(model: Path, tensors: bool, as_json: bool) -> None:
             "manifest_error": note or None,
             "bundle": _bundle_facts(file.bundle) if file.bundle else None,
         }
-        click.echo(to_json(document))
+        echo_json(document)
         return
     _print_summary(model, summary, runtimes)
     if file.bundle:
         _print_bundle(file.bundle)
     if note:
-        click.echo(f"manifest    {note}")
+        echo(f"manifest    {note}")
     elif file.manifest is None:
-        click.echo("manifest    none beside it: classes are numbered, pictures are never inverted")
+        echo("manifest    none beside it: classes are numbered, pictures are never inverted")
     else:
-        click.echo(f"classes     {', '.join(file.manifest.class_names)}")
+        echo(f"classes     {', '.join(file.manifest.class_names)}")
     if tensors:
         _print_tensors(summary)
 
@@ -75,22 +75,22 @@ def _read(model: Path) -> tuple[ModelFile, str]:
 def _print_summary(
     model: Path, summary: ModelSummary, runtimes: tuple[RuntimeSupport, ...]
 ) -> None:
-    click.echo(f"model       {model}")
-    click.echo("well-formed yes")
-    click.echo(f"size        {summary.size_bytes:,} bytes, SHA-256 {summary.sha256}")
-    click.echo(f"scheme      {summary.scheme}")
+    echo(f"model       {model}")
+    echo("well-formed yes")
+    echo(f"size        {summary.size_bytes:,} bytes, SHA-256 {summary.sha256}")
+    echo(f"scheme      {summary.scheme}")
     for tensor in summary.inputs:
-        click.echo(f"input       {_describe(tensor)}")
+        echo(f"input       {_describe(tensor)}")
     for tensor in summary.outputs:
-        click.echo(f"output      {_describe(tensor)}")
+        echo(f"output      {_describe(tensor)}")
     operators = ", ".join(
         f"{use.name} v{use.version}" + (f" ×{use.count}" if use.count > 1 else "")
         for use in summary.operators
     )
-    click.echo(f"operators   {operators}")
+    echo(f"operators   {operators}")
     for support in runtimes:
         reason = "" if support.supported else f": {'; '.join(support.problems)}"
-        click.echo(f"runs on     {support.runtime}: {'yes' if support.supported else 'no'}{reason}")
+        echo(f"runs on     {support.runtime}: {'yes' if support.supported else 'no'}{reason}")
 
 
 def _bundle_facts(bundle: Bundle) -> dict[str, Any]:
@@ -104,11 +104,11 @@ def _bundle_facts(bundle: Bundle) -> dict[str, Any]:
 
 
 def _print_bundle(bundle: Bundle) -> None:
-    click.echo(f"bundle      version {bundle.version}")
-    click.echo(f"            {len(bundle.data):,} bytes, SHA-256 {bundle.sha256}")
-    click.echo(f"golden      {len(bundle.golden)} vectors")
+    echo(f"bundle      version {bundle.version}")
+    echo(f"            {len(bundle.data):,} bytes, SHA-256 {bundle.sha256}")
+    echo(f"golden      {len(bundle.golden)} vectors")
     needs = " or ".join(f"{name} ≥ {oldest}" for name, oldest in bundle.minimum_runtime.items())
-    click.echo(f"needs       {needs or 'no runtime that its manifest names'}")
+    echo(f"needs       {needs or 'no runtime that its manifest names'}")
 
 
 def _describe(tensor: TensorInfo) -> str:
@@ -123,7 +123,7 @@ def _describe(tensor: TensorInfo) -> str:
 
 
 def _print_tensors(summary: ModelSummary) -> None:
-    click.echo("tensors")
+    echo("tensors")
     for tensor in summary.tensors:
         kind = "constant" if tensor.is_constant else "computed"
-        click.echo(f"  {tensor.index:>4}  {kind}  {_describe(tensor)}  {tensor.name}")
+        echo(f"  {tensor.index:>4}  {kind}  {_describe(tensor)}  {tensor.name}")

@@ -36,12 +36,14 @@ from edge_runtime.errors import EdgeError, PredictionsError
 from edge_runtime.evaluation import predict_file
 from edge_runtime.files import write_atomically
 from edge_runtime.lineage import Lineage
+from edge_runtime.numeric import Finite
 from edge_runtime.parity import EXIT_CODES, Contract, ParityReport, compare
 from edge_runtime.parity.contract import DEFAULT_MAX_DROP, DEFAULT_MIN_AGREEMENT
 from edge_runtime.parity.contract_file import CONTRACT_FILE, contract_template, load_contract
 from edge_runtime.predictions import Predictions
 from edge_runtime.report import report_json, report_table
 from edge_runtime.runs import Run
+from edge_runtime.terminal import echo, echo_json_text
 
 
 @click.command()
@@ -57,12 +59,12 @@ from edge_runtime.runs import Run
 @dataset_options(default=None)
 @click.option(
     "--max-drop",
-    type=click.FloatRange(0, 1, min_open=True),
+    type=Finite(0, 1, min_open=True),
     help=f"The drop in accuracy that is allowed: 0.01 is one point.  [default: {DEFAULT_MAX_DROP}]",
 )
 @click.option(
     "--min-agreement",
-    type=click.FloatRange(0, 1, max_open=True),
+    type=Finite(0, 1, max_open=True),
     help="The share of answers that must stay the full model's: 0.95 is 95 of 100.  "
     f"[default: {DEFAULT_MIN_AGREEMENT}]",
 )
@@ -241,8 +243,8 @@ def _pictures(predictions: Predictions, dataset: Dataset | None) -> NDArray[np.u
 
 def _print(report: ParityReport, paths: Sequence[Path], as_json: bool) -> None:
     if as_json:
-        click.echo(report_json(report))
+        echo_json_text(report_json(report))
         return
-    click.echo(report_table(report, width=text_width()))
+    echo(*report_table(report, width=text_width()).split("\n"))
     for label, path in zip(["report", *[""] * len(paths)], paths, strict=False):
-        click.echo(f"{label:<6}  {path}")
+        echo(f"{label:<6}  {path}")

@@ -21,12 +21,14 @@ from edge_runtime.console import (
 from edge_runtime.datasets import Dataset, load_dataset
 from edge_runtime.errors import PredictionsError
 from edge_runtime.evaluation import SplitName, chosen_split, predict_file
-from edge_runtime.files import MEBIBYTE, to_json
+from edge_runtime.files import MEBIBYTE
 from edge_runtime.full_model import is_full_model
 from edge_runtime.lineage import Lineage, run_for_images
 from edge_runtime.metrics import Rate
 from edge_runtime.model_file import refuse_missing
+from edge_runtime.numeric import Whole
 from edge_runtime.predictions import PREDICTIONS_SUFFIX, Predictions
+from edge_runtime.terminal import echo, echo_json
 
 
 @click.command()
@@ -64,7 +66,7 @@ from edge_runtime.predictions import PREDICTIONS_SUFFIX, Predictions
     show_default=True,
     help="auto uses XNNPACK where it can, built-in never; reference is slow and plain.",
 )
-@click.option("--threads", type=click.IntRange(1, 256), default=1, show_default=True)
+@click.option("--threads", type=Whole(1, 256), default=1, show_default=True)
 @json_option
 @talk_options
 @click.pass_context
@@ -172,25 +174,23 @@ def _print(predictions: Predictions, target: Path, as_json: bool) -> None:
             "classes_without_images": list(absent),
             **predictions.details,
         }
-        click.echo(to_json(document))
+        echo_json(document)
         return
     details = predictions.details
     low, high = accuracy.interval
-    click.echo(
-        f"model     {details['model']}: {details['scheme']}, {details['size_bytes']:,} bytes"
-    )
+    echo(f"model     {details['model']}: {details['scheme']}, {details['size_bytes']:,} bytes")
     kind = "training" if details["split"] == "train" else "test"
-    click.echo(f"images    {len(predictions):,} {kind} images of {details['dataset']}")
+    echo(f"images    {len(predictions):,} {kind} images of {details['dataset']}")
     if absent:
-        click.echo(f"          none of them is: {', '.join(absent)}")
-    click.echo(f"right     {right:,}, {accuracy.value:.1%} (95 % interval {low:.1%} to {high:.1%})")
-    click.echo(f"latency   {_latency(details)}")
+        echo(f"          none of them is: {', '.join(absent)}")
+    echo(f"right     {right:,}, {accuracy.value:.1%} (95 % interval {low:.1%} to {high:.1%})")
+    echo(f"latency   {_latency(details)}")
     threads = details["threads"]
     count = "" if threads is None else f", {threads} thread{'s' if threads > 1 else ''}"
-    click.echo(f"kernels   {details['kernels']}")
-    click.echo(f"runtime   {details['backend']} {details['backend_version']}{count}")
-    click.echo(f"memory    {_memory(details)}")
-    click.echo(f"written   {target}")
+    echo(f"kernels   {details['kernels']}")
+    echo(f"runtime   {details['backend']} {details['backend_version']}{count}")
+    echo(f"memory    {_memory(details)}")
+    echo(f"written   {target}")
 
 
 def _latency(details: Any) -> str:

@@ -9,10 +9,10 @@ import click
 from edge_runtime.backends import choose_backend
 from edge_runtime.console import is_word_installed, json_option, talk_options
 from edge_runtime.errors import EdgeError, ReleaseError
-from edge_runtime.files import to_json
 from edge_runtime.loading.opening import examine
 from edge_runtime.model_file import ModelFile, read_model
 from edge_runtime.releases import NOTHING_INSTALLED, Release, Releases, device_home
+from edge_runtime.terminal import echo, echo_json
 from edge_runtime.wording import percent
 
 _backend_option = click.option(
@@ -73,16 +73,16 @@ def status(as_json: bool) -> int:
             "problem": problem or None,
             "before": before,
         }
-        click.echo(to_json(document))
+        echo_json(document)
         return 1 if problem else 0
     if digest is None:
-        click.echo(NOTHING_INSTALLED)
+        echo(NOTHING_INSTALLED)
         return 0
     if release is None:
         advice = "go back with `fmnist-edge rollback`" if before else "install it again"
         raise ReleaseError(f"{problem} Install a sound bundle over it, or {advice}.")
     _print_release(release, False, "installed")
-    click.echo(f"before     {', '.join(entry[:12] + '…' for entry in before) or 'nothing'}")
+    echo(f"before     {', '.join(entry[:12] + '…' for entry in before) or 'nothing'}")
     return 0
 
 
@@ -119,9 +119,9 @@ def selftest(model: Path | None, backend: str | None, as_json: bool) -> int:
             "seconds": round(seconds, 3),
             "golden": found,
         }
-        click.echo(to_json(document))
+        echo_json(document)
     else:
-        click.echo(f"{'yes' if ok else 'no'}: {answer} ({seconds:.1f} s)")
+        echo(f"{'yes' if ok else 'no'}: {answer} ({seconds:.1f} s)")
     return 0 if ok else 1
 
 
@@ -156,13 +156,13 @@ def _describe(release: Release) -> dict[str, Any]:
 def _print_release(release: Release, as_json: bool, what: str) -> None:
     described = _describe(release)
     if as_json:
-        click.echo(to_json({"result": what, **described}))
+        echo_json({"result": what, **described})
         return
     accuracy = described["metrics"]["accuracy"]
     low, high = accuracy["interval_95"]
-    click.echo(f"{what:<10} version {release.version}, SHA-256 {release.sha256}")
-    click.echo(
+    echo(f"{what:<10} version {release.version}, SHA-256 {release.sha256}")
+    echo(
         f"accuracy   {percent(accuracy['value'])} % (95 % interval {percent(low)} to "
         f"{percent(high)}, {accuracy['total']:,} test images)"
     )
-    click.echo(f"file       {release.path}")
+    echo(f"file       {release.path}")

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ from edge_runtime.images import (
     prepare,
     read_picture_bytes,
 )
+from edge_runtime.listing import files_below
 
 _TEST_SHARE = 0.2
 
@@ -58,9 +60,7 @@ def load_folder(spec: DatasetSpec) -> Dataset:
 
 
 def _class_names(folder: Path) -> tuple[str, ...]:
-    names = sorted(
-        entry.name for entry in folder.iterdir() if entry.is_dir() and entry.name[0] != "."
-    )
+    names = _subfolders(folder)
     mistaken = sorted(set(names) & {"train", "val", "valid", "validation", "test"})
     if mistaken:
         raise DatasetError(
@@ -75,25 +75,30 @@ def _class_names(folder: Path) -> tuple[str, ...]:
     return tuple(names)
 
 
+def _subfolders(folder: Path) -> list[str]:
+    try:
+        entries = [entry for entry in folder.iterdir() if not entry.name.startswith(".")]
+        return sorted(entry.name for entry in entries if entry.is_dir())
+    except OSError as error:
+        _refuse(error)
+
+
 def _list(folder: Path, class_names: tuple[str, ...]) -> list[tuple[Path, int]]:
-    unknown = sorted(
-        entry.name
-        for entry in folder.iterdir()
-        if entry.is_dir() and entry.name[0] != "." and entry.name not in class_names
-    )
+    unknown = [name for name in _subfolders(folder) if name not in class_names]
     if unknown:
         raise DatasetError(f"{folder} has a class '{unknown[0]}' that the training split has not.")
     return [
         (path, label)
         for label, name in enumerate(class_names)
-        for path in sorted((folder / name).rglob("*"))
-        if _is_picture(path, folder)
+        for path in sorted(map(Path, files_below(str(folder / name), PICTURE_SUFFIXES, _refuse)))
     ]
 
 
-def _is_picture(path: Path, folder: Path) -> bool:
-    hidden = any(part[0] == "." for part in path.relative_to(folder).parts)
-    return path.suffix.lower() in PICTURE_SUFFIXES and not hidden and path.is_file()
+def _refuse(error: OSError) -> NoReturn:
+    raise DatasetError(
+        f"{error.filename}: this folder cannot be listed ({error.strerror}), so pictures would be "
+        "missing; give yourself the right to read it, or move it away."
+    ) from error
 
 
 def _split(

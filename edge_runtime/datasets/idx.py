@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from edge_runtime.datasets.dataset import Dataset, DatasetSpec, Split
 from edge_runtime.errors import DatasetError
-from edge_runtime.files import sha256
+from edge_runtime.files import read_text, sha256
 
 _MAGIC = {"images": 0x00000803, "labels": 0x00000801}
 _DIMENSIONS = {"images": 3, "labels": 1}
@@ -120,15 +120,15 @@ def _shape(path: Path, kind: str, header: bytes) -> tuple[int, ...]:
 
 def _read_names(path: Path) -> tuple[str, ...]:
     try:
-        lines = path.read_text("utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+        lines = read_text(path).splitlines()
+    except (OSError, ValueError) as error:
         raise DatasetError(f"{path}: the class names cannot be read ({error}).") from error
     return tuple(line.strip() for line in lines if line.strip())
 
 
 def _class_names(folder: Path, train: Split, test: Split) -> tuple[str, ...]:
     named = folder / "class_names.txt"
-    if named.is_file():
+    if named.exists():
         return _read_names(named)
     if sha256(train.labels.astype(np.uint8).tobytes()) == _FASHION_MNIST_TRAIN_LABELS:
         return _FASHION_MNIST_NAMES

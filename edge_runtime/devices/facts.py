@@ -50,12 +50,17 @@ class Facts:
     def from_dict(cls, document: Mapping[str, Any]) -> "Facts":
         """Read what the device printed."""
         name, version = document["libc"]
+        texts = {
+            key: str(document[key])
+            for key in ("home", "machine", "system", "name", "installed_key", "program")
+        }
         return cls(
-            **{
-                **document,
-                "python": tuple(int(part) for part in document["python"]),
-                "libc": (str(name), str(version)),
-            }
+            **texts,
+            python=tuple(int(part) for part in document["python"]),
+            pointer_bits=int(document["pointer_bits"]),
+            libc=(str(name), str(version)),
+            free_bytes=int(document["free_bytes"]),
+            has_venv=bool(document["has_venv"]),
         )
 
     @property

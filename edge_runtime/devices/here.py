@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from edge_runtime.devices.device import Answer, Progress, run_here
 from edge_runtime.devices.setup import look, set_up
 from edge_runtime.errors import EdgeError
+from edge_runtime.terminal import echo
 
 
 @dataclass(frozen=True)
@@ -36,22 +37,22 @@ def main() -> int:
     device = ThisDevice()
     try:
         facts = look(device)
-        sys.stdout.write(f"{facts.name}: {facts.kind}, Python {facts.python_text}\n")
+        echo(f"{facts.name}: {facts.kind}, Python {facts.python_text}")
         done = set_up(device, facts, say=_say)
     except EdgeError as error:
-        sys.stderr.write(f"Error: {error}\n")
+        echo(f"Error: {error}", err=True)
         return 1
     state = "installed" if done.changed else "as it was"
-    sys.stdout.write(
-        f"fmnist-edge with {done.runtime}: {state}\n"
-        f"Put it on your path:  export PATH={facts.home}/venv/bin:$PATH\n"
-        "Then:                 fmnist-edge classify MODEL picture.jpg\n"
+    echo(
+        f"fmnist-edge with {done.runtime}: {state}",
+        f"Put it on your path:  export PATH={facts.home}/venv/bin:$PATH",
+        "Then:                 fmnist-edge classify MODEL picture.jpg",
     )
     return 0
 
 
 def _say(message: str) -> None:
-    sys.stderr.write(f"{message}\n")
+    echo(message, err=True)
 
 
 if __name__ == "__main__":

@@ -161,7 +161,10 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--find-links")
     parser.add_argument("--no-compile", action="store_true")
     chosen = parser.parse_args(arguments)
-    home = home_folder(chosen.home)
+    try:
+        home = home_folder(chosen.home)
+    except RuntimeError as error:
+        raise SystemExit(f"Error: {chosen.home or '~'}: {error}") from None
     try:
         if chosen.what == "look":
             result = look(home)

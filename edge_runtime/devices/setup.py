@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from edge_runtime.devices.device import Answer, Device, Progress, check
 from edge_runtime.devices.facts import Facts, refuse_full, refuse_unfit
@@ -64,14 +65,12 @@ def look(device: Device, home: str = "") -> Facts:
     Raises:
         DeviceError: it cannot be reached, or has no Python.
     """
-    answer = _provision(device, "look", home, timeout_s=_LOOK_TIMEOUT_S)
+    folder = f"./{home}" if home.startswith("-") else home  # no option
+    answer = _provision(device, "look", folder, timeout_s=_LOOK_TIMEOUT_S)
     try:
-        return Facts.from_dict(json.loads(answer.text))
-    except (KeyError, TypeError, ValueError) as error:
-        raise DeviceError(
-            f"{device.name} answered what was not asked: {answer.text[:100]!r}; does its shell "
-            "print something when it starts?"
-        ) from error
+        return Facts.from_dict(_document(device, answer))
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise _not_asked(device, answer) from error
 
 
 def set_up(
@@ -140,7 +139,22 @@ def _install(device: Device, home: str, arguments: Sequence[str], offline: bool)
         raise DeviceError(
             f"{error}. If {device.name} has no internet, --offline fetches the packages here."
         ) from error
-    return bool(json.loads(answer.text)["changed"])
+    return bool(_document(device, answer).get("changed"))
+
+
+def _document(device: Device, answer: Answer) -> dict[str, Any]:
+    """Return the JSON object that `provision.py` printed."""
+    try:
+        return dict(json.loads(answer.text))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise _not_asked(device, answer) from error
+
+
+def _not_asked(device: Device, answer: Answer) -> DeviceError:
+    return DeviceError(
+        f"{device.name} answered what was not asked: {answer.text[:100]!r}; does its shell print "
+        "something when it starts?"
+    )
 
 
 def _provision(device: Device, what: str, home: str, *arguments: str, timeout_s: float) -> Answer:

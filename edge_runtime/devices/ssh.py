@@ -85,7 +85,7 @@ class SshDevice:
         """Run a command there, as `Device.run` says."""
         if any("\0" in part for part in command):
             raise DeviceError("This cannot be a command: an argument has a NUL byte.")
-        program = shlex.split(os.environ.get(SSH_VARIABLE) or "ssh")
+        program = _ssh_program()
         options = [part for option in _OPTIONS for part in ("-o", option)]
         # ssh joins its arguments with spaces for the shell there, so each is quoted.
         line = shlex.join(["sh", "-c", _MARKED, "sh", *command])
@@ -100,6 +100,11 @@ class SshDevice:
             raise DeviceError(
                 f"There is no program '{program[0]}' here; install OpenSSH's client, on Debian or "
                 "Ubuntu: sudo apt install openssh-client"
+            ) from error
+        except OSError as error:  # a folder, or what is not executable
+            raise DeviceError(
+                f"'{program[0]}' cannot be started ({error.strerror}); {SSH_VARIABLE} must name a "
+                "program, as in 'ssh -F other_config'."
             ) from error
         except DeviceTimeoutError as error:
             raise DeviceTimeoutError(
@@ -127,3 +132,19 @@ class SshDevice:
                 "one, as /bin/bash."
             )
         return Answer(answer.code, out, answer.err)
+
+
+def _ssh_program() -> list[str]:
+    """Return the command that stands in for ssh, and its own arguments.
+
+    Raises:
+        DeviceError: the variable that names it is no command line.
+    """
+    named = os.environ.get(SSH_VARIABLE, "")
+    try:
+        return shlex.split(named) or ["ssh"]
+    except ValueError as error:
+        raise DeviceError(
+            f"{SSH_VARIABLE} is no command line ({error}), got {named!r}; write it as for a shell, "
+            "as in 'ssh -F other_config'."
+        ) from error

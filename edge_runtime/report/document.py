@@ -22,6 +22,7 @@ from edge_runtime.parity import (
     class_changes,
 )
 from edge_runtime.parity.verdict import remark
+from edge_runtime.wording import json_escaped
 
 SCHEMA_VERSION = 4
 SCHEMA_ID = f"urn:fmnist-edge:schema:report:{SCHEMA_VERSION}"
@@ -39,7 +40,7 @@ def report_json(report: ParityReport) -> str:
 
     `report_schema` describes it. What is not finite in the details of a model becomes null.
     """
-    return _text(_plain(report_document(report)))
+    return json_escaped(_text(_plain(report_document(report))))
 
 
 def report_schema() -> dict[str, Any]:
