@@ -17,14 +17,13 @@ from edge_runtime.errors import EdgeError, InputError, ModelError
 from edge_runtime.forking import renew_in_forks
 from edge_runtime.images import Invert, Preprocessing, read_picture
 from edge_runtime.inspection import ModelSummary, TensorInfo
-from edge_runtime.invocation import Invocation, Run
+from edge_runtime.invocation import Finish, Invocation, Run
 from edge_runtime.loading import open_model
 from edge_runtime.manifest import Output
 from edge_runtime.model_file import ModelFile
 from edge_runtime.quantization import decoder, softmax
 
-_PIXEL = np.dtype(np.uint8)
-_Finish = Callable[[NDArray[Any]], NDArray[Any]]
+_ARRAY, _PIXEL = np.ndarray, np.dtype(np.uint8)
 
 
 def _as_it_is(raw: NDArray[Any]) -> NDArray[Any]:
@@ -120,7 +119,7 @@ class Classifier(Closing):
         self.batch_shape = (self.batch_size, height, width, channels)
         self._data = file.data
         decode = decoder(self._output)
-        self._finish: _Finish = (
+        self._finish: Finish = (
             decode if self.output == "probabilities" else lambda raw: softmax(decode(raw))
         )
         self._closed = False
@@ -163,6 +162,13 @@ class Classifier(Closing):
         Raises:
             InputError: the array has another dtype or shape.
         """
+        if type(images) is _ARRAY and images.dtype is _PIXEL and images.shape == self.batch_shape:
+            try:
+                return self._run(images, self._finish)  # the commonest case takes no detour
+            except EdgeError:
+                raise
+            except (RuntimeError, ValueError) as error:
+                raise self._failed(error) from error
         return self._in_batches(images, self._finish, np.float32)
 
     def raw_outputs(self, images: NDArray[np.uint8]) -> NDArray[Any]:
@@ -173,28 +179,24 @@ class Classifier(Closing):
         """
         return self._in_batches(images, _as_it_is, self._output.dtype)
 
-    def _in_batches(self, images: NDArray[np.uint8], finish: _Finish, dtype: Any) -> NDArray[Any]:
-        try:
-            if (
-                type(images) is np.ndarray
-                and images.dtype is _PIXEL
-                and images.shape == self.batch_shape
-            ):
-                return finish(self._run(images))  # the commonest case takes no detour
-            self.refuse_wrong_input(images)
-            answers = np.empty((len(images), len(self.class_names)), dtype)
-            for start in range(0, len(images), self.batch_size):
-                part = images[start : start + self.batch_size]
-                whole = finish(self._run(self._filled_up(part)))
-                answers[start : start + len(part)] = whole[: len(part)]
-            return answers
-        except EdgeError:
-            raise
-        except (RuntimeError, ValueError) as error:
-            reason = " ".join(str(error).split())
-            raise ModelError(
-                f"{self.name}: {self.backend.package} fails on this image: {reason}"
-            ) from error
+    def _in_batches(self, images: NDArray[np.uint8], finish: Finish, dtype: Any) -> NDArray[Any]:
+        self.refuse_wrong_input(images)
+        answers = np.empty((len(images), len(self.class_names)), dtype)
+        for start in range(0, len(images), self.batch_size):
+            part = images[start : start + self.batch_size]
+            try:
+                whole = self._run(self._filled_up(part), finish)
+            except EdgeError:
+                raise
+            except (RuntimeError, ValueError) as error:
+                raise self._failed(error) from error
+            answers[start : start + len(part)] = whole[: len(part)]
+        return answers
+
+    def _failed(self, error: Exception) -> ModelError:
+        """Return what to raise when the runtime does not answer."""
+        reason = " ".join(str(error).split())
+        return ModelError(f"{self.name}: {self.backend.package} fails on this image: {reason}")
 
     def _filled_up(self, images: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Return the images with black ones behind them, up to a whole batch."""
@@ -222,7 +224,8 @@ class Classifier(Closing):
         raise ModelError(f"{self.name}: this classifier is closed; make a new one.")
 
     def _forget(self, then: Callable[[], Invocation]) -> None:
-        self._invocation, self._run = then, lambda images: then().run(images)
+        self._invocation = then
+        self._run = lambda images, finish: then().run(images, finish)
 
     def renew(self) -> None:
         """Load the model anew when it is next used: an interpreter does not survive a fork."""
@@ -230,6 +233,11 @@ class Classifier(Closing):
             self._forget(self._load)
 
     def _classification(self, probabilities: NDArray[np.float32]) -> Classification:
+        if len(probabilities) != len(self.class_names):  # a tensor may change its shape
+            raise ModelError(
+                f"{self.name}: expected {len(self.class_names)} numbers for an image, got "
+                f"{len(probabilities)}; convert the model again."
+            )
         index = int(np.argmax(probabilities))
         confidence = float(probabilities[index])
         if math.isnan(confidence):  # argmax finds a NaN before anything else

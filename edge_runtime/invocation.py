@@ -16,7 +16,9 @@ from edge_runtime.delegation import Delegation, read_delegation
 from edge_runtime.inspection import TensorInfo
 from edge_runtime.quantization import flips_top_bit, quantization_table
 
-Run = Callable[[NDArray[np.uint8]], NDArray[Any]]
+Finish = Callable[[NDArray[Any]], NDArray[Any]]
+Run = Callable[[NDArray[np.uint8], Finish], NDArray[Any]]
+_Fill = Callable[[NDArray[np.uint8]], NDArray[Any]]
 
 
 class Invocation:
@@ -28,8 +30,9 @@ class Invocation:
         result: its output, (B, K).
 
     Attributes:
-        run: a function from (B, H, W, C) uint8 pixels to the (B, K) numbers of the output tensor.
-            Raises what the interpreter does when it fails, RuntimeError or ValueError.
+        run: a function from (B, H, W, C) uint8 pixels, and from what to make of the (B, K) numbers
+            of the output tensor, to what that makes of them. Raises what the interpreter does when
+            it fails: RuntimeError or ValueError.
     """
 
     def __init__(self, interpreter: Interpreter, source: TensorInfo, result: TensorInfo) -> None:
@@ -58,22 +61,22 @@ def _runner(
     into, out_of, fill = source.index, result.index, _filler(source)
     calls = 0
 
-    def run(images: NDArray[np.uint8]) -> NDArray[Any]:
+    def run(images: NDArray[np.uint8], finish: Finish) -> NDArray[Any]:
         nonlocal calls
         with lock:
             this = calls = calls + 1
             set_tensor(into, fill(images))
             invoke()
-            numbers: NDArray[Any] = get_tensor(out_of)
+            numbers = get_tensor(out_of)
             if calls == this:
-                return numbers
+                return finish(numbers)
         # A signal handler of this very thread called it in between, and the tensors were its own.
-        return run(images)
+        return run(images, finish)
 
     return run
 
 
-def _filler(source: TensorInfo) -> Run:
+def _filler(source: TensorInfo) -> _Fill:
     """Return a function from pixels to the input tensor, as `quantization_table` has it."""
     shape = source.shape
     if flips_top_bit(source):
@@ -86,7 +89,7 @@ def _filler(source: TensorInfo) -> Run:
     return lambda images: table.take(images).reshape(shape)
 
 
-def _top_bit_flipper(shape: tuple[int, ...]) -> Run:
+def _top_bit_flipper(shape: tuple[int, ...]) -> _Fill:
     """Return the function for int8 pixels: each byte with its top bit flipped.
 
     NumPy is fastest with two arrays of one shape and a place for the result.

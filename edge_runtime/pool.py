@@ -4,7 +4,7 @@ import itertools
 import os
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
@@ -137,17 +137,18 @@ class _Crew:
                 job.work(classifier)
             return job.answers
         try:
-            for done in self._submit(job):
-                done.result()
+            self._submit(job)
+            job.wait()
         finally:
             job.stopped = True  # also when Ctrl-C ended the waiting
         return job.answers
 
-    def _submit(self, job: "_Job") -> "list[Future[None]]":
+    def _submit(self, job: "_Job") -> None:
         caller = threading.get_ident()
         self._submitting.add(caller)
         try:
-            return [self._threads.submit(self._work, job) for _ in range(job.hands)]
+            for _ in range(job.hands):
+                self._threads.submit(self._work, job)
         finally:
             self._submitting.discard(caller)
 
@@ -155,6 +156,10 @@ class _Crew:
         classifier = self._idle.get_nowait()
         try:
             job.work(classifier)
+        except BaseException as error:
+            job.ended.put(error)
+        else:
+            job.ended.put(None)
         finally:
             self._idle.put(classifier)
 
@@ -165,16 +170,36 @@ class _Crew:
 
 
 class _Job:
-    """An array of images, and the answers as far as they are there."""
+    """An array of images, and the answers as far as they are there.
+
+    Attributes:
+        hands: how many threads are to work at it.
+        stopped: whether they are to leave the rest.
+        ended: has what each of them ended with, an error or None. A thread can put it there
+            whatever the waiting one does; a future it could not while a signal handler interrupts
+            `Future.result`, which holds a lock.
+    """
 
     def __init__(self, images: NDArray[np.uint8], model: Classifier, *, workers: int) -> None:
         self.answers = np.empty((len(images), len(model.class_names)), np.float32)
         self.stopped = False
+        self.ended: SimpleQueue[BaseException | None] = SimpleQueue()
         self._images = images
         batch = model.batch_size
         self._size = max(1, len(images) // (_PARTS * workers * batch)) * batch
         self._starts = itertools.count(step=self._size)  # no thread interrupts its `next`
         self.hands = min(workers, -(-len(images) // self._size))
+
+    def wait(self) -> None:
+        """Wait until all have ended.
+
+        Raises:
+            Exception: what the first to fail ended with.
+        """
+        ends = [self.ended.get() for _ in range(self.hands)]
+        for error in ends:
+            if error is not None:
+                raise error
 
     def work(self, classifier: Classifier) -> None:
         """Answer one part after the other, until none is left or another thread has failed."""
