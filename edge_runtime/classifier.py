@@ -1,6 +1,7 @@
 """Run a .tflite image classifier; the one place that quantizes input and dequantizes output."""
 
 import math
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -123,9 +124,12 @@ class Classifier(Closing):
             decode if self.output == "probabilities" else lambda raw: softmax(decode(raw))
         )
         self._closed = False
+        self._open()
+        renew_in_forks(self)
+
+    def _open(self) -> None:
         self._invocation: Callable[[], Invocation] = self._load
         self._run: Run = self._load().run
-        renew_in_forks(self)
 
     def classify(
         self, image: NDArray[np.uint8] | str | Path, *, invert: Invert = "auto"
@@ -170,6 +174,29 @@ class Classifier(Closing):
             except (RuntimeError, ValueError) as error:
                 raise self._failed(error) from error
         return self._in_batches(images, self._finish, np.float32)
+
+    def predict_each(
+        self, images: NDArray[np.uint8]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+        """Predict one image after the other, as on a device, and take the time of each.
+
+        Args:
+            images: (N, H, W, C) uint8.
+
+        Returns:
+            The (N, K) float32 probabilities, and (N,) how many seconds each image took.
+
+        Raises:
+            InputError: the array has another dtype or shape.
+            ModelError: the runtime fails on one of them.
+        """
+        probabilities = np.empty((len(images), len(self.class_names)), np.float32)
+        seconds = np.empty(len(images))
+        for index in range(len(images)):
+            start = time.perf_counter()
+            probabilities[index] = self.predict(images[index : index + 1])[0]
+            seconds[index] = time.perf_counter() - start
+        return probabilities, seconds
 
     def raw_outputs(self, images: NDArray[np.uint8]) -> NDArray[Any]:
         """Return the (N, K) numbers of the output tensor in its dtype, not dequantized.

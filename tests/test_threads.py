@@ -164,13 +164,13 @@ def test_what_is_closed_while_it_predicts_says_so(subject):
 def test_an_error_of_one_worker_ends_the_call_and_no_later_one(tiny_model, expected):
     with ClassifierPool(tiny_model("int8"), workers=2) as pool:
         second = pool._classifiers[1]
-        second.predict, right = None, second.predict
-        with pytest.raises(ModelError, match=r"tiny-int8\.tflite.*fails"):
+        right = second.predict
 
-            def fail(images):
-                raise ModelError(f"{second.name}: fails")
+        def fail(images):
+            raise ModelError(f"{second.name}: fails")
 
-            second.predict = fail
+        second.predict = fail
+        with pytest.raises(ModelError, match=r"tiny-int8\.tflite: fails"):
             pool.predict(np.concatenate([IMAGES] * 100))
         second.predict = right
         np.testing.assert_array_equal(pool.predict(IMAGES), expected)
