@@ -1,5 +1,6 @@
 """What a process that runs a model of unknown origin may take."""
 
+import math
 import resource
 from pathlib import Path
 
@@ -32,7 +33,7 @@ def limit_this_process(size_bytes: int) -> None:
 def limit_processor_time(seconds: float) -> None:
     """Let this process end by SIGXCPU after so many more seconds of processor time."""
     used = resource.getrusage(resource.RUSAGE_SELF)
-    _lower(resource.RLIMIT_CPU, int(used.ru_utime + used.ru_stime + seconds))
+    _lower(resource.RLIMIT_CPU, math.ceil(used.ru_utime + used.ru_stime + seconds))
 
 
 def _lower(limit: int, value: int) -> None:
