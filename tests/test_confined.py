@@ -22,7 +22,8 @@ pytestmark = pytest.mark.timeout(120)
 REASONS = {
     "fails": "ai-edge-litert fails on this image: gather index out of bounds",
     "takes_gigabytes": "ai-edge-litert fails on this image: Node number",
-    "loops_for_ever": "on this image the model did not answer within its limit of processor time.",
+    # Of processor time, or on a busy machine of the clock on the wall.
+    "loops_for_ever": "on this image the model did not answer within",
 }
 
 
@@ -114,7 +115,7 @@ def test_predictions_need_every_image_and_say_which_one_failed(
     Image.fromarray(images[1, ..., 0]).save(bad)
     done = cli("predict", model, "--dataset", f"folder:{tmp_path / 'set'}")
     assert done.code == 1
-    assert done.err.splitlines()[-1].startswith(f"Error: {model}: {REASONS[reason].rstrip('.')}")
+    assert done.err.splitlines()[-1].startswith(f"Error: {model}: {REASONS[reason]}")
     assert "of 20; predictions need all of them, so none were made." in done.err
     assert list(here.iterdir()) == []
 
