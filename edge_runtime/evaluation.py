@@ -14,7 +14,7 @@ from edge_runtime.datasets import Dataset, Split, image_hashes
 from edge_runtime.errors import DatasetError, ModelError, extra_missing
 from edge_runtime.images import Preprocessing
 from edge_runtime.loading import open_model
-from edge_runtime.loading.confined import careful_classifier
+from edge_runtime.loading.careful import careful_classifier
 from edge_runtime.machine import machine_details
 from edge_runtime.memory import model_memory
 from edge_runtime.model_file import model_stem

@@ -36,7 +36,7 @@ def processor_identity() -> str:
 
     It differs when the memory card of one board is copied to another.
     """
-    lines = [platform.machine(), platform.processor()]
+    lines = [platform.machine()]  # `platform.processor` would start a program
     with contextlib.suppress(OSError), _CPU_INFO.open(encoding="utf-8", errors="replace") as file:
         # The first core is enough, and the kernel takes its time for each of the others.
         for line in itertools.takewhile(str.strip, file):

@@ -14,7 +14,8 @@ from edge_runtime.classifier import Classifier
 from edge_runtime.errors import ModelError
 from edge_runtime.forked import Worker, WorkerLostError, may_fork
 from edge_runtime.loading import limits, open_model
-from edge_runtime.loading.confined import ConfinedClassifier, careful_classifier
+from edge_runtime.loading.careful import careful_classifier
+from edge_runtime.loading.confined import ConfinedClassifier
 from edge_runtime.model_file import ModelFile
 
 pytestmark = pytest.mark.timeout(120)

@@ -17,7 +17,7 @@ from edge_runtime.console import Console, ModelPath, json_option, talk_options
 from edge_runtime.errors import ModelError, PictureError
 from edge_runtime.images import PICTURE_SUFFIXES, Invert, read_picture
 from edge_runtime.loading import open_model
-from edge_runtime.loading.confined import careful_classifier
+from edge_runtime.loading.careful import careful_classifier
 
 
 @dataclass(frozen=True)

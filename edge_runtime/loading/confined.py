@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from edge_runtime.classifier import Classifier
 from edge_runtime.delegation import Delegation
 from edge_runtime.errors import ModelError
-from edge_runtime.forked import Function, Worker, WorkerLostError, may_fork
+from edge_runtime.forked import Function, Worker, WorkerLostError
 from edge_runtime.loading import limits
 from edge_runtime.loading.probe import probe_images
 from edge_runtime.model_file import ModelFile
@@ -25,18 +25,6 @@ from edge_runtime.model_file import ModelFile
 _TIMES_THE_PROBE = 20
 # Of the clock on the wall, for each second of processor time.
 _WALL = 4
-
-
-def careful_classifier(file: ModelFile, **options: Any) -> Classifier:
-    """Return a classifier that is confined if nobody vouches for the model and that can be done.
-
-    Args:
-        file: a model that has passed its checks; one with a manifest, as beside what `convert`
-            makes and in each bundle, is vouched for.
-        **options: as for `Classifier`.
-    """
-    confined = file.manifest is None and may_fork()
-    return (ConfinedClassifier if confined else Classifier)(file, **options)
 
 
 _PREDICT, _DELEGATION, _TIME = b"p", b"d", b"t"
