@@ -7,6 +7,7 @@ from typing import Any, Literal, Protocol, get_args
 
 from edge_runtime.availability import LITERT, TFLITE_RUNTIME, runtime_here
 from edge_runtime.errors import EdgeError, MissingDependencyError, ModelError, nearest_name
+from edge_runtime.forking import keep_in_forks
 from edge_runtime.native import native_messages_silenced
 from edge_runtime.packages import installed_version
 
@@ -92,6 +93,7 @@ class Backend:
                 interpreter: Interpreter = interpreter_class(
                     model_content=model, num_threads=threads, **options
                 )
+                keep_in_forks(interpreter)
                 interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
             reason = " ".join(str(error).split())

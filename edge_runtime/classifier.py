@@ -1,6 +1,8 @@
 """Run a .tflite image classifier; the one place that quantizes input and dequantizes output."""
 
 import math
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,20 +10,25 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.backends import Backend, Interpreter, Kernels, choose_backend
+from edge_runtime.backends import Backend, Kernels, choose_backend
 from edge_runtime.classifier_tensors import classifier_tensors, fitting_names, inspect_file
 from edge_runtime.closing import Closing
-from edge_runtime.delegation import Delegation, read_delegation
-from edge_runtime.errors import InputError, ModelError
+from edge_runtime.delegation import Delegation
+from edge_runtime.errors import EdgeError, InputError, ModelError
+from edge_runtime.forking import renew_in_forks
 from edge_runtime.images import Invert, Preprocessing, read_picture
 from edge_runtime.inspection import ModelSummary, TensorInfo
-from edge_runtime.invocation import Run, make_run
+from edge_runtime.invocation import Finish, Invocation, Run
 from edge_runtime.loading import open_model
 from edge_runtime.manifest import Output
 from edge_runtime.model_file import ModelFile
 from edge_runtime.quantization import decoder, softmax
 
-_PIXEL = np.dtype(np.uint8)
+_ARRAY, _PIXEL = np.ndarray, np.dtype(np.uint8)
+
+
+def _as_it_is(raw: NDArray[Any]) -> NDArray[Any]:
+    return raw
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +55,11 @@ class Classification:
 class Classifier(Closing):
     """A loaded .tflite image classifier that eats raw uint8 pixels.
 
-    One classifier serves one thread; give each thread its own.
+    Several threads may use one, also while another closes it, and so may a forked process, which
+    loads the model anew for itself. Threads that share one take turns; a `ClassifierPool` does not.
+
+    The model runs in this process: one that nobody vouches for may crash it, hang or take memory
+    on an image that the checks did not try. The command line runs such a model under limits.
 
     Args:
         model: a .tflite file or a bundle, which `edge_runtime.loading.open_model` checks first;
@@ -107,12 +118,18 @@ class Classifier(Closing):
         self.threads = threads
         self.kernels = kernels
         self.batch_shape = (self.batch_size, height, width, channels)
-        interpreter = self.backend.load(file.data, threads=threads, kernels=kernels)
-        self._interpreter: Interpreter | None = interpreter
+        self._data = file.data
         decode = decoder(self._output)
-        finish = decode if self.output == "probabilities" else lambda raw: softmax(decode(raw))
-        self._answer = make_run(interpreter, self._input, self._output, finish)
-        self._run = make_run(interpreter, self._input, self._output, lambda raw: raw)
+        self._finish: Finish = (
+            decode if self.output == "probabilities" else lambda raw: softmax(decode(raw))
+        )
+        self._closed = False
+        self._open()
+        renew_in_forks(self)
+
+    def _open(self) -> None:
+        self._invocation: Callable[[], Invocation] = self._load
+        self._run: Run = self._load().run
 
     def classify(
         self, image: NDArray[np.uint8] | str | Path, *, invert: Invert = "auto"
@@ -149,7 +166,37 @@ class Classifier(Closing):
         Raises:
             InputError: the array has another dtype or shape.
         """
-        return self._in_batches(images, self._answer, np.float32)
+        if type(images) is _ARRAY and images.dtype is _PIXEL and images.shape == self.batch_shape:
+            try:
+                return self._run(images, self._finish)  # the commonest case takes no detour
+            except EdgeError:
+                raise
+            except (RuntimeError, ValueError) as error:
+                raise self._failed(error) from error
+        return self._in_batches(images, self._finish, np.float32)
+
+    def predict_each(
+        self, images: NDArray[np.uint8]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+        """Predict one image after the other, as on a device, and take the time of each.
+
+        Args:
+            images: (N, H, W, C) uint8.
+
+        Returns:
+            The (N, K) float32 probabilities, and (N,) how many seconds each image took.
+
+        Raises:
+            InputError: the array has another dtype or shape.
+            ModelError: the runtime fails on one of them.
+        """
+        probabilities = np.empty((len(images), len(self.class_names)), np.float32)
+        seconds = np.empty(len(images))
+        for index in range(len(images)):
+            start = time.perf_counter()
+            probabilities[index] = self.predict(images[index : index + 1])[0]
+            seconds[index] = time.perf_counter() - start
+        return probabilities, seconds
 
     def raw_outputs(self, images: NDArray[np.uint8]) -> NDArray[Any]:
         """Return the (N, K) numbers of the output tensor in its dtype, not dequantized.
@@ -157,21 +204,26 @@ class Classifier(Closing):
         Raises:
             InputError: the array has another dtype or shape.
         """
-        return self._in_batches(images, self._run, self._output.dtype)
+        return self._in_batches(images, _as_it_is, self._output.dtype)
 
-    def _in_batches(self, images: NDArray[np.uint8], run: Run, dtype: Any) -> NDArray[Any]:
-        if (
-            type(images) is np.ndarray
-            and images.dtype is _PIXEL
-            and images.shape == self.batch_shape
-        ):
-            return run(images)  # the commonest case takes no detour
+    def _in_batches(self, images: NDArray[np.uint8], finish: Finish, dtype: Any) -> NDArray[Any]:
         self.refuse_wrong_input(images)
         answers = np.empty((len(images), len(self.class_names)), dtype)
         for start in range(0, len(images), self.batch_size):
             part = images[start : start + self.batch_size]
-            answers[start : start + len(part)] = run(self._filled_up(part))[: len(part)]
+            try:
+                whole = self._run(self._filled_up(part), finish)
+            except EdgeError:
+                raise
+            except (RuntimeError, ValueError) as error:
+                raise self._failed(error) from error
+            answers[start : start + len(part)] = whole[: len(part)]
         return answers
+
+    def _failed(self, error: Exception) -> ModelError:
+        """Return what to raise when the runtime does not answer."""
+        reason = " ".join(str(error).split())
+        return ModelError(f"{self.name}: {self.backend.package} fails on this image: {reason}")
 
     def _filled_up(self, images: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Return the images with black ones behind them, up to a whole batch."""
@@ -187,14 +239,32 @@ class Classifier(Closing):
 
     def delegation(self) -> Delegation:
         """Return which operators XNNPACK took over."""
-        if self._interpreter is None:
-            raise self._closed()
-        return read_delegation(self._interpreter)
+        return self._invocation().delegation()
 
-    def _closed(self) -> ModelError:
-        return ModelError(f"{self.name}: this classifier is closed; make a new one.")
+    def _load(self) -> Invocation:
+        interpreter = self.backend.load(self._data, threads=self.threads, kernels=self.kernels)
+        invocation = Invocation(interpreter, self._input, self._output)
+        self._invocation, self._run = lambda: invocation, invocation.run
+        return invocation
+
+    def _refuse(self) -> Invocation:
+        raise ModelError(f"{self.name}: this classifier is closed; make a new one.")
+
+    def _forget(self, then: Callable[[], Invocation]) -> None:
+        self._invocation = then
+        self._run = lambda images, finish: then().run(images, finish)
+
+    def renew(self) -> None:
+        """Load the model anew when it is next used: an interpreter does not survive a fork."""
+        if not self._closed:
+            self._forget(self._load)
 
     def _classification(self, probabilities: NDArray[np.float32]) -> Classification:
+        if len(probabilities) != len(self.class_names):  # a tensor may change its shape
+            raise ModelError(
+                f"{self.name}: expected {len(self.class_names)} numbers for an image, got "
+                f"{len(probabilities)}; convert the model again."
+            )
         index = int(np.argmax(probabilities))
         confidence = float(probabilities[index])
         if math.isnan(confidence):  # argmax finds a NaN before anything else
@@ -220,10 +290,9 @@ class Classifier(Closing):
             raise InputError(f"{what}, got {images.shape}; resize the images first.")
 
     def close(self) -> None:
-        """Give the interpreter's memory back."""
+        """Give the interpreter's memory back, as soon as no other thread is within a batch.
 
-        def run(images: NDArray[np.uint8]) -> NDArray[Any]:
-            raise self._closed()
-
-        self._interpreter = None
-        self._run = self._answer = run
+        A call of another thread that has more batches to do raises ModelError.
+        """
+        self._closed = True
+        self._forget(self._refuse)

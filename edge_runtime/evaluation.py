@@ -1,7 +1,6 @@
 """Run a model over the images of a dataset, and say what ran it: how predictions are made."""
 
 import importlib.metadata
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -16,6 +15,7 @@ from edge_runtime.errors import DatasetError, ModelError, extra_missing
 from edge_runtime.full_model import is_saved_model
 from edge_runtime.images import Preprocessing
 from edge_runtime.loading import open_model
+from edge_runtime.loading.careful import careful_classifier
 from edge_runtime.machine import machine_details
 from edge_runtime.memory import model_memory
 from edge_runtime.model_file import model_stem
@@ -24,6 +24,9 @@ from edge_runtime.predictions import Predictions
 
 SplitName = Literal["test", "train"]
 Progress = Callable[[int], None]
+
+# So many images go into the process of a confined model at once, and progress is told in between.
+_PART = 100
 
 # Other kinds of models are entry points of this group: a suffix without its dot, and a function
 # (path, dataset, *, split, name, progress) to Predictions.
@@ -43,6 +46,9 @@ def predict_file(
 ) -> Predictions:
     """Return what the model in a file says about the images of a dataset.
 
+    A .tflite without a manifest runs in a forked process under limits, unless this program has
+    several threads, or is not on Linux.
+
     Args:
         path: a .tflite file, a bundle (.edge.zip), or what needs TensorFlow: a .keras file or a
             SavedModel's folder.
@@ -56,7 +62,8 @@ def predict_file(
         progress: called with the number of images done since the last call.
 
     Raises:
-        ModelError: the file is missing, damaged, or is no image classifier.
+        ModelError: the file is missing, damaged, or is no image classifier; or the runtime fails on
+            an image, or exceeds its limits.
         DatasetError: the images have another size, or the classes are others.
         MissingDependencyError: what runs such a model is not installed.
     """
@@ -67,7 +74,7 @@ def predict_file(
         return made
     chosen = backend if isinstance(backend, Backend) else choose_backend(backend)
     file = open_model(path, backend=chosen, kernels=kernels)
-    with Classifier(file, backend=chosen, threads=threads, kernels=kernels) as classifier:
+    with careful_classifier(file, backend=chosen, threads=threads, kernels=kernels) as classifier:
         predictions = evaluate(classifier, dataset, model=name, progress=progress, split=split)
     memory = model_memory(file.data, backend=chosen.name, threads=threads, kernels=kernels)
     source = file.manifest.source_sha256 if file.manifest else None
@@ -101,11 +108,10 @@ def evaluate(
     images = chosen_split(dataset, split).images
     probabilities = np.empty((len(images), dataset.class_count), np.float32)
     seconds = np.empty(len(images))
-    for index in range(len(images)):
-        start = time.perf_counter()
-        probabilities[index] = classifier.predict(images[index : index + 1])[0]
-        seconds[index] = time.perf_counter() - start
-        progress(1)
+    for start in range(0, len(images), _PART):
+        part = slice(start, min(start + _PART, len(images)))
+        probabilities[part], seconds[part] = _predict_part(classifier, images, part)
+        progress(part.stop - part.start)
     summary = classifier.summary
     details = prediction_details(
         dataset,
@@ -122,6 +128,24 @@ def evaluate(
         latency_us=_latency(seconds * 1e6),
     )
     return make_predictions(probabilities, dataset, split, details)
+
+
+def _predict_part(
+    classifier: Classifier, images: NDArray[np.uint8], part: slice
+) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+    """Predict some of the images; where that fails, find out on which of them."""
+    try:
+        return classifier.predict_each(images[part])
+    except ModelError:
+        for index in range(part.start, part.stop):
+            try:
+                classifier.predict_each(images[index : index + 1])
+            except ModelError as error:
+                raise ModelError(
+                    f"{str(error).removesuffix('.')}. It is image {index + 1:,} of "
+                    f"{len(images):,}; predictions need all of them, so none were made."
+                ) from error
+        raise
 
 
 def chosen_split(dataset: Dataset, split: SplitName) -> Split:

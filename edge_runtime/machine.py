@@ -1,5 +1,7 @@
 """What a measurement must name: the machine that it was made on."""
 
+import contextlib
+import itertools
 import platform
 from pathlib import Path
 from typing import Any
@@ -20,10 +22,35 @@ def machine_details() -> dict[str, Any]:
     }
 
 
+# What tells one processor from another in /proc/cpuinfo, on x86 and on ARM; the rest is its state.
+_IDENTITY = (
+    *("vendor_id", "cpu family", "model", "model name", "stepping", "flags"),
+    *("CPU implementer", "CPU architecture", "CPU variant", "CPU part", "CPU revision", "Features"),
+)
+_CPU_INFO = Path("/proc/cpuinfo")
+_BOARD = Path("/sys/firmware/devicetree/base/serial-number")
+
+
+def processor_identity() -> str:
+    """Return what tells this processor from others, and this board where it has a serial number.
+
+    It differs when the memory card of one board is copied to another.
+    """
+    lines = [platform.machine()]  # `platform.processor` would start a program
+    with contextlib.suppress(OSError), _CPU_INFO.open(encoding="utf-8", errors="replace") as file:
+        # The first core is enough, and the kernel takes its time for each of the others.
+        for line in itertools.takewhile(str.strip, file):
+            if line.partition(":")[0].strip() in _IDENTITY:
+                lines.append(" ".join(line.split()))
+    with contextlib.suppress(OSError):
+        lines.append(_BOARD.read_text("ascii", "replace"))
+    return "\n".join(lines)
+
+
 def _cpu_name() -> str:
     """Return the processor's name as Linux knows it, or the architecture."""
     try:
-        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
+        lines = _CPU_INFO.read_text("utf-8").splitlines()
     except OSError:
         return platform.processor() or platform.machine()
     for key in ("model name", "Model", "Hardware"):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from bundles import rehashed, weights_span
 
+from edge_runtime import machine
 from edge_runtime.backends import choose_backend
 from edge_runtime.bundle.contents import read_bundle
 from edge_runtime.classifier import Classifier
@@ -202,6 +203,40 @@ def test_another_model_other_kernels_and_another_backend_are_checked_again(
     monkeypatch.setattr(type(backend), "version", "9.9.9")
     open_model(model)
     assert len(probed) == 4
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        "model name\t: another processor\nflags\t: fpu sse2\n",
+        "CPU implementer\t: 0x41\nCPU part\t: 0xd03\nFeatures\t: fp asimd\n",
+    ],
+)
+def test_a_note_from_another_processor_is_ignored(model, probed, monkeypatch, tmp_path, other):
+    """A memory card that is copied to another board brings its notes with it."""
+    open_model(model)
+    info = tmp_path / "cpuinfo"
+    info.write_text(f"processor\t: 0\n{other}cpu MHz\t: 1\n\nprocessor\t: 1\n")
+    monkeypatch.setattr(machine, "_CPU_INFO", info)
+    open_model(model)
+    assert len(probed) == 2
+    info.write_text(f"processor\t: 0\n{other}cpu MHz\t: 2\n\nprocessor\t: 1\n")
+    open_model(model)  # only the clock has changed
+    assert len(probed) == 2
+    info.write_text(f"{other.rstrip()} more\n")
+    open_model(model)  # another feature
+    assert len(probed) == 3
+
+
+def test_a_note_from_another_board_of_the_same_kind_is_ignored(
+    model, probed, monkeypatch, tmp_path
+):
+    for serial in ("100000001\0", "100000002\0"):
+        (tmp_path / "serial").write_text(serial)
+        monkeypatch.setattr(machine, "_BOARD", tmp_path / "serial")
+        for _ in range(2):
+            open_model(model)
+    assert len(probed) == 2
 
 
 def test_where_nothing_can_be_remembered_each_start_checks(model, probed, monkeypatch, tmp_path):

@@ -16,6 +16,7 @@ from edge_runtime.files import read_text
 from edge_runtime.images import PICTURE_SUFFIXES, Invert, read_picture
 from edge_runtime.listing import expand, files_below
 from edge_runtime.loading import open_model
+from edge_runtime.loading.careful import careful_classifier
 from edge_runtime.numeric import Whole
 from edge_runtime.terminal import echo, echo_json
 from edge_runtime.wording import columns, csv_row, printable
@@ -27,9 +28,9 @@ class Answer:
 
     Attributes:
         picture: its path as found, or "-".
-        classification: what it shows; None when it could not be read.
+        classification: what it shows; None when it could not be read or answered.
         inverted: whether bright and dark were exchanged.
-        error: why it could not be read, or "".
+        error: why it could not be, or "".
     """
 
     picture: str
@@ -89,7 +90,8 @@ def classify(
     standard input. MODEL is a .tflite, a bundle, or the word `installed`.
 
     Pictures of any size and colour are fitted to MODEL's input as recorded beside it. A picture
-    that cannot be read is named, the others are answered, and the exit code is 1.
+    that cannot be read, or that the runtime fails on, is named, the others are answered, and the
+    exit code is 1.
     """  # noqa: D205
     if as_csv and as_json:
         raise click.UsageError("Give --csv or --json, not both.")
@@ -97,7 +99,7 @@ def classify(
         raise click.UsageError("--escape-formulas is for --csv.")
     console = context.ensure_object(Console)
     file = open_model(model, backend=backend)
-    with Classifier(
+    with careful_classifier(
         file, backend=backend, threads=threads, class_names=_read_labels(labels)
     ) as classifier:
         top = min(top, len(classifier.class_names))
@@ -159,10 +161,11 @@ def _answer(classifier: Classifier, picture: str | Answer, invert: Invert) -> An
         return picture
     try:
         read = read_picture(picture, classifier.preprocessing, invert=invert)
-    except PictureError as error:
+        classification = classifier.classify(read.pixels)
+    except (PictureError, ModelError) as error:
         failed = Answer(picture)
         return replace(failed, error=str(error).removeprefix(f"{failed.name}: "))
-    return Answer(picture, classifier.classify(read.pixels), read.inverted)
+    return Answer(picture, classification, read.inverted)
 
 
 def _best(classification: Classification, classifier: Classifier, top: int) -> list[dict[str, Any]]:

@@ -10,11 +10,14 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from edge_runtime.backends import Kernels
 from edge_runtime.errors import MissingDependencyError, ModelError
+from edge_runtime.loading.limits import CPU_SECONDS
 from edge_runtime.model_file import ModelFile
 
-CPU_SECONDS = 30
 _TIMEOUT_SECONDS = 120
 
 # Nothing in the current folder may pass for a module of ours or of NumPy.
@@ -105,6 +108,12 @@ def probe(
         [python, "-c", _CHILD, kind, kernels, numbers, *([backend] if backend else [])], whole
     )
     return ProbeResult(**{**found, "outside_xnnpack": tuple(found["outside_xnnpack"])})
+
+
+def probe_images(shape: tuple[int, int, int]) -> NDArray[np.uint8]:
+    """Return a black image, a white one, and one with every brightness, (3, H, W, C) uint8."""
+    ramp = (np.arange(np.prod(shape)) % 256).astype(np.uint8).reshape(shape)
+    return np.stack([np.zeros_like(ramp), np.full_like(ramp, 255), ramp])
 
 
 def run_child(command: list[str], data: bytes) -> dict[str, Any]:

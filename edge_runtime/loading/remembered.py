@@ -1,7 +1,8 @@
 """Which files have passed every check on this machine, by hash.
 
 A note is an empty file whose name says all. It is only ever written after the checks, by the user
-who runs them, into that user's own cache; losing it costs a second.
+who runs them, into that user's own cache; losing it costs a second. It holds for this processor
+only: the same memory card in another board has the model checked again.
 """
 
 import contextlib
@@ -10,10 +11,11 @@ from pathlib import Path
 
 from edge_runtime.backends import Backend, Kernels
 from edge_runtime.files import cache_folder, sha256
+from edge_runtime.machine import processor_identity
 from edge_runtime.model_file import ModelFile
 
 # Raised whenever a check is added, so that files are checked again.
-_CHECKS_VERSION = 1
+_CHECKS_VERSION = 2
 
 
 def has_passed(file: ModelFile, *, backend: Backend, kernels: Kernels) -> bool:
@@ -39,7 +41,7 @@ def _note(file: ModelFile, backend: Backend, kernels: Kernels) -> Path:
         backend.package,
         backend.version,
         kernels,
-        platform.machine(),
+        processor_identity(),
         platform.node(),
     )
     return cache_folder() / "passed" / sha256("\n".join(parts).encode())

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from edge_runtime.backends import choose_backend
 from edge_runtime.classifier import Classifier
 from edge_runtime.errors import EdgeError
-from edge_runtime.loading.child import limit_this_process
+from edge_runtime.loading.limits import limit_this_process
 from edge_runtime.loading.probe import run_child
 from edge_runtime.model_file import ModelFile
 

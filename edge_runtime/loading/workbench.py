@@ -187,7 +187,7 @@ class _Server:
 
     def serve(self) -> None:
         """Answer one request after the other, until the other side hangs up."""
-        from edge_runtime.loading.child import allow_processor_time
+        from edge_runtime.loading.limits import CPU_SECONDS, limit_processor_time
 
         while True:
             try:
@@ -196,7 +196,7 @@ class _Server:
                 data = self._data(request["key"])
             except EOFError:
                 return
-            allow_processor_time()
+            limit_processor_time(CPU_SECONDS)
             self._reply(request, numbers, data)
 
     def _reply(self, request: Mapping[str, Any], numbers: bytes, data: bytes) -> None:
@@ -267,7 +267,7 @@ class _Server:
 
 def main() -> int:
     """Serve a `Workbench`: its pipe, the backend, and the size of the first model are arguments."""
-    from edge_runtime.loading.child import limit_this_process
+    from edge_runtime.loading.limits import limit_this_process
 
     backend = choose_backend(sys.argv[2])
     backend.import_runtime()
