@@ -5,10 +5,11 @@ import errno
 import importlib
 import json
 import os
+import stat
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 # hashlib loads OpenSSL, 3.6 MiB of memory, which pays for much data only. Python's own `random`
 # takes the lean module by the same means.
@@ -17,8 +18,7 @@ with contextlib.suppress(ImportError):  # another Python may be built without it
     _lean = importlib.import_module("_sha2" if sys.version_info >= (3, 12) else "_sha256")
 
 MEBIBYTE = 1024 * 1024
-_CHUNK_BYTES = 16 * MEBIBYTE
-_LEAST_CHUNK_BYTES = 4096  # for what tells no size, like a pipe
+CHUNK_BYTES = MEBIBYTE
 
 
 def sha256(data: bytes | memoryview) -> str:
@@ -42,23 +42,84 @@ def cache_folder() -> Path:
     return base / "fmnist-edge"
 
 
-def read_capped(path: Path, *, limit_bytes: int) -> bytes:
-    """Read a file once, refusing more than ``limit_bytes``.
+@contextlib.contextmanager
+def open_regular(path: Path, *, limit_bytes: int) -> Iterator[BinaryIO]:
+    """Open a regular file to read, refusing one of more than ``limit_bytes`` before it is read.
+
+    A named pipe without a writer is refused at once instead of waiting for one.
 
     Raises:
         ValueError: the file is larger than the limit.
+        OSError: it is a folder, a pipe or a device, or cannot be opened.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(descriptor, "rb", buffering=0) as file:
+        found = os.fstat(descriptor)
+        if stat.S_ISDIR(found.st_mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+        if not stat.S_ISREG(found.st_mode):
+            raise OSError(errno.EINVAL, "it is a pipe, a socket or a device, not a file", str(path))
+        if found.st_size > limit_bytes:
+            raise _too_large(limit_bytes)
+        yield file
+
+
+def read_capped(path: Path, *, limit_bytes: int) -> bytes:
+    """Read a regular file once, refusing more than ``limit_bytes``, also where it grows meanwhile.
+
+    Raises:
+        ValueError: the file is larger than the limit.
+        OSError: it is a folder, a pipe or a device, or cannot be read.
+    """
+    with open_regular(path, limit_bytes=limit_bytes) as file:
+        return read_rest(file, limit_bytes=limit_bytes)
+
+
+def read_rest(file: BinaryIO, *, limit_bytes: int) -> bytes:
+    """Read an open file from its start to its end, refusing more than ``limit_bytes``.
+
+    Raises:
+        ValueError: there are more bytes than the limit.
         OSError: it cannot be read.
     """
-    chunks, left = [], limit_bytes + 1
-    with path.open("rb", buffering=0) as file:
-        # Python sets aside what is asked for, and 32 bits cannot ask for 4 GiB.
-        expected = max(os.fstat(file.fileno()).st_size + 1, _LEAST_CHUNK_BYTES)
-        while left and (chunk := file.read(min(left, expected, _CHUNK_BYTES))):
-            chunks.append(chunk)
-            left -= len(chunk)
+    file.seek(0)
+    # In one piece where the size holds, so that large files are not in memory twice.
+    chunks = [read_exactly(file, min(os.fstat(file.fileno()).st_size, limit_bytes))]
+    left = limit_bytes + 1 - len(chunks[0])
+    while left and (chunk := file.read(min(left, CHUNK_BYTES))):  # it grew
+        chunks.append(chunk)
+        left -= len(chunk)
     if not left:
-        raise ValueError(f"it is larger than {limit_bytes // MEBIBYTE} MiB")
-    return b"".join(chunks)
+        raise _too_large(limit_bytes)
+    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+def read_exactly(file: BinaryIO, count: int) -> bytes:
+    """Read so many bytes, fewer only where the file ends; a single read may return less."""
+    data = file.read(count)
+    while len(data) < count and (more := file.read(count - len(data))):
+        data += more
+    return data
+
+
+def hash_of_file(path: Path, *, limit_bytes: int) -> str:
+    """Return the SHA-256 of a regular file, which is never in memory as a whole.
+
+    Raises:
+        ValueError: the file is larger than the limit.
+        OSError: it is a folder, a pipe or a device, or cannot be read.
+    """
+    import hashlib
+
+    digest = hashlib.sha256()
+    with open_regular(path, limit_bytes=limit_bytes) as file:
+        while chunk := file.read(CHUNK_BYTES):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _too_large(limit_bytes: int) -> ValueError:
+    return ValueError(f"it is larger than {limit_bytes // MEBIBYTE} MiB")
 
 
 def write_atomically(path: Path, data: bytes | str) -> None:

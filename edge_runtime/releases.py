@@ -13,7 +13,6 @@ no say.
 
 import contextlib
 import fcntl
-import json
 import os
 import shutil
 from collections.abc import Iterator
@@ -21,24 +20,26 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge_runtime.backends import Backend, choose_backend
+from edge_runtime.bundle.members import BUNDLE_LIMIT_BYTES
+from edge_runtime.documents import DOCUMENT_LIMIT_BYTES, parse_object
 from edge_runtime.errors import BundleError, ModelError, ReleaseError
-from edge_runtime.files import sha256, switch_link, sync, write_atomically, write_json_atomically
+from edge_runtime.files import (
+    hash_of_file,
+    read_capped,
+    switch_link,
+    sync,
+    write_atomically,
+    write_json_atomically,
+)
 from edge_runtime.loading.opening import examine
 from edge_runtime.loading.remembered import remember_passed
-from edge_runtime.model_file import (
-    ModelFile,
-    bundled_model,
-    is_bundle,
-    read_model,
-    read_model_bytes,
-)
+from edge_runtime.manifest import is_sha256
+from edge_runtime.model_file import ModelFile, is_bundle, read_model
 
 HOME_VARIABLE = "FMNIST_EDGE_HOME"
 FILE_NAME = "model.edge.zip"
 KEPT = 3
 NOTHING_INSTALLED = "Nothing is installed; install a bundle with: fmnist-edge install NAME.edge.zip"
-
-_SHA256_DIGITS = 64
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,8 +133,8 @@ class Releases:
         if current is None:
             return []
         try:
-            recorded = json.loads((self.home / "history.json").read_text("utf-8"))["releases"]
-            entries = [str(entry) for entry in recorded if len(str(entry)) == _SHA256_DIGITS]
+            history = read_capped(self.home / "history.json", limit_bytes=DOCUMENT_LIMIT_BYTES)
+            entries = [entry for entry in parse_object(history)["releases"] if is_sha256(entry)]
         except (OSError, ValueError, LookupError, TypeError):
             entries = []
         # What was about to be installed stands behind the last mention of the current one.
@@ -163,8 +164,7 @@ class Releases:
         """
         if not is_bundle(bundle):
             raise BundleError(f"Expected a bundle (.edge.zip), got '{bundle}'.")
-        data = read_model_bytes(bundle)
-        model = bundled_model(data, name=str(bundle))
+        model = read_model(bundle)
         with self._alone():
             if not allow_downgrade:
                 self._refuse_downgrade(model)
@@ -172,7 +172,7 @@ class Releases:
             examine(model, backend=chosen)
             unchanged = self.current_sha256() == model.sha256 and self._is_whole(model.sha256)
             if not unchanged:
-                self._put_in_place(model.sha256, data)
+                self._put_in_place(model)
             remember_passed(model, backend=chosen, kernels="auto")
             release = self.open(model.sha256)
             if not unchanged:
@@ -212,16 +212,17 @@ class Releases:
 
     def _is_whole(self, digest: str) -> bool:
         try:
-            return sha256(read_model_bytes(self.path_of(digest))) == digest
-        except ModelError:
+            found = hash_of_file(self.path_of(digest), limit_bytes=BUNDLE_LIMIT_BYTES)
+        except (OSError, ValueError):
             return False
+        return found == digest
 
-    def _put_in_place(self, digest: str, data: bytes) -> None:
-        path = self.path_of(digest)
-        if self._is_whole(digest):
+    def _put_in_place(self, model: ModelFile) -> None:
+        path = self.path_of(model.sha256)
+        if model.bundle is None or self._is_whole(model.sha256):
             return
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, data)
+        write_atomically(path, model.bundle.data)
         path.chmod(0o444)
         for folder in (path.parent.parent, self.home, self.home.parent):
             sync(folder)

@@ -91,7 +91,7 @@ def test_a_folder_is_no_model(tmp_path):
 
 
 def test_a_model_over_the_limit_is_refused(model, monkeypatch):
-    assert MEMBER_LIMITS[MODEL] == 512 * MEBIBYTE
+    assert MEMBER_LIMITS[MODEL] == 256 * MEBIBYTE
     monkeypatch.setattr(model_file, "MEMBER_LIMITS", {**MEMBER_LIMITS, MODEL: MEBIBYTE})
     model.write_bytes(bytes(MEBIBYTE + 1))
     with pytest.raises(ModelError, match="larger than 1 MiB; this is no model for a small device"):
