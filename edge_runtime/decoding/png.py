@@ -57,7 +57,7 @@ def read_png(data: bytes) -> Layout:
     width, height, depth, colour, _, _, interlaced = _HEADER.unpack_from(data, 16)
     # Pillow keeps grey and palettes in a byte, all else in 4.
     decoded = width * height * (1 if colour in (_GREY, _PALETTE) and depth <= 8 else 4)
-    is_large = _SMALL_BYTES < decoded and width * height <= LIMIT_PIXELS
+    is_large = decoded > _SMALL_BYTES and width * height <= LIMIT_PIXELS
     if is_large and max(width, height) <= LIMIT_SIDE and not interlaced:
         row_bytes = 1 + (width * depth * _SAMPLES.get(colour, 4) + 7) // 8
         _check_pixels(data, pixels, row_bytes, height)
