@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from edge_runtime.documents import parse_object
-from edge_runtime.errors import ModelError
+from edge_runtime.errors import ModelError, PictureError
 from edge_runtime.images import Preprocessing
 
 SCHEMA_VERSION = 1
@@ -69,7 +69,7 @@ class Manifest:
             return cls(
                 model_sha256=document["model_sha256"],
                 class_names=_class_names(document["class_names"]),
-                preprocessing=Preprocessing.from_dict(document["preprocessing"]),
+                preprocessing=_preprocessing(document["preprocessing"]),
                 output=document["output"],
                 details={key: value for key, value in document.items() if key not in known},
             )
@@ -95,6 +95,13 @@ class Manifest:
 def is_sha256(value: Any) -> bool:
     """Return whether a value of JSON is a SHA-256 in lower case hexadecimal digits."""
     return isinstance(value, str) and re.fullmatch("[0-9a-f]{64}", value) is not None
+
+
+def _preprocessing(stated: Any) -> Preprocessing:
+    try:
+        return Preprocessing.from_dict(stated)
+    except PictureError as error:
+        raise ValueError(f"preprocessing: {error}") from error
 
 
 def _class_names(stated: Any) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from bundles import sealed, tiny_bundle
+from bundles import edited, sealed, tiny_bundle
 from PIL import Image
 
 from edge_runtime.commands.chain import model_name
@@ -343,6 +343,38 @@ def test_status_and_selftest_say_no_when_the_disk_lies(cli, releases, bundles):
     answer = cli("selftest", "--json")
     assert answer.code == 1
     assert json.loads(answer.out)["ok"] is False
+
+
+def test_a_bundle_without_metrics_is_refused_before_the_switch(cli, releases, bundles, tmp_path):
+    cli("install", bundles[0])
+    before = contents(releases.home)
+    other = tmp_path / "other.edge.zip"
+    other.write_bytes(edited(bundles[1].read_bytes(), lambda document: document.pop("metrics")))
+    done = cli("install", other)
+    assert done.code == 1
+    assert "its manifest lacks 'metrics.images'" in done.err
+    assert contents(releases.home) == before
+    assert cli("status").code == 0
+
+
+def test_status_and_rollback_survive_an_installed_bundle_that_lacks_a_field(cli, releases, bundles):
+    cli("install", bundles[0])
+    data = edited(bundles[1].read_bytes(), lambda document: document.pop("metrics"))
+    digest = sha256(data)
+    releases.path_of(digest).parent.mkdir()
+    releases.path_of(digest).write_bytes(data)
+    history = [*releases.history(), digest]
+    (releases.home / "history.json").write_text(json.dumps({"releases": history}))
+    (releases.home / "current").unlink()
+    (releases.home / "current").symlink_to(Path("releases") / digest)
+    status = cli("status")
+    assert status.code == 1
+    assert "its manifest lacks 'metrics.images'" in status.err
+    assert "go back with `fmnist-edge rollback`" in status.err
+    assert json.loads(cli("status", "--json").out)["release"] is None
+    assert cli("inspect", "installed").code == 1
+    assert cli("rollback").out.startswith("back to    version 1,")
+    assert cli("status").code == 0
 
 
 def test_a_selftest_of_a_bare_model_says_what_it_cannot_show(cli, tiny_model):
