@@ -89,6 +89,9 @@ class ArrayFile:
     def __contains__(self, name: str) -> bool:
         return name in self._members
 
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._members)
+
     def shape(self, name: str) -> tuple[int, ...]:
         """Return the shape that an array has.
 
