@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
+from PIL.PngImagePlugin import PngImageFile
 
 from edge_runtime.decoding import Layout, NoPictureError, draft_divisor, read_layout, upright
 from edge_runtime.errors import PictureError
@@ -181,10 +182,8 @@ def decode(data: bytes, *, name: str = "the picture") -> Image.Image:
 
 
 def _open(layout: Layout) -> Image.Image:
-    """Open a picture; its pixels are not decoded yet. Of three plugins only one is imported."""
+    """Open a picture; its pixels are not decoded yet. Other plugins are imported if needed."""
     if layout.format == "PNG":
-        from PIL.PngImagePlugin import PngImageFile
-
         return PngImageFile(layout.stream)
     if layout.format == "BMP":
         from PIL.BmpImagePlugin import BmpImageFile

@@ -66,8 +66,8 @@ def make_bundle(
     """
     if not 1 <= version <= LARGEST_VERSION:
         raise BundleError(
-            "Expected the version to be a whole number from 1 on, at most "
-            f"{LARGEST_VERSION:,}, got {version}."
+            f"Expected the version to be a whole number from 1 on, got {version}; "
+            f"{LARGEST_VERSION:,} is the largest."
         )
     manifest = model.manifest or _manifest_of(model, dataset, backend)
     named = replace(model, manifest=manifest, bundle=None)
