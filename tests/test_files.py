@@ -13,7 +13,6 @@ import pytest
 from edge_runtime import files
 from edge_runtime.files import (
     MEBIBYTE,
-    put_folder_in_place,
     read_capped,
     refuse_unwritable_folder,
     sha256,
@@ -21,6 +20,7 @@ from edge_runtime.files import (
     write_json_atomically,
     write_together,
 )
+from edge_runtime.folders import put_folder_in_place
 
 
 def content(folder):
