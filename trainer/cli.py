@@ -111,7 +111,7 @@ def _default(setting: str) -> str:
 @click.option("--name", help="Name of the run.  [default: MODEL-DATASET-N]")
 @runs_dir_option
 @click.option("--resume", is_flag=True, help="Go on with an interrupted run (--name, or the last).")
-@click.option("--force", is_flag=True, help="Replace a run of the same name.")
+@click.option("--force", is_flag=True, help="Replace a run of the same name, finished or not.")
 @json_option
 @talk_options
 @click.pass_context
@@ -129,8 +129,10 @@ def train(
     sample: 1,000 images, 100 epochs.
 
     Makes runs/NAME with the model, its history and metrics, seven figures, and what it says about
-    the test images. Ctrl-C keeps the last whole epoch; --resume ends with the same weights, bit
-    for bit.
+    the test images.
+
+    A training that was interrupted keeps its last whole epoch. The same command goes on with it, as
+    does --resume, and ends with the same weights, bit for bit; --force begins anew.
     """  # noqa: D205
     console = context.ensure_object(Console)
     _refuse_impossible_name(name)
