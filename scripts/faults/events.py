@@ -111,4 +111,4 @@ def _absolute(path: Any, folder: int | None) -> str:
 
 
 def _is_below(path: str, root: Path) -> bool:
-    return path.startswith(f"{root}{os.sep}")
+    return path == str(root) or path.startswith(f"{root}{os.sep}")

@@ -152,8 +152,10 @@ def try_fault(fault: Fault, prepared: Prepared, *, from_copies: bool) -> str:
             done = run_command(prepared.scenario.line, work, _injecting(fault))
             if problem := _judge(done, fault, prepared, tree(work)):
                 return problem
-            if done.code == prepared.code:  # the fault did not matter
-                return difference(tree(work), prepared.end)
+            if done.code == prepared.code:  # the fault did not matter, unless something stayed
+                differs = difference(tree(work), prepared.end)
+                if not differs or not _is_removal(fault):
+                    return differs
         if fault.again:
             run_command(prepared.scenario.line, work, killing(fault.again))
         return _repeat(prepared, work)
@@ -179,10 +181,13 @@ def _judge(done: Outcome, fault: Fault, prepared: Prepared, found: Tree) -> str:
         return f"an unexpected error: {done.err.strip().splitlines()[-1]}"
     if done.code == 1 and not done.err.strip().splitlines()[-1].startswith("Error: "):
         return f"no sentence: {done.err!r}"
-    removing = fault.shown.split()[0] in ("remove", "rmdir")
     left = [name for name in found if is_hidden(name) and name not in before | prepared.end]
     left = [name for name in left if ".partial" not in name]  # a training goes on from there
-    return f"it leaves {', '.join(left)}" if left and not removing else ""
+    return f"it leaves {', '.join(left)}" if left and not _is_removal(fault) else ""
+
+
+def _is_removal(fault: Fault) -> bool:
+    return fault.shown.split()[0] in ("remove", "rmdir")
 
 
 def _repeat(prepared: Prepared, work: Path) -> str:

@@ -90,5 +90,6 @@ def _kinds(text: str, work: Path) -> list[str]:
 
 def _with_folder(arguments: str, work: Path) -> str:
     """Return the arguments of a call, with the current folder in front of a relative path."""
+    arguments = re.sub(r'AT_FDCWD<[^>]*>, (?="/)', "", arguments)  # it does not matter then
     relative = re.match(r'"(?!/)', arguments)
     return f"{work}/{arguments}" if relative else arguments
