@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from edge_runtime.locks import folder_lock, is_at, lock
+
 # hashlib loads OpenSSL, 3.6 MiB of memory, which pays for much data only. Python's own `random`
 # takes the lean module by the same means.
 _lean: Any = None
@@ -137,37 +139,82 @@ def write_atomically(path: Path, data: bytes | str) -> None:
 def write_together(contents: Mapping[Path, bytes | str]) -> None:
     """Write several files as `write_atomically` does, and none of them before all are on the disk.
 
+    They are put in place in the order of ``contents``.
+
     Raises:
         OSError: one cannot be written; its file name is the path. What was there is untouched,
             unless the disk fails between two renames.
     """
-    temporaries: dict[Path, Path] = {}
+    written: dict[Path, int] = {}
     path = Path()
     try:
-        for path, data in contents.items():
+        for path in sorted(contents):  # in one order, so that no two processes wait for each other
             if path.is_dir():
                 raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-            temporaries[path] = path.with_name(f".{path.name}.{os.urandom(4).hex()}.tmp")
-            _write_through(temporaries[path], data)
-        for path, temporary in temporaries.items():
-            temporary.replace(path)
+            written[path] = _open_temporary(path)
+            _write_through(written[path], contents[path])
+        for path in contents:
+            temporary_path(path).replace(path)
     except BaseException as error:
-        for temporary in temporaries.values():
-            with contextlib.suppress(OSError):
-                temporary.unlink()
+        for other, descriptor in written.items():
+            if is_at(descriptor, temporary_path(other)):
+                with contextlib.suppress(OSError):
+                    temporary_path(other).unlink()
         if isinstance(error, OSError):
             error.filename = str(path)  # what was asked for, not the temporary file
         raise
+    finally:
+        for descriptor in written.values():
+            os.close(descriptor)
     for folder in {path.parent for path in contents}:
         sync(folder)
 
 
-def _write_through(path: Path, data: bytes | str) -> None:
-    """Write a new file and flush it to the disk."""
-    with path.open("xb") as file:
-        file.write(data.encode() if isinstance(data, str) else data)
-        file.flush()
-        os.fsync(file.fileno())
+def temporary_path(path: Path) -> Path:
+    """Return where a file is written before it is renamed to ``path``.
+
+    The name is always the same, so that the next writer of ``path`` takes the place of what a
+    killed one left. A living one holds its lock.
+    """
+    return path.with_name(f".{path.name}.tmp")
+
+
+def _open_temporary(path: Path) -> int:
+    """Return the descriptor of a new, locked, empty temporary file; wait for other writers."""
+    temporary = temporary_path(path)
+    while True:
+        try:
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+            descriptor = os.open(temporary, flags, 0o666)
+        except FileExistsError:
+            _remove_when_free(temporary)
+            continue
+        lock(descriptor, wait=True)
+        if is_at(descriptor, temporary):
+            return descriptor
+        os.close(descriptor)  # taken for a killed one's before it was locked
+
+
+def _remove_when_free(temporary: Path) -> None:
+    """Delete the temporary file of a killed process; wait for a living one to rename its own."""
+    try:
+        descriptor = os.open(temporary, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return
+    try:
+        lock(descriptor, wait=True)
+        if is_at(descriptor, temporary):
+            temporary.unlink()
+    finally:
+        os.close(descriptor)
+
+
+def _write_through(descriptor: int, data: bytes | str) -> None:
+    """Write to an open file and flush it to the disk."""
+    rest = memoryview(data.encode() if isinstance(data, str) else data)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
+    os.fsync(descriptor)
 
 
 def refuse_unwritable_folder(folder: Path) -> None:
@@ -182,9 +229,9 @@ def refuse_unwritable_folder(folder: Path) -> None:
     nearest = next(path for path in (folder, *folder.absolute().parents) if _is_there(path))
     if not nearest.is_dir():
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(nearest))
-    import tempfile  # as shutil below: who only reads should not load what they bring along
-
-    tempfile.NamedTemporaryFile(dir=nearest, prefix=".", suffix=".tmp").close()
+    probe = nearest / "fmnist-edge"
+    os.close(_open_temporary(probe))
+    temporary_path(probe).unlink(missing_ok=True)  # another process may have taken it for its own
 
 
 def _is_there(path: Path) -> bool:
@@ -225,35 +272,13 @@ def switch_link(link: Path, target: Path) -> None:
     Raises:
         OSError: it cannot be replaced.
     """
-    temporary = link.with_name(f".{link.name}.{os.urandom(4).hex()}.tmp")
-    temporary.symlink_to(target)
-    try:
-        temporary.replace(link)
-    except OSError:
-        temporary.unlink()
-        raise
+    temporary = temporary_path(link)
+    with folder_lock(link.parent):  # a link has no lock of its own
+        temporary.unlink(missing_ok=True)
+        temporary.symlink_to(target)
+        try:
+            temporary.replace(link)
+        except OSError:
+            temporary.unlink()
+            raise
     sync(link.parent)
-
-
-def put_folder_in_place(source: Path, target: Path) -> None:
-    """Rename ``source`` to ``target``, setting an existing target aside first, then deleting it."""
-    for entry in source.rglob("*"):
-        if entry.is_file() or entry.is_dir():
-            sync(entry)
-    sync(source)
-    aside = target.with_name(f".{target.name}.{os.urandom(4).hex()}.old")
-    if target.exists():
-        target.rename(aside)
-    try:
-        source.rename(target)
-    except BaseException:
-        if aside.exists():
-            aside.rename(target)
-        raise
-    sync(target.parent)
-    if aside.is_dir() and not aside.is_symlink():
-        import shutil
-
-        shutil.rmtree(aside, ignore_errors=True)
-    else:
-        aside.unlink(missing_ok=True)

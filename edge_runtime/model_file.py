@@ -1,8 +1,8 @@
 """A model as it is read: once, its bytes with what belongs to them.
 
 The manifest of `int8.tflite` is `int8.manifest.json`; a bundle (`.edge.zip`) holds both. A model
-without a manifest still runs: its classes are numbered, and pictures are fitted to its input
-without inverting.
+of somebody else runs without a manifest: its classes are numbered, and pictures are fitted to its
+input without inverting. One that was made here is refused without.
 """
 
 import contextlib
@@ -16,6 +16,7 @@ from edge_runtime.bundle.members import BUNDLE_LIMIT_BYTES, MANIFEST, MEMBER_LIM
 from edge_runtime.errors import EdgeError, ManifestError, ModelError
 from edge_runtime.files import MEBIBYTE, open_regular, read_capped, read_exactly, read_rest, sha256
 from edge_runtime.manifest import Manifest
+from edge_runtime.marking import is_marked
 
 if TYPE_CHECKING:
     from edge_runtime.bundle.contents import Bundle
@@ -80,7 +81,8 @@ def read_model(path: Path) -> ModelFile:
 
     Raises:
         ModelError: it is missing or too large, or the bundle is damaged.
-        ManifestError: the manifest is damaged, or does not belong to it.
+        ManifestError: the manifest is damaged, does not belong to it, or is missing although the
+            model was made here.
     """
     if is_bundle(path):
         with _open(path) as file:
@@ -88,6 +90,12 @@ def read_model(path: Path) -> ModelFile:
     data = read_model_bytes(path)
     beside = manifest_path(path)
     if not beside.exists():
+        if is_marked(data):
+            raise ManifestError(
+                f"{path}: its manifest is missing, which says what its classes are and how "
+                f"pictures are prepared for it; copy {beside.name} beside it, or convert the model "
+                "again."
+            )
         return ModelFile(str(path), data)
     manifest = _read_manifest(beside)
     if manifest.model_sha256 != sha256(data):

@@ -216,6 +216,63 @@ def test_what_an_interrupted_installation_left_is_deleted(releases, bundles):
     assert not any(path.exists() for path in leftovers)
 
 
+def killed(*arguments):
+    raise KeyboardInterrupt
+
+
+def test_a_rollback_that_was_killed_after_the_switch_is_finished_and_not_repeated(
+    releases, bundles, monkeypatch
+):
+    for bundle in bundles[:3]:
+        releases.install(bundle)
+    with monkeypatch.context() as patch:
+        patch.setattr(Releases, "_write_history", killed)
+        with pytest.raises(KeyboardInterrupt):
+            releases.rollback()
+    assert releases.current().version == 2
+    assert releases.rollback().version == 2
+    entries = json.loads((releases.home / "history.json").read_text())["releases"]
+    assert entries == [sha256(bundle.read_bytes()) for bundle in bundles[:2]]
+    assert releases.rollback().version == 1
+    assert not (releases.home / ".rollback").exists()
+
+
+def test_an_installation_ends_a_rollback_that_was_killed(releases, bundles, monkeypatch):
+    for bundle in bundles[:3]:
+        releases.install(bundle)
+    with monkeypatch.context() as patch:
+        patch.setattr("edge_runtime.releases.switch_link", killed)
+        with pytest.raises(KeyboardInterrupt):
+            releases.rollback()
+    releases.install(bundles[3])
+    assert releases.rollback().version == 3
+
+
+def test_an_installation_that_was_killed_before_it_had_pruned_prunes_when_it_is_repeated(
+    releases, bundles, monkeypatch
+):
+    for bundle in bundles[:KEPT]:
+        releases.install(bundle)
+    with monkeypatch.context() as patch:
+        patch.setattr(Releases, "_prune", killed)
+        with pytest.raises(KeyboardInterrupt):
+            releases.install(bundles[KEPT])
+    releases.install(bundles[KEPT])
+    kept = {path.name for path in (releases.home / "releases").iterdir()}
+    assert kept == {sha256(bundle.read_bytes()) for bundle in bundles[1 : KEPT + 1]}
+
+
+def test_an_installation_does_not_wait_for_ever(releases, bundles, monkeypatch):
+    releases.install(bundles[0])
+    monkeypatch.setattr("edge_runtime.releases._MOST_SECONDS_TO_WAIT", 0)
+    descriptor = os.open(releases.home / ".lock", os.O_RDWR)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    with pytest.raises(ReleaseError, match="Another install or rollback has been at work in"):
+        releases.install(bundles[1])
+    os.close(descriptor)
+    assert releases.current().version == 1
+
+
 def test_two_installations_wait_for_each_other(releases, bundles):
     releases.install(bundles[0])
     descriptor = os.open(releases.home / ".lock", os.O_RDWR)
@@ -402,11 +459,9 @@ def test_a_home_that_cannot_be_written_is_a_sentence(cli, bundles, tmp_path, mon
     assert "Traceback" not in done.err
 
 
-@pytest.mark.skipif(shutil.which("strace") is None, reason="strace is missing")
 def test_a_short_run_of_faults_leaves_the_old_bundle_or_the_new_one():
     script = ROOT / "scripts" / "inject-faults"
-    done = subprocess.run(
-        [sys.executable, script, "--count", "8", "--seed", "4"], capture_output=True, text=True
-    )
+    options = ["--commands", "rollback", "--count", "8", "--seed", "4"]
+    done = subprocess.run([sys.executable, script, *options], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "8 faults, 0 failures" in done.stdout
