@@ -1,7 +1,7 @@
 """The command `convert`."""
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +10,7 @@ import click
 
 from converter.calibration import DEFAULT_SIZE
 from converter.recipes import RECIPES, Io, Recipe, choose_recipes, input_output_type
+from edge_runtime.claims import claimed
 from edge_runtime.console import (
     Console,
     dataset_options,
@@ -141,7 +142,7 @@ def convert(
     try:
         with native_messages_silenced():
             from converter.conversion import open_source
-            from converter.job import convert_to_file
+            from converter.job import convert_and_prove, put_in_place
             from converter.target import choose_target
     except ImportError as error:
         raise extra_missing("`fmnist-edge convert`", error) from error
@@ -149,19 +150,10 @@ def convert(
     made_for = choose_target(runtime, runtime_python) if runtime else None
     run = _run(model, run_name, Path(runs_dir))
     path = model or (run.model_path if run else Path())
-    targets = _targets(recipes, path, out, in_run=run is not None, force=force)
-    source = open_source(path, logits=logits)
-    # A run's own split stays what it is; --seed draws the images to calibrate on.
-    split_seed = run.dataset_spec.seed if run else seed
-    dataset = _dataset(run, dataset_choice, split_seed)
-    labels = _labels(source, run, dataset)
-    if logits:
-        labels = replace(labels, output="logits")
-    representative = _representative(recipes, dataset, representative_size, seed)
-    labelled = _labelled(source, representative, dataset, seed)
+    targets = _targets(recipes, path, out, in_run=run is not None)
 
     def make(recipe: Recipe) -> "Converted":
-        return convert_to_file(
+        return convert_and_prove(
             source,
             recipe,
             targets[recipe.name],
@@ -174,7 +166,18 @@ def convert(
             labelled=labelled,
         )
 
-    converted, left_out = _made(recipes, make, context.ensure_object(Console))
+    with _claimed(list(targets.values()), force=force):
+        source = open_source(path, logits=logits)
+        # A run's own split stays what it is; --seed draws the images to calibrate on.
+        split_seed = run.dataset_spec.seed if run else seed
+        dataset = _dataset(run, dataset_choice, split_seed)
+        labels = _labels(source, run, dataset)
+        if logits:
+            labels = replace(labels, output="logits")
+        representative = _representative(recipes, dataset, representative_size, seed)
+        labelled = _labelled(source, representative, dataset, seed)
+        converted, left_out = _made(recipes, make, context.ensure_object(Console))
+        put_in_place(converted)
     _print_result(converted, left_out, made_for, as_json)
 
 
@@ -231,16 +234,24 @@ def _run(model: Path | None, run_name: str | None, runs_dir: Path) -> "Run | Non
 
 
 def _targets(
-    recipes: tuple[Recipe, ...], model: Path, out: Path | None, *, in_run: bool, force: bool
+    recipes: tuple[Recipe, ...], model: Path, out: Path | None, *, in_run: bool
 ) -> dict[str, Path]:
     folder = out or model.parent
     stem = "" if in_run else f"{model.stem}."
-    targets = {recipe.name: folder / f"{stem}{recipe.name}.tflite" for recipe in recipes}
-    existing = [str(path) for path in targets.values() if path.exists()]
-    if existing and not force:
-        raise ConversionError(f"{', '.join(existing)} exists; replace it with --force.")
+    return {recipe.name: folder / f"{stem}{recipe.name}.tflite" for recipe in recipes}
+
+
+def _claimed(targets: Sequence[Path], *, force: bool) -> contextlib.AbstractContextManager[None]:
+    """Refuse files that are there, and keep other conversions away from them."""
+    folder = targets[0].parent
     folder.mkdir(parents=True, exist_ok=True)
-    return targets
+    return claimed(
+        folder / ".convert.unfinished",
+        targets,
+        replace=force,
+        error=ConversionError,
+        advice="replace it with --force",
+    )
 
 
 def _dataset(run: "Run | None", choice: dict[str, Any], seed: int) -> "Dataset | None":

@@ -29,6 +29,10 @@ class EditableGraph:
         self.tensors: list[Any] = subgraph.tensors
         self.inputs: list[int] = [int(index) for index in subgraph.inputs]
 
+    def describe(self, text: str) -> None:
+        """Give the model another description."""
+        self._model.description = text
+
     def end_behind(self, operator: int) -> None:
         """Leave out all operators after one, whose first output becomes the graph's only one."""
         del self.operators[operator + 1 :]

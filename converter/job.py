@@ -1,5 +1,6 @@
 """One conversion from the model to the verified file with its manifest."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,13 +12,14 @@ from numpy.typing import NDArray
 
 from converter.calibration import RepresentativeDataset
 from converter.conversion import SourceModel, convert_source
+from converter.marking import marked
 from converter.recipes import Recipe
 from converter.speedup import Speedup, speed_up
 from converter.target import Target, made_for, prove
 from converter.verification import Verified, graph_facts, verify
 from edge_runtime.classifier import Classifier
 from edge_runtime.errors import ConversionError
-from edge_runtime.files import sha256, write_atomically, write_json_atomically
+from edge_runtime.files import sha256, to_json, write_together
 from edge_runtime.full_model import hash_full_model
 from edge_runtime.health import Health, measure_health
 from edge_runtime.images import Preprocessing
@@ -60,10 +62,12 @@ class LabelledImages:
 
 @dataclass(frozen=True)
 class Converted:
-    """A file in place.
+    """A file that is ready to be put in place.
 
     Attributes:
-        path: the .tflite.
+        path: where the .tflite goes.
+        data: its bytes.
+        manifest: what is written beside it.
         recipe: how it was made.
         verified: what it was found to be.
         probed: what the runtime made of it.
@@ -73,6 +77,8 @@ class Converted:
     """
 
     path: Path
+    data: bytes
+    manifest: Manifest
     recipe: Recipe
     verified: Verified
     probed: ProbeResult
@@ -93,7 +99,7 @@ class Converted:
         }
 
 
-def convert_to_file(
+def convert_and_prove(
     source: SourceModel,
     recipe: Recipe,
     target: Path,
@@ -106,12 +112,12 @@ def convert_to_file(
     batch: int = 1,
     labelled: LabelledImages | None = None,
 ) -> Converted:
-    """Convert, verify, prove, and only then write the .tflite and its manifest.
+    """Convert, verify and prove; `put_in_place` writes what comes out.
 
     Args:
         source: the model.
         recipe: how to quantize.
-        target: the .tflite to write.
+        target: the .tflite that is to be written.
         io_type: dtype of input and output: int8, uint8, int16 or float32.
         labels: what the numbers mean.
         representative: images for the recipes that need them.
@@ -126,13 +132,15 @@ def convert_to_file(
         ModelError: the runtime that is here cannot run the result.
     """
     calibration = representative.images if representative and recipe.calibrated else None
-    data = convert_source(
-        source,
-        recipe,
-        io_type=io_type,
-        image_shape=labels.preprocessing.shape,
-        calibration=calibration,
-        batch=batch,
+    data = marked(
+        convert_source(
+            source,
+            recipe,
+            io_type=io_type,
+            image_shape=labels.preprocessing.shape,
+            calibration=calibration,
+            batch=batch,
+        )
     )
     verified = verify(data, recipe, io_type=io_type)
     _refuse_other_classes(verified, labels, source)
@@ -142,11 +150,14 @@ def convert_to_file(
         verified = verify(data, recipe, io_type=io_type)
     probed = prove(ModelFile(target.name, data), verified, runtime)
     health = _health(ModelFile(target.name, data), labelled) if labelled else None
-    converted = Converted(
-        target, recipe, verified, probed, made_for(runtime, probed), speedup, health
-    )
+    made_for_it = made_for(runtime, probed)
     details = {
-        **_how_it_was_made(converted),
+        "recipe": recipe.name,
+        "graph": graph_facts(verified),
+        "packing": speedup.facts() if speedup and speedup.kept else None,
+        "probe": probed.to_dict(),
+        "made_for": made_for_it,
+        "versions": _versions(),
         "representative_dataset": (
             representative.to_dict() if representative and recipe.calibrated else None
         ),
@@ -155,9 +166,22 @@ def convert_to_file(
     }
     output = labels.output or _kind_of_output(data, verified, labels)
     manifest = Manifest(sha256(data), labels.class_names, labels.preprocessing, output, details)
-    write_atomically(target, data)
-    write_json_atomically(manifest_path(target), manifest.to_dict())
-    return converted
+    return Converted(target, data, manifest, recipe, verified, probed, made_for_it, speedup, health)
+
+
+def put_in_place(converted: Sequence[Converted]) -> None:
+    """Write several .tflite files and their manifests, and none before all are on the disk.
+
+    Each manifest comes before its model, which without one would be refused.
+
+    Raises:
+        OSError: they cannot be written.
+    """
+    contents: dict[Path, bytes | str] = {}
+    for item in converted:
+        contents[manifest_path(item.path)] = to_json(item.manifest.to_dict()) + "\n"
+        contents[item.path] = item.data
+    write_together(contents)
 
 
 def _health(file: ModelFile, labelled: LabelledImages) -> Health:
@@ -176,20 +200,8 @@ def _refuse_other_classes(verified: Verified, labels: Labels, source: SourceMode
         )
 
 
-def _how_it_was_made(converted: Converted) -> dict[str, Any]:
-    speedup = converted.speedup
-    return {
-        "recipe": converted.recipe.name,
-        "graph": graph_facts(converted.verified),
-        "packing": speedup.facts() if speedup and speedup.kept else None,
-        "probe": converted.probed.to_dict(),
-        "made_for": converted.made_for,
-        "versions": {
-            "tensorflow": tf.__version__,
-            "keras": keras.__version__,
-            "numpy": np.__version__,
-        },
-    }
+def _versions() -> dict[str, str]:
+    return {"tensorflow": tf.__version__, "keras": keras.__version__, "numpy": np.__version__}
 
 
 def _kind_of_output(data: bytes, verified: Verified, labels: Labels) -> Output:

@@ -8,6 +8,7 @@
     ├── InputError (ValueError)          an array has another dtype or shape than the model's input
     ├── DatasetError (ValueError)        a dataset cannot be found, read, or used for this
     ├── PredictionsError (ValueError)    predictions are damaged, or are not of the same images
+    ├── ArraysError (ValueError)         the arrays in a file are damaged, or too large
     ├── ContractError (ValueError)       a contract has a typo, or asks for what cannot be shown
     ├── ReleaseError (ValueError)        what is installed on a device is damaged or in the way
     ├── RunError (ValueError)            a run is missing, unfinished, or in the way
@@ -61,6 +62,10 @@ class DatasetError(EdgeError, ValueError):
 
 class PredictionsError(EdgeError, ValueError):
     """Predictions are damaged, or are not of the same images."""
+
+
+class ArraysError(EdgeError, ValueError):
+    """The arrays in a file are damaged, or too large; what reads the file says which file."""
 
 
 class ContractError(EdgeError, ValueError):

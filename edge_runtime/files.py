@@ -8,10 +8,11 @@ import os
 import select
 import stat
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
+from edge_runtime.locks import folder_lock, is_at, lock
 from edge_runtime.wording import json_escaped
 
 # hashlib loads OpenSSL, 3.6 MiB of memory, which pays for much data only. Python's own `random`
@@ -21,8 +22,7 @@ with contextlib.suppress(ImportError):  # another Python may be built without it
     _lean = importlib.import_module("_sha2" if sys.version_info >= (3, 12) else "_sha256")
 
 MEBIBYTE = 1024 * 1024
-_CHUNK_BYTES = 16 * MEBIBYTE
-_LEAST_CHUNK_BYTES = 4096  # for what tells no size, like a pipe
+CHUNK_BYTES = MEBIBYTE
 # Whoever fills a pipe may decode or download before; who does not in so long never will.
 _PIPE_PATIENCE_S = 10
 
@@ -58,30 +58,111 @@ def read_text(path: Path, *, limit_bytes: int = MEBIBYTE) -> str:
     return read_capped(path, limit_bytes=limit_bytes).decode("utf-8-sig")
 
 
-def read_capped(path: Path, *, limit_bytes: int) -> bytes:
-    """Read a file or a pipe once, refusing more than ``limit_bytes``.
+@contextlib.contextmanager
+def open_regular(path: Path, *, limit_bytes: int) -> Iterator[BinaryIO]:
+    """Open a regular file to read, refusing one of more than ``limit_bytes`` before it is read.
 
     Raises:
         ValueError: the file is larger than the limit.
-        OSError: it cannot be read, it is a device, or nothing comes out of the pipe.
+        OSError: it is a folder, a pipe or a device, or cannot be opened.
     """
-    chunks, left = [], limit_bytes + 1
-    # Opening a pipe that nobody writes to would wait for ever.
+    with _opened(path) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "it is a pipe, not a file", str(path))
+        _refuse_larger(file, limit_bytes)
+        yield file
+
+
+def read_capped(path: Path, *, limit_bytes: int) -> bytes:
+    """Read a file or a pipe once, refusing more than ``limit_bytes``, also where it grows.
+
+    Raises:
+        ValueError: there are more bytes than the limit.
+        OSError: it is a folder or a device, cannot be read, or nothing comes out of the pipe.
+    """
+    with _opened(path) as file:
+        if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            _refuse_larger(file, limit_bytes)
+            return read_rest(file, limit_bytes=limit_bytes)
+        return _read_pipe(file.fileno(), path, limit_bytes)
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[BinaryIO]:
+    """Open a file or a pipe to read; a pipe that nobody writes to is not waited for."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    try:
-        status = os.fstat(descriptor)
-        if stat.S_ISCHR(status.st_mode) or stat.S_ISBLK(status.st_mode):
+    with contextlib.ExitStack() as stack:
+        stack.callback(os.close, descriptor)
+        mode = os.fstat(descriptor).st_mode
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+        if not (stat.S_ISREG(mode) or stat.S_ISFIFO(mode)):
             raise OSError(errno.EINVAL, "it is a device, not a file", str(path))
-        # Python sets aside what is asked for, and 32 bits cannot ask for 4 GiB.
-        expected = max(status.st_size + 1, _LEAST_CHUNK_BYTES)
-        while left and (chunk := _read_soon(descriptor, min(left, expected, _CHUNK_BYTES), path)):
-            chunks.append(chunk)
-            left -= len(chunk)
-    finally:
-        os.close(descriptor)
+        stack.pop_all()
+        with os.fdopen(descriptor, "rb", buffering=0) as file:
+            yield file
+
+
+def _refuse_larger(file: BinaryIO, limit_bytes: int) -> None:
+    if os.fstat(file.fileno()).st_size > limit_bytes:
+        raise _too_large(limit_bytes)
+
+
+def _read_pipe(descriptor: int, path: Path, limit_bytes: int) -> bytes:
+    chunks, left = [], limit_bytes + 1
+    while left and (chunk := _read_soon(descriptor, min(left, CHUNK_BYTES), path)):
+        chunks.append(chunk)
+        left -= len(chunk)
     if not left:
-        raise ValueError(f"it is larger than {limit_bytes // MEBIBYTE} MiB")
+        raise _too_large(limit_bytes)
     return b"".join(chunks)
+
+
+def read_rest(file: BinaryIO, *, limit_bytes: int) -> bytes:
+    """Read an open file from its start to its end, refusing more than ``limit_bytes``.
+
+    Raises:
+        ValueError: there are more bytes than the limit.
+        OSError: it cannot be read.
+    """
+    file.seek(0)
+    # In one piece where the size holds, so that large files are not in memory twice.
+    chunks = [read_exactly(file, min(os.fstat(file.fileno()).st_size, limit_bytes))]
+    left = limit_bytes + 1 - len(chunks[0])
+    while left and (chunk := file.read(min(left, CHUNK_BYTES))):  # it grew
+        chunks.append(chunk)
+        left -= len(chunk)
+    if not left:
+        raise _too_large(limit_bytes)
+    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+def read_exactly(file: BinaryIO, count: int) -> bytes:
+    """Read so many bytes, fewer only where the file ends; a single read may return less."""
+    data = file.read(count)
+    while len(data) < count and (more := file.read(count - len(data))):
+        data += more
+    return data
+
+
+def hash_of_file(path: Path, *, limit_bytes: int) -> str:
+    """Return the SHA-256 of a regular file, which is never in memory as a whole.
+
+    Raises:
+        ValueError: the file is larger than the limit.
+        OSError: it is a folder, a pipe or a device, or cannot be read.
+    """
+    import hashlib
+
+    digest = hashlib.sha256()
+    with open_regular(path, limit_bytes=limit_bytes) as file:
+        while chunk := file.read(CHUNK_BYTES):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _too_large(limit_bytes: int) -> ValueError:
+    return ValueError(f"it is larger than {limit_bytes // MEBIBYTE} MiB")
 
 
 def _read_soon(descriptor: int, size_bytes: int, path: Path) -> bytes:
@@ -111,39 +192,84 @@ def write_atomically(path: Path, data: bytes | str) -> None:
 def write_together(contents: Mapping[Path, bytes | str]) -> None:
     """Write several files as `write_atomically` does, and none of them before all are on the disk.
 
+    They are put in place in the order of ``contents``.
+
     Raises:
         OSError: one cannot be written; its file name is the path. What was there is untouched,
             unless the disk fails between two renames.
     """
-    temporaries: dict[Path, Path] = {}
+    written: dict[Path, int] = {}
     path = Path()
     try:
-        for path, data in contents.items():
+        for path in sorted(contents):  # in one order, so that no two processes wait for each other
             if path.is_dir():
                 raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
             if path.exists() and not path.is_file():  # root would replace /dev/null for everybody
                 raise OSError(errno.EEXIST, "it is a device, a pipe or a socket", str(path))
-            temporaries[path] = path.with_name(f".{path.name}.{os.urandom(4).hex()}.tmp")
-            _write_through(temporaries[path], data)
-        for path, temporary in temporaries.items():
-            temporary.replace(path)
+            written[path] = _open_temporary(path)
+            _write_through(written[path], contents[path])
+        for path in contents:
+            temporary_path(path).replace(path)
     except BaseException as error:
-        for temporary in temporaries.values():
-            with contextlib.suppress(OSError):
-                temporary.unlink()
+        for other, descriptor in written.items():
+            if is_at(descriptor, temporary_path(other)):
+                with contextlib.suppress(OSError):
+                    temporary_path(other).unlink()
         if isinstance(error, OSError):
             error.filename = str(path)  # what was asked for, not the temporary file
         raise
+    finally:
+        for descriptor in written.values():
+            os.close(descriptor)
     for folder in {path.parent for path in contents}:
         sync(folder)
 
 
-def _write_through(path: Path, data: bytes | str) -> None:
-    """Write a new file and flush it to the disk."""
-    with path.open("xb") as file:
-        file.write(data.encode() if isinstance(data, str) else data)
-        file.flush()
-        os.fsync(file.fileno())
+def temporary_path(path: Path) -> Path:
+    """Return where a file is written before it is renamed to ``path``.
+
+    The name is always the same, so that the next writer of ``path`` takes the place of what a
+    killed one left. A living one holds its lock.
+    """
+    return path.with_name(f".{path.name}.tmp")
+
+
+def _open_temporary(path: Path) -> int:
+    """Return the descriptor of a new, locked, empty temporary file; wait for other writers."""
+    temporary = temporary_path(path)
+    while True:
+        try:
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+            descriptor = os.open(temporary, flags, 0o666)
+        except FileExistsError:
+            _remove_when_free(temporary)
+            continue
+        lock(descriptor, wait=True)
+        if is_at(descriptor, temporary):
+            return descriptor
+        os.close(descriptor)  # taken for a killed one's before it was locked
+
+
+def _remove_when_free(temporary: Path) -> None:
+    """Delete the temporary file of a killed process; wait for a living one to rename its own."""
+    try:
+        descriptor = os.open(temporary, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return
+    try:
+        lock(descriptor, wait=True)
+        if is_at(descriptor, temporary):
+            temporary.unlink()
+    finally:
+        os.close(descriptor)
+
+
+def _write_through(descriptor: int, data: bytes | str) -> None:
+    """Write to an open file and flush it to the disk."""
+    rest = memoryview(data.encode() if isinstance(data, str) else data)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
+    os.fsync(descriptor)
 
 
 def refuse_unwritable_folder(folder: Path) -> None:
@@ -158,9 +284,9 @@ def refuse_unwritable_folder(folder: Path) -> None:
     nearest = next(path for path in (folder, *folder.absolute().parents) if _is_there(path))
     if not nearest.is_dir():
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(nearest))
-    import tempfile  # as shutil below: who only reads should not load what they bring along
-
-    tempfile.NamedTemporaryFile(dir=nearest, prefix=".", suffix=".tmp").close()
+    probe = nearest / "fmnist-edge"
+    os.close(_open_temporary(probe))
+    temporary_path(probe).unlink(missing_ok=True)  # another process may have taken it for its own
 
 
 def _is_there(path: Path) -> bool:
@@ -201,35 +327,13 @@ def switch_link(link: Path, target: Path) -> None:
     Raises:
         OSError: it cannot be replaced.
     """
-    temporary = link.with_name(f".{link.name}.{os.urandom(4).hex()}.tmp")
-    temporary.symlink_to(target)
-    try:
-        temporary.replace(link)
-    except OSError:
-        temporary.unlink()
-        raise
+    temporary = temporary_path(link)
+    with folder_lock(link.parent):  # a link has no lock of its own
+        temporary.unlink(missing_ok=True)
+        temporary.symlink_to(target)
+        try:
+            temporary.replace(link)
+        except OSError:
+            temporary.unlink()
+            raise
     sync(link.parent)
-
-
-def put_folder_in_place(source: Path, target: Path) -> None:
-    """Rename ``source`` to ``target``, setting an existing target aside first, then deleting it."""
-    for entry in source.rglob("*"):
-        if entry.is_file() or entry.is_dir():
-            sync(entry)
-    sync(source)
-    aside = target.with_name(f".{target.name}.{os.urandom(4).hex()}.old")
-    if target.exists():
-        target.rename(aside)
-    try:
-        source.rename(target)
-    except BaseException:
-        if aside.exists():
-            aside.rename(target)
-        raise
-    sync(target.parent)
-    if aside.is_dir() and not aside.is_symlink():
-        import shutil
-
-        shutil.rmtree(aside, ignore_errors=True)
-    else:
-        aside.unlink(missing_ok=True)

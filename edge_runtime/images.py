@@ -1,6 +1,5 @@
 """From an untrusted picture to the (H, W, C) uint8 pixels that a model eats."""
 
-import io
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -9,24 +8,21 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 from PIL.PngImagePlugin import PngImageFile
 
+from edge_runtime.decoding import Layout, NoPictureError, draft_divisor, read_layout, upright
 from edge_runtime.errors import PictureError
 from edge_runtime.files import MEBIBYTE, read_capped
 
-PICTURE_FORMATS = ("PNG", "JPEG", "BMP")
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp")
 PICTURE_LIMIT_BYTES = 32 * MEBIBYTE
-PICTURE_LIMIT_PIXELS = 40_000_000
-_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 Background = Literal["dark", "light"]
 Invert = Literal["auto", "yes", "no"]
 
 _MODE_OF_CHANNELS = {1: "L", 3: "RGB"}
 _WHITE = 255
-_ORIENTATION = 0x0112  # of Exif 2.3, section 4.6.4
 _PLAIN = 32  # how far from black or white a plain background may be
 
 
@@ -160,66 +156,51 @@ def read_picture_bytes(source: str | Path) -> bytes:
 def decode(data: bytes, *, name: str = "the picture") -> Image.Image:
     """Decode PNG, JPEG or BMP bytes to an upright grey ("L") or colour ("RGB") picture.
 
-    Transparent parts become white. 16-bit grey keeps its upper 8 bits.
+    Transparent parts become white. 16-bit grey keeps its upper 8 bits. Of more than `MOST_PIXELS`
+    blocks are averaged, so that a picture of any size takes up to 4 bytes for each of its pixels.
 
     Raises:
-        PictureError: the bytes are not such a picture, or it has more than 40 megapixels.
+        PictureError: the bytes are not such a picture, it has more than 50 megapixels, or it is
+            made to take much memory or time.
     """
     if not data:
         raise PictureError(f"{name}: the file is empty; expected a PNG, JPEG or BMP picture.")
     try:
-        with _open(data) as image:
-            _refuse_too_many_pixels(image, name)
+        layout = read_layout(data)
+        with _open(layout) as image:
             image.load()
-            # Asked here, since exif_transpose copies a picture that is upright already.
-            turned = image.getexif().get(_ORIENTATION, 1) != 1
-            return _grey_or_rgb(ImageOps.exif_transpose(image) if turned else image)
-    except (PictureError, MemoryError):
-        raise
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise PictureError(f"{name}: a picture may have up to 40 megapixels.") from error
-    except UnidentifiedImageError as error:
+            return upright(image, layout.orientation)
+    except NoPictureError as error:
         raise PictureError(
             f"{name}: this is not a PNG, JPEG or BMP picture; convert it to one of them first."
         ) from error
+    except PictureError as error:
+        raise PictureError(f"{name}: {error}") from error
+    except MemoryError as error:
+        raise PictureError(
+            f"{name}: there is not enough memory to decode it; scale it down first."
+        ) from error
     except Exception as error:
         # A decoder that meets hostile bytes raises whatever its parser stumbled over.
-        raise PictureError(f"{name}: the picture is damaged ({error}).") from error
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise PictureError(f"{name}: the picture is damaged ({reason}).") from error
 
 
-def _open(data: bytes) -> Image.Image:
-    """Open a picture; its pixels are not decoded yet."""
-    if data.startswith(_PNG_SIGNATURE):
-        try:  # directly, since `Image.open` would import four other formats first
-            return PngImageFile(io.BytesIO(data))
-        except SyntaxError as error:
-            raise UnidentifiedImageError from error
-    return Image.open(io.BytesIO(data), formats=PICTURE_FORMATS)
+def _open(layout: Layout) -> Image.Image:
+    """Open a picture; its pixels are not decoded yet. Other plugins are imported if needed."""
+    if layout.format == "PNG":
+        return PngImageFile(layout.stream)
+    if layout.format == "BMP":
+        from PIL.BmpImagePlugin import BmpImageFile
 
+        return BmpImageFile(layout.stream)
+    from PIL.JpegImagePlugin import JpegImageFile
 
-def _refuse_too_many_pixels(image: Image.Image, name: str) -> None:
-    if image.width * image.height > PICTURE_LIMIT_PIXELS:
-        raise PictureError(
-            f"{name}: a picture may have up to 40 megapixels, this one has "
-            f"{image.width} × {image.height} = {image.width * image.height / 1e6:.0f}; scale it "
-            "down first."
-        )
-
-
-def _grey_or_rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I"):
-        # Pillow's own conversion clips 16-bit values to 255 instead of scaling them.
-        deep = np.asarray(image)
-        pixels = np.clip(deep >> 8, 0, 255).astype(np.uint8)
-        pixels[deep == image.info.get("transparency", -1)] = _WHITE
-        return Image.fromarray(pixels)
-    mode = "L" if image.mode in ("1", "L", "LA") else "RGB"
-    if image.has_transparency_data:
-        rgba = image.convert("RGBA")
-        on_white = Image.new("RGB", rgba.size, (_WHITE, _WHITE, _WHITE))
-        on_white.paste(rgba, mask=rgba.getchannel("A"))
-        image = on_white
-    return _converted(image, mode)
+    image = JpegImageFile(layout.stream)
+    divisor = draft_divisor(image.width, image.height)
+    if divisor > 1:
+        image.draft("", (image.width // divisor, image.height // divisor))
+    return image
 
 
 def _converted(image: Image.Image, mode: str) -> Image.Image:

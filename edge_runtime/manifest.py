@@ -1,16 +1,20 @@
 """What is recorded beside a model: its class names, its preprocessing, and how it was made."""
 
-import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from edge_runtime.errors import ModelError
+from edge_runtime.documents import parse_object
+from edge_runtime.errors import ModelError, PictureError
 from edge_runtime.images import Preprocessing
 
 SCHEMA_VERSION = 1
 
 Output = Literal["probabilities", "logits"]
+
+# A name is shown in tables and reports; the longest of ImageNet's has 131 characters.
+_MOST_CHARACTERS = 1000
 
 
 @dataclass(frozen=True)
@@ -72,20 +76,21 @@ class Manifest:
         """
         known = {"schema_version", "model_sha256", "class_names", "preprocessing", "output"}
         try:
-            if document["schema_version"] != SCHEMA_VERSION:
-                raise ValueError(
-                    f"expected schema version {SCHEMA_VERSION}, got {document['schema_version']}"
-                )
+            stated = document["schema_version"]
+            if type(stated) is not int or stated != SCHEMA_VERSION:
+                raise ValueError(f"expected schema version {SCHEMA_VERSION}, got {stated}")
             if document["output"] not in ("probabilities", "logits"):
                 raise ValueError(
                     f"output must be probabilities or logits, got {document['output']!r}"
                 )
-            if not isinstance(document["class_names"], list):
-                raise ValueError("class_names must be a list")
+            if not is_sha256(document["model_sha256"]):
+                raise ValueError(
+                    f"model_sha256 must be a SHA-256, got {document['model_sha256']!r:.80}"
+                )
             return cls(
-                model_sha256=str(document["model_sha256"]),
-                class_names=tuple(str(name) for name in document["class_names"]),
-                preprocessing=Preprocessing.from_dict(document["preprocessing"]),
+                model_sha256=document["model_sha256"],
+                class_names=_class_names(document["class_names"]),
+                preprocessing=_preprocessing(document["preprocessing"]),
                 output=document["output"],
                 details={key: value for key, value in document.items() if key not in known},
             )
@@ -102,9 +107,35 @@ class Manifest:
             ModelError: they are no JSON object, or not such a one.
         """
         try:
-            document = json.loads(text)
-        except (ValueError, RecursionError) as error:
-            raise ModelError(f"it is no JSON: {error}") from error
-        if not isinstance(document, dict):
-            raise ModelError("expected a JSON object")
+            document = parse_object(text)
+        except ValueError as error:
+            raise ModelError(str(error)) from error
         return cls.from_dict(document)
+
+
+def is_sha256(value: Any) -> bool:
+    """Return whether a value of JSON is a SHA-256 in lower case hexadecimal digits."""
+    return isinstance(value, str) and re.fullmatch("[0-9a-f]{64}", value) is not None
+
+
+def _preprocessing(stated: Any) -> Preprocessing:
+    try:
+        return Preprocessing.from_dict(stated)
+    except PictureError as error:
+        raise ValueError(f"preprocessing: {error}") from error
+
+
+def _class_names(stated: Any) -> tuple[str, ...]:
+    if not isinstance(stated, list) or not stated:
+        raise ValueError("class_names must be a list of names")
+    for name in stated:
+        if not isinstance(name, str) or not 0 < len(name) <= _MOST_CHARACTERS:
+            raise ValueError(
+                f"class_names must be a list of names of 1 to {_MOST_CHARACTERS} characters, one "
+                f"is {name!r:.80}"
+            )
+        try:
+            name.encode()
+        except UnicodeEncodeError as error:  # JSON can write half of a pair
+            raise ValueError(f"class_names has {name!r:.80}, which is no text") from error
+    return tuple(stated)

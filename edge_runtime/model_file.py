@@ -1,22 +1,27 @@
 """A model as it is read: once, its bytes with what belongs to them.
 
 The manifest of `int8.tflite` is `int8.manifest.json`; a bundle (`.edge.zip`) holds both. A model
-without a manifest still runs: its classes are numbered, and pictures are fitted to its input
-without inverting.
+of somebody else runs without a manifest: its classes are numbered, and pictures are fitted to its
+input without inverting. One that was made here is refused without.
 """
 
+import contextlib
+import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from edge_runtime.bundle.members import BUNDLE_LIMIT_BYTES, MANIFEST, MEMBER_LIMITS, MODEL
-from edge_runtime.errors import ManifestError, ModelError
-from edge_runtime.files import read_capped, sha256
+from edge_runtime.errors import EdgeError, ManifestError, ModelError
+from edge_runtime.files import MEBIBYTE, open_regular, read_capped, read_exactly, read_rest, sha256
 from edge_runtime.manifest import Manifest
+from edge_runtime.marking import is_marked
 
 if TYPE_CHECKING:
     from edge_runtime.bundle.contents import Bundle
 
+_SMALL_BYTES = 16 * MEBIBYTE
 BUNDLE_SUFFIX = ".edge.zip"
 
 
@@ -76,13 +81,21 @@ def read_model(path: Path) -> ModelFile:
 
     Raises:
         ModelError: it is missing or too large, or the bundle is damaged.
-        ManifestError: the manifest is damaged, or does not belong to it.
+        ManifestError: the manifest is damaged, does not belong to it, or is missing although the
+            model was made here.
     """
-    data = read_model_bytes(path)
     if is_bundle(path):
-        return bundled_model(data, name=str(path))
+        with _open(path) as file:
+            return bundled_model(file, name=str(path))
+    data = read_model_bytes(path)
     beside = manifest_path(path)
     if not beside.exists():
+        if is_marked(data):
+            raise ManifestError(
+                f"{path}: its manifest is missing, which says what its classes are and how "
+                f"pictures are prepared for it; copy {beside.name} beside it, or convert the model "
+                "again."
+            )
         return ModelFile(str(path), data)
     manifest = _read_manifest(beside)
     if manifest.model_sha256 != sha256(data):
@@ -94,8 +107,8 @@ def read_model(path: Path) -> ModelFile:
     return ModelFile(str(path), data, manifest)
 
 
-def bundled_model(data: bytes, *, name: str) -> ModelFile:
-    """Return the model in the bytes of a bundle.
+def bundled_model(source: bytes | BinaryIO, *, name: str) -> ModelFile:
+    """Return the model in the bytes of a bundle, or in the open file.
 
     Raises:
         ModelError: the bundle is damaged.
@@ -104,7 +117,7 @@ def bundled_model(data: bytes, *, name: str) -> ModelFile:
     from edge_runtime.bundle.contents import read_bundle
 
     try:
-        bundle = read_bundle(data)
+        bundle = read_bundle(source)
     except ModelError as error:
         raise ModelError(
             f"{name}: this bundle cannot be used: {error}; copy it again, or make it again with "
@@ -126,14 +139,39 @@ def read_model_bytes(path: Path) -> bytes:
     """Read a .tflite file alone, or a bundle as it is.
 
     Raises:
-        ModelError: it is missing, too large, or cannot be read.
+        ModelError: it is missing, too large, no such file, or cannot be read.
     """
-    limit = BUNDLE_LIMIT_BYTES if is_bundle(path) else MEMBER_LIMITS[MODEL]
+    with _open(path) as file:
+        if not is_bundle(path) and os.fstat(file.fileno()).st_size > _SMALL_BYTES:
+            _check_identifier(path, read_exactly(file, 8))
+        return read_rest(file, limit_bytes=_limit(path))
+
+
+def _check_identifier(path: Path, start: bytes) -> None:
+    """Raise where a large file is something else; that needs no more than its first 8 bytes."""
+    from edge_runtime.inspection.model import check_header
+
     try:
-        return read_capped(path, limit_bytes=limit)
+        check_header(start)
+    except ModelError as error:
+        raise ModelError(f"{path}: {error}") from error
+
+
+def _limit(path: Path) -> int:
+    return BUNDLE_LIMIT_BYTES if is_bundle(path) else MEMBER_LIMITS[MODEL]
+
+
+@contextlib.contextmanager
+def _open(path: Path) -> Iterator[BinaryIO]:
+    """Open a model; what goes wrong while it is read is a ModelError too."""
+    try:
+        with open_regular(path, limit_bytes=_limit(path)) as file:
+            yield file
     except FileNotFoundError as error:
         raise _no_such_model(path) from error
     except OSError as error:
         raise ModelError(f"{path}: it cannot be read ({error.strerror}).") from error
+    except EdgeError:
+        raise
     except ValueError as error:
         raise ModelError(f"{path}: {error}; this is no model for a small device.") from error

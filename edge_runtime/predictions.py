@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.arrays import DAMAGE, open_arrays
+from edge_runtime.arrays import ArrayFile
 from edge_runtime.counting import count_numbers
+from edge_runtime.documents import DOCUMENT_LIMIT_BYTES, parse_object
 from edge_runtime.errors import PredictionsError
-from edge_runtime.files import MEBIBYTE, read_capped, write_atomically
+from edge_runtime.files import MEBIBYTE, open_regular, write_atomically
 
 SCHEMA_VERSION = 2
 PREDICTIONS_SUFFIX = ".predictions.npz"
@@ -66,19 +67,8 @@ class Predictions:
             )
         if count == 0:
             raise PredictionsError("There are no predictions: the dataset had no images.")
-        if not 0 <= self.labels.min() <= self.labels.max() < classes:
-            raise PredictionsError(f"Labels must be 0 to {classes - 1}.")
-        if not np.isfinite(self.probabilities).all():
-            raise PredictionsError(
-                f"{self.model} answers with NaN or infinity; the model is broken, make it again."
-            )
-        lowest = float(self.probabilities.min())
-        worst = float(np.abs(self.probabilities.sum(axis=1, dtype=np.float64) - 1).max())
-        if lowest < 0 or worst > classes * _INT8_HALF_STEP + 1e-3:
-            raise PredictionsError(
-                f"{self.model}: the probabilities of an image sum to 1 ± {worst:.3f}, the lowest "
-                f"is {lowest:.3f}; expected probabilities, not scores or logits."
-            )
+        _check_labels(self.labels, classes)
+        _check_probabilities(self.probabilities, self.model)
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -118,7 +108,7 @@ class Predictions:
         buffer = io.BytesIO()
         np.savez_compressed(
             buffer,
-            probabilities=self.probabilities,
+            probabilities=np.ascontiguousarray(self.probabilities),
             labels=self.labels,
             image_sha256=self.image_sha256,
             input_sha256=self.input_sha256,
@@ -134,35 +124,93 @@ class Predictions:
             PredictionsError: the file is missing, damaged, or not of this kind.
         """
         try:
-            data = read_capped(path, limit_bytes=LIMIT_BYTES)
-            with open_arrays(data, limit_bytes=LIMIT_BYTES) as arrays:
-                header = json.loads(str(arrays["header"]))
-                version = header["schema_version"]
-                if version not in (1, SCHEMA_VERSION):
-                    raise ValueError(f"its schema version is {version}")
-                inputs = "image_sha256" if version == 1 else "input_sha256"
-                kinds = arrays["probabilities"].dtype.kind, arrays["labels"].dtype.kind
-                if kinds[0] != "f" or kinds[1] not in "iu":
-                    raise ValueError("its probabilities or its labels are of another type")
-                # What is too large for it becomes infinite, and is refused as that.
-                with np.errstate(over="ignore"):
-                    probabilities = arrays["probabilities"].astype(np.float32)
-                return cls(
-                    probabilities=probabilities,
-                    labels=arrays["labels"].astype(np.int64),
-                    image_sha256=arrays["image_sha256"].astype("S64"),
-                    class_names=tuple(str(name) for name in header["class_names"]),
-                    details=dict(header["details"]),
-                    input_sha256=arrays[inputs].astype("S64"),
-                )
+            with open_regular(path, limit_bytes=LIMIT_BYTES) as file:
+                return _read(ArrayFile(file, limit_bytes=LIMIT_BYTES))
         except FileNotFoundError as error:
             raise PredictionsError(f"{path}: there are no predictions.") from error
         except PredictionsError as error:
             raise PredictionsError(f"{path}: {error}") from error
-        except DAMAGE as error:
+        except (OSError, ValueError) as error:
             raise PredictionsError(
                 f"{path}: expected a .predictions.npz of this toolkit ({error}); make it again."
             ) from error
+
+
+def _check_labels(labels: NDArray[Any], classes: int) -> None:
+    if labels.size and not 0 <= labels.min() <= labels.max() < classes:
+        raise PredictionsError(f"Labels must be 0 to {classes - 1}.")
+
+
+def _check_probabilities(probabilities: NDArray[Any], model: str) -> None:
+    """Raise unless each row of (n, K) is finite, not negative, and sums to 1."""
+    if probabilities.size == 0:
+        return
+    if not np.isfinite(probabilities).all():
+        raise PredictionsError(
+            f"{model} answers with NaN or infinity; the model is broken, make it again."
+        )
+    lowest = float(probabilities.min())
+    worst = float(np.abs(probabilities.sum(axis=1, dtype=np.float64) - 1).max())
+    if lowest < 0 or worst > probabilities.shape[1] * _INT8_HALF_STEP + 1e-3:
+        raise PredictionsError(
+            f"{model}: the probabilities of an image sum to 1 ± {worst:.3f}, the lowest "
+            f"is {lowest:.3f}; expected probabilities, not scores or logits."
+        )
+
+
+def _read(arrays: ArrayFile) -> Predictions:
+    """Return the predictions in a file; nothing of it is kept before all of it has been checked.
+
+    Raises:
+        ValueError: it is another file, or a damaged one.
+    """
+    header = parse_object(arrays.text("header", limit_bytes=DOCUMENT_LIMIT_BYTES // 2))
+    version, names, details = (
+        header.get(key) for key in ("schema_version", "class_names", "details")
+    )
+    if version not in (1, SCHEMA_VERSION):
+        raise ValueError(f"its schema version is {version}")
+    if not isinstance(details, dict) or not isinstance(names, list):
+        raise ValueError("its header names no classes, or no details")
+    inputs = "image_sha256" if version == 1 else "input_sha256"
+    _check_layout(arrays, len(names), hashes=("image_sha256", inputs))
+    model = str(details.get("model", "model"))
+    arrays.verify(
+        {
+            "labels": lambda rows: _check_labels(rows, len(names)),
+            "probabilities": lambda rows: _check_probabilities(_as_float32(rows), model),
+        }
+    )
+    return Predictions(
+        probabilities=_as_float32(arrays["probabilities"]),
+        labels=arrays["labels"].astype(np.int64),
+        image_sha256=arrays["image_sha256"].astype("S64"),
+        class_names=tuple(str(name) for name in names),
+        details=details,
+        input_sha256=arrays[inputs].astype("S64"),
+    )
+
+
+def _as_float32(probabilities: NDArray[Any]) -> NDArray[np.float32]:
+    # What is too large for it becomes infinite, and is refused as that.
+    with np.errstate(over="ignore"):
+        return probabilities.astype(np.float32, copy=False)
+
+
+def _check_layout(arrays: ArrayFile, classes: int, *, hashes: tuple[str, ...]) -> None:
+    """Raise unless the arrays are of the right types, and as long as one another."""
+    kinds = arrays.dtype("probabilities").kind, arrays.dtype("labels").kind
+    if kinds[0] != "f" or kinds[1] not in "iu":
+        raise ValueError("its probabilities or its labels are of another type")
+    if any(arrays.dtype(name).kind != "S" or arrays.dtype(name).itemsize > 64 for name in hashes):
+        raise ValueError("its hashes are of another type")
+    labels = arrays.shape("labels")
+    if len(labels) != 1:
+        raise ValueError(f"its labels have the shape {labels}")
+    expected = {"probabilities": (*labels, classes), **dict.fromkeys(hashes, labels)}
+    for name, shape in expected.items():
+        if arrays.shape(name) != shape:
+            raise PredictionsError(f"Expected {name} of shape {shape}, got {arrays.shape(name)}.")
 
 
 def aligned(reference: Predictions, candidate: Predictions) -> Predictions:

@@ -8,23 +8,25 @@ leaves the old one or the new one, whole.
 
 A release is named by the hash of its file and never changes. The history is written before the
 link is switched: what stands in it behind the current release was about to be installed, and has
-no say.
+no say. A rollback notes in `.rollback` where it goes back to, and deletes the note at its very end,
+so that a rollback that was killed is finished, not repeated.
 """  # noqa: D205
 
 import contextlib
-import fcntl
-import json
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from edge_runtime.backends import Backend, choose_backend
+from edge_runtime.bundle.members import BUNDLE_LIMIT_BYTES
+from edge_runtime.documents import DOCUMENT_LIMIT_BYTES, parse_object
 from edge_runtime.errors import BundleError, ModelError, ReleaseError
 from edge_runtime.files import (
-    read_text,
-    sha256,
+    hash_of_file,
+    read_capped,
     switch_link,
     sync,
     write_atomically,
@@ -32,20 +34,16 @@ from edge_runtime.files import (
 )
 from edge_runtime.loading.opening import examine
 from edge_runtime.loading.remembered import remember_passed
-from edge_runtime.model_file import (
-    ModelFile,
-    bundled_model,
-    is_bundle,
-    read_model,
-    read_model_bytes,
-)
+from edge_runtime.locks import lock
+from edge_runtime.manifest import is_sha256
+from edge_runtime.model_file import ModelFile, is_bundle, read_model
 
 HOME_VARIABLE = "FMNIST_EDGE_HOME"
 FILE_NAME = "model.edge.zip"
 KEPT = 3
 NOTHING_INSTALLED = "Nothing is installed; install a bundle with: fmnist-edge install NAME.edge.zip"
 
-_SHA256_DIGITS = 64
+_MOST_SECONDS_TO_WAIT = 60  # an installation takes some ten seconds on a Pi Zero
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,15 +136,18 @@ class Releases:
         current = self.current_sha256()
         if current is None:
             return []
-        try:
-            recorded = json.loads(read_text(self.home / "history.json"))["releases"]
-            entries = [str(entry) for entry in recorded if len(str(entry)) == _SHA256_DIGITS]
-        except (OSError, ValueError, LookupError, TypeError):
-            entries = []
+        entries = self._recorded()
         # What was about to be installed stands behind the last mention of the current one.
         behind = entries[::-1].index(current) + 1 if current in entries else 0
         before = entries[: len(entries) - behind] if behind else []
         return [*(entry for entry in before if entry != current), current]
+
+    def _recorded(self) -> list[str]:
+        try:
+            history = read_capped(self.home / "history.json", limit_bytes=DOCUMENT_LIMIT_BYTES)
+            return [entry for entry in parse_object(history)["releases"] if is_sha256(entry)]
+        except (OSError, ValueError, LookupError, TypeError):
+            return []
 
     def install(
         self, bundle: Path, *, backend: Backend | None = None, allow_downgrade: bool = False
@@ -170,21 +171,20 @@ class Releases:
         """
         if not is_bundle(bundle):
             raise BundleError(f"Expected a bundle (.edge.zip), got '{bundle}'.")
-        data = read_model_bytes(bundle)
-        model = bundled_model(data, name=str(bundle))
+        model = read_model(bundle)
         with self._alone():
             if not allow_downgrade:
                 self._refuse_downgrade(model)
             chosen = backend or choose_backend()
             examine(model, backend=chosen)
+            self._rollback_note.unlink(missing_ok=True)
             unchanged = self.current_sha256() == model.sha256 and self._is_whole(model.sha256)
-            if not unchanged:
-                self._put_in_place(model.sha256, data)
+            self._put_in_place(model)
             remember_passed(model, backend=chosen, kernels="auto")
             release = self.open(model.sha256)
             if not unchanged:
                 self._switch(release.sha256)
-                self._prune()
+            self._prune()
             return release, not unchanged
 
     def rollback(self, *, backend: Backend | None = None) -> Release:
@@ -196,13 +196,28 @@ class Releases:
         """
         with self._alone():
             history = self.history()
-            if len(history) < 2:
+            target = self._interrupted_rollback(history)
+            if target is None and len(history) < 2:
                 raise ReleaseError("There is no release before the current one to go back to.")
-            release = self.open(history[-2])
+            release = self.open(target or history[-2])
             examine(release.model, backend=backend or choose_backend())
+            write_atomically(self._rollback_note, release.sha256)
             switch_link(self.link, Path("releases") / release.sha256)
-            self._write_history(history[:-1])
+            self._write_history(history[: history.index(release.sha256) + 1])
+            self._rollback_note.unlink()
             return release
+
+    @property
+    def _rollback_note(self) -> Path:
+        return self.home / ".rollback"
+
+    def _interrupted_rollback(self, history: list[str]) -> str | None:
+        """Return what a killed rollback was going back to, if it is still a way back."""
+        try:
+            noted = read_capped(self._rollback_note, limit_bytes=DOCUMENT_LIMIT_BYTES).decode()
+        except (OSError, ValueError):
+            return None
+        return noted if noted in history[-2:] else None
 
     def _refuse_downgrade(self, model: ModelFile) -> None:
         try:
@@ -219,16 +234,16 @@ class Releases:
 
     def _is_whole(self, digest: str) -> bool:
         try:
-            return sha256(read_model_bytes(self.path_of(digest))) == digest
-        except ModelError:
+            found = hash_of_file(self.path_of(digest), limit_bytes=BUNDLE_LIMIT_BYTES)
+        except (OSError, ValueError):
             return False
+        return found == digest
 
-    def _put_in_place(self, digest: str, data: bytes) -> None:
-        path = self.path_of(digest)
-        if self._is_whole(digest):
-            return
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, data)
+    def _put_in_place(self, model: ModelFile) -> None:
+        path = self.path_of(model.sha256)
+        if model.bundle is not None and not self._is_whole(model.sha256):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(path, model.bundle.data)
         path.chmod(0o444)
         for folder in (path.parent.parent, self.home, self.home.parent):
             sync(folder)
@@ -238,7 +253,8 @@ class Releases:
         switch_link(self.link, Path("releases") / digest)
 
     def _write_history(self, entries: list[str]) -> None:
-        write_json_atomically(self.home / "history.json", {"releases": entries})
+        if entries != self._recorded():
+            write_json_atomically(self.home / "history.json", {"releases": entries})
 
     def _prune(self) -> None:
         """Delete all but the last few releases."""
@@ -253,11 +269,21 @@ class Releases:
         """Keep other installations out, and delete what an interrupted one left.
 
         The lock goes with the process, however it ends.
+
+        Raises:
+            ReleaseError: another installation takes too long.
         """
         self.home.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(self.home / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            until = time.monotonic() + _MOST_SECONDS_TO_WAIT
+            while not lock(descriptor, wait=False):
+                if time.monotonic() > until:
+                    raise ReleaseError(
+                        f"Another install or rollback has been at work in {self.home} for "
+                        f"{_MOST_SECONDS_TO_WAIT} seconds; try again when it has ended."
+                    )
+                time.sleep(0.1)
             for temporary in (*self.home.glob(".*.tmp"), *self.home.glob("releases/*/.*.tmp")):
                 temporary.unlink(missing_ok=True)
             yield

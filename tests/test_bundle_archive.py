@@ -162,8 +162,8 @@ TRICKS = {
         "its member 'manifest.json' is compressed",
     ),
     "encrypted": (encrypted, "is encrypted"),
-    "in front": (lambda b: sealed(b"#!/bin/sh\n" + b), OTHER_HEADERS),
-    "behind": (lambda b: sealed(b + bytes(64)), OTHER_HEADERS),
+    "in front": (lambda b: sealed(b"#!/bin/sh\n" + b), "the archive is damaged"),
+    "behind": (lambda b: sealed(b + bytes(64)), "the archive is damaged"),
     "no archive": (lambda b: sealed(bytes(1000)), "the archive is damaged"),
     "nothing": (lambda b: sealed(bytes(64)), "the archive is damaged"),
 }

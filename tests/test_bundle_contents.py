@@ -74,11 +74,11 @@ def test_an_edited_manifest_is_refused_though_the_seal_is_right(bundle_of, chang
 
 
 @pytest.mark.parametrize("limit", ["NaN", "Infinity", "1e999"])
-def test_a_tolerance_without_end_is_refused(bundle_of, limit):
+def test_a_number_without_end_is_refused(bundle_of, limit):
     members = unpack(bundle_of("int8"))
     text = members[MANIFEST].replace(b'"limit": 0', b'"limit": ' + limit.encode(), 1)
     assert text != members[MANIFEST]
-    with pytest.raises(BundleError, match="one of its tolerances cannot be read"):
+    with pytest.raises(BundleError, match=r"its manifest cannot be read: it is no JSON: .* number"):
         read_bundle(pack({**members, MANIFEST: text}))
 
 
@@ -114,3 +114,102 @@ def test_a_crc_that_was_computed_anew_does_not_help(bundle_of):
     whole[member_offset(bytes(whole), MODEL) + 100] ^= 1
     with pytest.raises(BundleError, match=r"'model\.tflite' has another size or SHA-256"):
         read_bundle(sealed(crc_fixed(bytes(whole))))
+
+
+WRONG = (None, True, -1, 1e30, "", "x", [], [None], {}, {"x": None})
+
+
+def right_kinds(field):
+    """Which of the wrong values above are no wrong ones for a field."""
+    kinds = {
+        "class_names": [],
+        "preprocessing.background": [None],
+        "minimum_runtime": [{}],
+        "golden.made_with": [],
+        "metrics.recall": [{}],
+        "golden.tolerances": [[]],
+    }
+    texts = {"dataset.name", "metrics.images", "golden.images_from", "golden.chosen"}
+    texts |= {"golden.made_with.runtime"}
+    return ["", "x"] if field in texts else kinds.get(field, [])
+
+
+FIELDS = {
+    # field: what the sentence calls it, where that is not the field itself
+    "schema_version": "schema",
+    "model_sha256": "model_sha256",
+    "class_names": "class_names",
+    "output": "output",
+    "preprocessing": "preprocessing",
+    "preprocessing.height": "preprocessing",
+    "preprocessing.width": "preprocessing",
+    "preprocessing.channels": "preprocessing",
+    "preprocessing.background": "preprocessing",
+    "minimum_runtime": "minimum_runtime",
+    "dataset": "dataset",
+    "dataset.name": "dataset.name",
+    "dataset.fingerprint": "dataset.fingerprint",
+    "metrics": "metrics",
+    "metrics.images": "metrics.images",
+    "metrics.accuracy": "metrics.accuracy",
+    "metrics.accuracy.value": "metrics.accuracy",
+    "metrics.accuracy.interval_95": "metrics.accuracy",
+    "metrics.accuracy.successes": "metrics.accuracy",
+    "metrics.accuracy.total": "metrics.accuracy",
+    "metrics.recall": "metrics.recall",
+    "metrics.recall.a": "metrics.recall",
+    "metrics.recall.a.interval_95": "metrics.recall",
+    "golden": "golden",
+    "golden.count": "golden.count",
+    "golden.images_from": "golden.images_from",
+    "golden.chosen": "golden.chosen",
+    "golden.made_with": "golden.made_with",
+    "golden.made_with.runtime": "golden.made_with",
+    "golden.tolerances": "golden.tolerances",
+    "bundle": "bundle",
+    "bundle.schema_version": "bundle",
+    "bundle.version": "bundle.version",
+    "bundle.members": "bundle.members",
+}
+MAY_BE_MISSING = {"preprocessing.background", "metrics.recall.a"}
+
+
+def with_field(document, field, value):
+    """Set a field of a manifest, or remove it where the value is Ellipsis."""
+    *owners, key = field.split(".")
+    for owner in owners:
+        document = document[owner]
+    if value is ...:
+        del document[key]
+    else:
+        document[key] = value
+
+
+@pytest.mark.parametrize("field", FIELDS)
+def test_a_manifest_without_a_field_or_with_another_kind_of_it_is_refused(bundle_of, field):
+    values = [value for value in WRONG if value not in right_kinds(field) or value is True]
+    for value in values if field in MAY_BE_MISSING else [..., *values]:
+        data = edited(bundle_of("int8"), lambda d, value=value: with_field(d, field, value))
+        with pytest.raises(BundleError) as caught:
+            read_bundle(data)
+        assert FIELDS[field] in str(caught.value), value
+        assert "\n" not in str(caught.value)
+
+
+def test_fields_that_nothing_reads_are_kept(bundle_of):
+    data = edited(bundle_of("int8"), lambda d: d.update(note={"x": [1, None]}))
+    assert read_bundle(data).manifest.details["note"] == {"x": [1, None]}
+
+
+def test_a_name_that_is_half_a_character_is_refused(bundle_of):
+    members = unpack(bundle_of("int8"))
+    text = members[MANIFEST].replace(b'"a"', b'"\\ud800"', 1)
+    with pytest.raises(BundleError, match=r"class_names has .*, which is no text"):
+        read_bundle(pack({**members, MANIFEST: text}))
+
+
+def test_a_manifest_of_too_many_values_is_refused_before_it_is_parsed(bundle_of):
+    members = unpack(bundle_of("int8"))
+    text = members[MANIFEST][:-2] + b',"x":[' + b"[]," * 500_000 + b"0]}"
+    with pytest.raises(BundleError, match="it has more than 400,000 values"):
+        read_bundle(pack({**members, MANIFEST: text}))

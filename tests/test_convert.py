@@ -1,6 +1,9 @@
 """Conversion: what each recipe makes, what is refused, what is never left half done."""
 
+import errno
+import fcntl
 import json
+import os
 import shutil
 import sys
 from collections.abc import Callable
@@ -12,11 +15,17 @@ import pytest
 from conftest import Finished
 
 from converter.calibration import RepresentativeDataset, check_representative, choose_representative
+from converter.job import Converted, put_in_place
+from converter.marking import marked
 from edge_runtime.classifier import Classifier
 from edge_runtime.datasets import Dataset, Split, image_hashes
 from edge_runtime.errors import DatasetError, ModelError
+from edge_runtime.files import sha256
+from edge_runtime.images import Preprocessing
 from edge_runtime.inspection import ModelSummary, inspect_model
 from edge_runtime.loading.probe import ProbeResult, probe
+from edge_runtime.manifest import Manifest
+from edge_runtime.marking import MARK, is_marked
 from edge_runtime.model_file import ModelFile, read_model
 from edge_runtime.predictions import Predictions
 
@@ -255,6 +264,87 @@ def test_files_that_exist_are_replaced_only_by_force(
     assert (tmp_path / "float32.tflite").read_bytes() == b"mine"
     assert cli(*options, "--force").code == 0
     assert summary_of(tmp_path / "float32.tflite").scheme == "float32"
+
+
+def test_a_conversion_that_was_killed_is_repeated_without_force(
+    cli: Cli, run_folder: Path, tmp_path: Path
+) -> None:
+    claim = tmp_path / ".convert.unfinished"
+    claim.write_bytes(b"float32.tflite\0")
+    (tmp_path / "float32.tflite").write_bytes(b"put in place before the kill")
+    options = ("convert", run_folder / "model.keras", "--quantize", "float32", "--out", tmp_path)
+    assert cli(*options).code == 0
+    found = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    names = ("float32.tflite", "float32.manifest.json")
+    assert found == {name: (run_folder / name).read_bytes() for name in names}
+
+
+def test_the_second_of_two_conversions_at_once_gets_a_sentence(
+    cli: Cli, run_folder: Path, tmp_path: Path
+) -> None:
+    claim = os.open(tmp_path / ".convert.unfinished", os.O_RDWR | os.O_CREAT)
+    fcntl.flock(claim, fcntl.LOCK_EX)
+    done = cli("convert", run_folder / "model.keras", "--out", tmp_path)
+    os.close(claim)
+    assert done.code == 1
+    assert "Another fmnist-edge is making files in" in done.err
+
+
+def converted_to(target: Path) -> Converted:
+    """A conversion as far as `put_in_place` asks for it."""
+    data = b"model"
+    preprocessing = Preprocessing(8, 8, 1, "dark")
+    manifest = Manifest(sha256(data), ("a", "b"), preprocessing, "logits")
+    rest: Any = None
+    return Converted(target, data, manifest, rest, rest, rest, rest)
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_a_disk_that_breaks_between_manifest_and_model_leaves_no_pair_that_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, replaced: bool
+) -> None:
+    target = tmp_path / "int8.tflite"
+    if replaced:
+        target.write_bytes(b"old model")
+    rename = Path.replace
+
+    def break_at_the_model(path: Path, to: Path) -> Path:
+        if to == target:
+            raise OSError(errno.EIO, "Input/output error")
+        return rename(path, to)
+
+    monkeypatch.setattr(Path, "replace", break_at_the_model)
+    with pytest.raises(OSError, match="Input/output"):
+        put_in_place([converted_to(target)])
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left == {"int8.manifest.json"} | ({"int8.tflite"} if replaced else set())
+    with pytest.raises(ModelError, match="describes another file" if replaced else "no such model"):
+        read_model(target)
+
+
+@pytest.mark.parametrize(
+    "description", ["MLIR Converted.", "MLIR Converted. Twice.", "short", None]
+)
+def test_the_mark_changes_nothing_that_a_model_computes(
+    changed_model: Any, description: str | None
+) -> None:
+    plain = changed_model("int8", lambda model: setattr(model, "description", description))
+    bytes_of = marked(plain)
+    assert is_marked(bytes_of)
+    assert not is_marked(plain)
+    images = np.random.default_rng(0).integers(0, 256, (50, 8, 8, 1)).astype(np.uint8)
+    answers = []
+    for data in (plain, bytes_of):
+        with Classifier(ModelFile("tiny", data)) as classifier:
+            answers.append(classifier.raw_outputs(images))
+    np.testing.assert_array_equal(*answers)
+    if description is not None and len(description) >= len(MARK):
+        assert len(bytes_of) == len(plain)
+
+
+def test_what_is_converted_bears_the_mark(run_folder: Path) -> None:
+    for recipe in RECIPES:
+        assert is_marked((run_folder / f"{recipe}.tflite").read_bytes()), recipe
 
 
 def test_nothing_is_put_in_place_when_the_runtime_refuses_the_model(

@@ -295,7 +295,7 @@ IMAGES, LABELS = np.zeros((6, 5, 3), np.uint8), np.arange(6, dtype=np.uint8)
         ("images-idx3", idx_images(IMAGES)[:-1], "6 × 5 × 3 = 90 bytes, got 89; .*damaged"),
         ("images-idx3", idx_images(IMAGES) + b"x", "= 90 bytes, got more"),
         ("labels-idx1", idx_labels(LABELS)[:-1], "6 = 6 bytes, got 5"),
-        ("images-idx3", idx_images(IMAGES, announced=(2**31, 28, 28)), "4 GiB is the limit"),
+        ("images-idx3", idx_images(IMAGES, announced=(2**31, 28, 28)), "1 GiB is the limit"),
         ("images-idx3", idx_images(IMAGES)[:15], "ends within its header"),
         ("labels-idx1", b"", "ends within its header"),
         ("images-idx3", idx_images(IMAGES[:5]), "has 5 images, .*train-labels.* has 6 labels"),

@@ -1,4 +1,5 @@
 import errno
+import fcntl
 import hashlib
 import json
 import math
@@ -6,21 +7,24 @@ import os
 import stat
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
-from edge_runtime import files
+from edge_runtime import files, folders
 from edge_runtime.files import (
     MEBIBYTE,
-    put_folder_in_place,
     read_capped,
     refuse_unwritable_folder,
     sha256,
+    switch_link,
+    temporary_path,
     write_atomically,
     write_json_atomically,
     write_together,
 )
+from edge_runtime.folders import put_folder_in_place, recover_folder
 
 
 def content(folder):
@@ -203,7 +207,14 @@ def test_a_folder_takes_the_place_of_whatever_was_there_and_leaves_nothing_aside
     assert left == ({"target", "elsewhere"} if kind == "link" else {"target"})
 
 
-def test_when_the_new_folder_cannot_be_put_in_place_the_old_one_comes_back(tmp_path, monkeypatch):
+def cannot_exchange(one, other):
+    return False
+
+
+@pytest.mark.parametrize("exchange", [full_disk, cannot_exchange])
+def test_when_the_new_folder_cannot_be_put_in_place_the_old_one_comes_back(
+    tmp_path, monkeypatch, exchange
+):
     target = in_the_way(tmp_path, "folder")
     source = tmp_path / ".source"
     source.mkdir()
@@ -212,10 +223,75 @@ def test_when_the_new_folder_cannot_be_put_in_place_the_old_one_comes_back(tmp_p
     def refuse_the_new(path, to):
         return full_disk() if path == source else rename(path, to)
 
+    monkeypatch.setattr(folders, "exchange", exchange)
     monkeypatch.setattr(files.Path, "rename", refuse_the_new)
     with pytest.raises(OSError, match="No space left"):
         put_folder_in_place(source, target)
     assert content(tmp_path) == {"target/old": b"old"}
+
+
+@pytest.mark.parametrize("kind", ["folder", "file", "link"])
+def test_a_folder_is_replaced_where_the_file_system_cannot_exchange_names(
+    tmp_path, monkeypatch, kind
+):
+    monkeypatch.setattr(folders, "exchange", cannot_exchange)
+    target = in_the_way(tmp_path, kind)
+    source = tmp_path / ".source"
+    source.mkdir()
+    (source / "new").write_bytes(b"new")
+    put_folder_in_place(source, target)
+    assert content(tmp_path) == {"target/new": b"new"}
+
+
+def test_at_no_moment_of_an_exchange_is_the_target_missing(tmp_path, monkeypatch):
+    target = in_the_way(tmp_path, "folder")
+    source = tmp_path / ".source"
+    source.mkdir()
+    renamed = []
+    monkeypatch.setattr(files.Path, "rename", lambda *names: renamed.append(names))
+    put_folder_in_place(source, target)
+    assert renamed == []
+    assert content(tmp_path) == {}
+
+
+def test_a_folder_that_was_set_aside_comes_back_or_goes(tmp_path):
+    (tmp_path / ".target.old").mkdir()
+    recover_folder(tmp_path / "target")
+    assert [entry.name for entry in tmp_path.iterdir()] == ["target"]
+    (tmp_path / ".target.old").mkdir()
+    recover_folder(tmp_path / "target")
+    assert [entry.name for entry in tmp_path.iterdir()] == ["target"]
+
+
+# What killed processes left.
+
+
+def test_what_a_killed_writer_left_goes_with_the_next_write(tmp_path):
+    temporary_path(tmp_path / "out").write_bytes(b"half")
+    write_atomically(tmp_path / "out", b"new")
+    assert content(tmp_path) == {"out": b"new"}
+    temporary_path(tmp_path / "latest").symlink_to("half")
+    switch_link(tmp_path / "latest", Path("out"))
+    refuse_unwritable_folder(tmp_path)
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["latest", "out"]
+
+
+def test_the_temporary_file_of_a_living_writer_is_waited_for(tmp_path):
+    temporary = temporary_path(tmp_path / "out")
+    living = os.open(temporary, os.O_WRONLY | os.O_CREAT)
+    fcntl.flock(living, fcntl.LOCK_EX)
+    waiting = threading.Thread(
+        target=write_atomically, args=(tmp_path / "out", b"second"), daemon=True
+    )
+    waiting.start()
+    waiting.join(0.2)
+    assert waiting.is_alive()
+    assert content(tmp_path) == {".out.tmp": b""}
+    os.write(living, b"first")
+    temporary.rename(tmp_path / "out")
+    os.close(living)
+    waiting.join(20)
+    assert content(tmp_path) == {"out": b"second"}
 
 
 def test_every_file_and_folder_is_flushed_before_the_folder_is_put_in_place(tmp_path, monkeypatch):

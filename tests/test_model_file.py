@@ -10,6 +10,7 @@ from edge_runtime.errors import ManifestError, ModelError
 from edge_runtime.files import MEBIBYTE, sha256
 from edge_runtime.images import Preprocessing
 from edge_runtime.manifest import Manifest
+from edge_runtime.marking import MARK, is_marked
 from edge_runtime.model_file import is_bundle, manifest_path, model_stem, read_model
 
 
@@ -49,6 +50,55 @@ def test_a_model_is_read_with_its_manifest(model):
 
 def test_a_model_without_a_manifest_is_read_too(model):
     assert read_model(model).manifest is None
+
+
+@pytest.fixture
+def made_here(tmp_path, changed_model):
+    """A tiny model with the mark of `convert`, without a manifest."""
+    path = tmp_path / "int8.tflite"
+    path.write_bytes(changed_model("int8", lambda model: setattr(model, "description", MARK)))
+    return path
+
+
+def test_a_model_that_was_made_here_is_refused_without_its_manifest(made_here):
+    with pytest.raises(
+        ManifestError,
+        match=r"int8\.tflite: its manifest is missing.*copy int8\.manifest\.json beside it",
+    ):
+        read_model(made_here)
+    manifest_path(made_here).write_text(json.dumps(manifest_of(made_here)))
+    assert read_model(made_here).manifest.class_names == CLASSES
+
+
+@pytest.mark.parametrize("description", ["MLIR Converted.", "", f"{MARK}.", f"No. {MARK}", None])
+def test_a_model_of_somebody_else_needs_no_manifest(tmp_path, changed_model, description):
+    def describe(model):
+        model.description = description
+        model.subgraphs[0].name = MARK  # the mark counts in its place only
+
+    (tmp_path / "int8.tflite").write_bytes(changed_model("int8", describe))
+    assert read_model(tmp_path / "int8.tflite").manifest is None
+
+
+def test_bytes_that_only_hold_the_mark_are_not_taken_for_a_model_of_ours():
+    assert not is_marked(MARK.encode())
+    assert not is_marked(b"\xff" * 64 + MARK.encode())
+
+
+@pytest.mark.parametrize("command", ["classify", "predict", "bundle", "selftest"])
+def test_the_commands_do_not_guess_what_a_lost_manifest_said(
+    cli, made_here, pictures, here, command
+):
+    arguments = {
+        "classify": (pictures / "test" / "a" / "0.png",),
+        "predict": ("--dataset", f"folder:{pictures}"),
+        "bundle": ("--dataset", f"folder:{pictures}"),
+        "selftest": (),
+    }[command]
+    done = cli(command, made_here, *arguments)
+    assert done.code == 1
+    assert "its manifest is missing" in done.out + done.err
+    assert list(here.iterdir()) == []
 
 
 def test_a_manifest_of_another_model_is_refused_with_both_hashes(model):
@@ -91,7 +141,7 @@ def test_a_folder_is_no_model(tmp_path):
 
 
 def test_a_model_over_the_limit_is_refused(model, monkeypatch):
-    assert MEMBER_LIMITS[MODEL] == 512 * MEBIBYTE
+    assert MEMBER_LIMITS[MODEL] == 256 * MEBIBYTE
     monkeypatch.setattr(model_file, "MEMBER_LIMITS", {**MEMBER_LIMITS, MODEL: MEBIBYTE})
     model.write_bytes(bytes(MEBIBYTE + 1))
     with pytest.raises(ModelError, match="larger than 1 MiB; this is no model for a small device"):

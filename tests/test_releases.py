@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from bundles import sealed, tiny_bundle
+from bundles import edited, sealed, tiny_bundle
 from PIL import Image
 
 from edge_runtime.commands.chain import model_name
@@ -216,6 +216,63 @@ def test_what_an_interrupted_installation_left_is_deleted(releases, bundles):
     assert not any(path.exists() for path in leftovers)
 
 
+def killed(*arguments):
+    raise KeyboardInterrupt
+
+
+def test_a_rollback_that_was_killed_after_the_switch_is_finished_and_not_repeated(
+    releases, bundles, monkeypatch
+):
+    for bundle in bundles[:3]:
+        releases.install(bundle)
+    with monkeypatch.context() as patch:
+        patch.setattr(Releases, "_write_history", killed)
+        with pytest.raises(KeyboardInterrupt):
+            releases.rollback()
+    assert releases.current().version == 2
+    assert releases.rollback().version == 2
+    entries = json.loads((releases.home / "history.json").read_text())["releases"]
+    assert entries == [sha256(bundle.read_bytes()) for bundle in bundles[:2]]
+    assert releases.rollback().version == 1
+    assert not (releases.home / ".rollback").exists()
+
+
+def test_an_installation_ends_a_rollback_that_was_killed(releases, bundles, monkeypatch):
+    for bundle in bundles[:3]:
+        releases.install(bundle)
+    with monkeypatch.context() as patch:
+        patch.setattr("edge_runtime.releases.switch_link", killed)
+        with pytest.raises(KeyboardInterrupt):
+            releases.rollback()
+    releases.install(bundles[3])
+    assert releases.rollback().version == 3
+
+
+def test_an_installation_that_was_killed_before_it_had_pruned_prunes_when_it_is_repeated(
+    releases, bundles, monkeypatch
+):
+    for bundle in bundles[:KEPT]:
+        releases.install(bundle)
+    with monkeypatch.context() as patch:
+        patch.setattr(Releases, "_prune", killed)
+        with pytest.raises(KeyboardInterrupt):
+            releases.install(bundles[KEPT])
+    releases.install(bundles[KEPT])
+    kept = {path.name for path in (releases.home / "releases").iterdir()}
+    assert kept == {sha256(bundle.read_bytes()) for bundle in bundles[1 : KEPT + 1]}
+
+
+def test_an_installation_does_not_wait_for_ever(releases, bundles, monkeypatch):
+    releases.install(bundles[0])
+    monkeypatch.setattr("edge_runtime.releases._MOST_SECONDS_TO_WAIT", 0)
+    descriptor = os.open(releases.home / ".lock", os.O_RDWR)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    with pytest.raises(ReleaseError, match="Another install or rollback has been at work in"):
+        releases.install(bundles[1])
+    os.close(descriptor)
+    assert releases.current().version == 1
+
+
 def test_two_installations_wait_for_each_other(releases, bundles):
     releases.install(bundles[0])
     descriptor = os.open(releases.home / ".lock", os.O_RDWR)
@@ -345,6 +402,38 @@ def test_status_and_selftest_say_no_when_the_disk_lies(cli, releases, bundles):
     assert json.loads(answer.out)["ok"] is False
 
 
+def test_a_bundle_without_metrics_is_refused_before_the_switch(cli, releases, bundles, tmp_path):
+    cli("install", bundles[0])
+    before = contents(releases.home)
+    other = tmp_path / "other.edge.zip"
+    other.write_bytes(edited(bundles[1].read_bytes(), lambda document: document.pop("metrics")))
+    done = cli("install", other)
+    assert done.code == 1
+    assert "its manifest lacks 'metrics.images'" in done.err
+    assert contents(releases.home) == before
+    assert cli("status").code == 0
+
+
+def test_status_and_rollback_survive_an_installed_bundle_that_lacks_a_field(cli, releases, bundles):
+    cli("install", bundles[0])
+    data = edited(bundles[1].read_bytes(), lambda document: document.pop("metrics"))
+    digest = sha256(data)
+    releases.path_of(digest).parent.mkdir()
+    releases.path_of(digest).write_bytes(data)
+    history = [*releases.history(), digest]
+    (releases.home / "history.json").write_text(json.dumps({"releases": history}))
+    (releases.home / "current").unlink()
+    (releases.home / "current").symlink_to(Path("releases") / digest)
+    status = cli("status")
+    assert status.code == 1
+    assert "its manifest lacks 'metrics.images'" in status.err
+    assert "go back with `fmnist-edge rollback`" in status.err
+    assert json.loads(cli("status", "--json").out)["release"] is None
+    assert cli("inspect", "installed").code == 1
+    assert cli("rollback").out.startswith("back to    version 1,")
+    assert cli("status").code == 0
+
+
 def test_a_selftest_of_a_bare_model_says_what_it_cannot_show(cli, tiny_model):
     answer = cli("selftest", tiny_model("int8"))
     assert answer.code == 0
@@ -370,11 +459,9 @@ def test_a_home_that_cannot_be_written_is_a_sentence(cli, bundles, tmp_path, mon
     assert "Traceback" not in done.err
 
 
-@pytest.mark.skipif(shutil.which("strace") is None, reason="strace is missing")
 def test_a_short_run_of_faults_leaves_the_old_bundle_or_the_new_one():
     script = ROOT / "scripts" / "inject-faults"
-    done = subprocess.run(
-        [sys.executable, script, "--count", "8", "--seed", "4"], capture_output=True, text=True
-    )
+    options = ["--commands", "rollback", "--count", "8", "--seed", "4"]
+    done = subprocess.run([sys.executable, script, *options], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "8 faults, 0 failures" in done.stdout

@@ -98,7 +98,7 @@ def changed(path, **changes):
         ({"labels": np.full(1000, 10)}, "Labels must be 0 to 9"),
         ({"labels": np.zeros(1000)}, "float64"),
         ({"source_sha256": np.zeros(3, "S64")}, "hashes"),
-        ({"header": {"class_names": None}}, "not iterable"),
+        ({"header": {"class_names": None}}, "names no classes"),
     ],
 )
 def test_what_cannot_be_true_is_refused_with_one_sentence(stored, changes, reason):
@@ -123,14 +123,14 @@ def test_damage_anywhere_is_refused_or_changes_nothing(sample, stored):
 
 def test_pickles_and_bombs_are_never_unpacked(stored):
     np.savez(stored, header=np.array([{}], object), images=np.zeros(1), labels=np.zeros(1))
-    with pytest.raises(DatasetError, match="allow_pickle"):
+    with pytest.raises(DatasetError, match="not one of plain numbers or text"):
         load(stored)
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("images.npy", b"0" * 1024)
         archive.infolist()[0].file_size = 2**33
     stored.write_bytes(buffer.getvalue())
-    with pytest.raises(DatasetError, match="larger than 4096 MiB"):
+    with pytest.raises(DatasetError, match="stored in another way than NumPy does"):
         load(stored)
 
 

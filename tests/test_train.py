@@ -1,6 +1,7 @@
 """Training: the article's run, other models and datasets, interruptions, refusals."""
 
 import contextlib
+import fcntl
 import gzip
 import json
 import os
@@ -151,6 +152,131 @@ def test_runs_without_a_name_are_numbered(cli: Cli, tmp_path: Path) -> None:
     for number in (1, 2):
         assert cli(*few).code == 0
         assert (tmp_path / "latest").readlink() == Path(f"post-cnn-sample-{number}")
+
+
+def killed(*arguments: Any, **options: Any) -> None:
+    raise KeyboardInterrupt
+
+
+# Where a training may be killed: before its run is in place, before `latest` points to it, or when
+# only leftovers have to go.
+MOMENTS = (
+    "trainer.starting.save_keras",
+    "trainer.run.predict",
+    "trainer.run.put_folder_in_place",
+    "trainer.run.mark_latest",
+    "trainer.run.finish",
+    "trainer.partial.sync",
+)
+
+
+@pytest.fixture
+def quick(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[object, ...]:
+    """A training of half a second: nothing is drawn."""
+    monkeypatch.setattr("trainer.run.save_run_figures", lambda folder, **images: None)
+    few = ("--train-size", 50, "--test-size", 20, "--epochs", 0)
+    return ("train", *few, "--runs-dir", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("moment", "more"),
+    list(zip(MOMENTS, [(), ("--name", "x"), ("--name", "x", "--force")] * 2, strict=True)),
+)
+def test_the_same_command_again_ends_where_a_killed_training_would_have(
+    cli: Cli,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    quick: tuple[object, ...],
+    moment: str,
+    more: tuple[str, ...],
+) -> None:
+    (tmp_path / "older").mkdir()
+    (tmp_path / "latest").symlink_to("older")
+    with monkeypatch.context() as patch:
+        patch.setattr(moment, killed)
+        assert cli(*quick, *more).code == 130
+    again = cli(*quick, *more)
+    assert again.code == 0, again.err
+    name = "x" if more else "post-cnn-sample-1"
+    assert (tmp_path / "latest").readlink() == Path(name)
+    assert {path.name for path in tmp_path.iterdir()} == {"latest", "older", name}
+    files = {path.name for path in (tmp_path / name).iterdir()}
+    assert files == {
+        *("config.json", "figures", "full.predictions.npz", "history.json", "metrics.json"),
+        "model.keras",
+    }
+
+
+@pytest.mark.parametrize("moment", MOMENTS[2::3])
+def test_a_killed_training_can_be_resumed_at_every_moment(
+    cli: Cli,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    quick: tuple[object, ...],
+    moment: str,
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(moment, killed)
+        assert cli(*quick, "--name", "x").code == 130
+    assert cli("train", "--resume", "--runs-dir", tmp_path).code == 0
+    assert {path.name for path in tmp_path.iterdir()} == {"latest", "x"}
+    assert cli("train", "--resume", "--runs-dir", tmp_path).code == 1
+
+
+def test_an_interrupted_training_of_another_kind_is_neither_taken_up_nor_replaced(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quick: tuple[object, ...]
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr("trainer.run.predict", killed)
+        assert cli(*quick).code == 130
+    assert cli(*quick, "--seed", 1).code == 0
+    assert (tmp_path / "latest").readlink() == Path("post-cnn-sample-2")
+    refused = cli(*quick, "--seed", 1, "--name", "post-cnn-sample-1")
+    assert refused.code == 1
+    assert "go on with it with --resume" in refused.err
+
+
+@pytest.mark.parametrize("more", [("--name", "x"), ("--name", "x", "--force"), ("--resume",)])
+def test_the_second_of_two_trainings_of_a_run_gets_a_sentence(
+    cli: Cli, tmp_path: Path, quick: tuple[object, ...], more: tuple[str, ...]
+) -> None:
+    partial = tmp_path / ".x.partial"
+    partial.mkdir()
+    (partial / "config.json").write_text("{}")
+    living = os.open(partial, os.O_RDONLY)
+    fcntl.flock(living, fcntl.LOCK_EX)
+    line = ("train", *more, "--runs-dir", tmp_path) if more == ("--resume",) else (*quick, *more)
+    done = cli(*line)
+    os.close(living)
+    assert done.code == 1
+    assert "x is being trained by another process" in done.err
+    assert [path.name for path in partial.iterdir()] == ["config.json"]
+
+
+def test_a_run_that_is_replaced_is_there_until_the_new_one_is(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quick: tuple[object, ...]
+) -> None:
+    assert cli(*quick, "--name", "x").code == 0
+    before = (tmp_path / "x" / "model.keras").read_bytes()
+    with monkeypatch.context() as patch:
+        patch.setattr("trainer.run.put_folder_in_place", killed)
+        assert cli(*quick, "--name", "x", "--seed", 1, "--force").code == 130
+    assert (tmp_path / "x" / "model.keras").read_bytes() == before
+    assert cli(*quick, "--name", "x", "--seed", 1, "--force").code == 0
+    assert (tmp_path / "x" / "model.keras").read_bytes() != before
+
+
+def test_a_change_that_a_training_is_resumed_with_is_kept(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quick: tuple[object, ...]
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr("trainer.run.predict", killed)
+        assert cli(*quick, "--name", "x").code == 130
+        resumed = ("train", "--resume", "--runs-dir", tmp_path)
+        assert cli(*resumed, "--epochs", 1).code == 130
+    assert cli(*resumed).code == 0
+    assert json.loads((tmp_path / "x" / "config.json").read_text())["training"]["epochs"] == 1
+    assert len(json.loads((tmp_path / "x" / "history.json").read_text())["epochs"]) == 1
 
 
 @pytest.mark.parametrize("activation", ["softmax", None])

@@ -2,7 +2,6 @@
 
 import io
 import json
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,8 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_runtime.arrays import ArrayFile
+from edge_runtime.documents import DOCUMENT_LIMIT_BYTES
 from edge_runtime.errors import TrainingError
-from edge_runtime.files import write_atomically
+from edge_runtime.files import open_regular, write_atomically
+
+_LIMIT_BYTES = 2**32 - 1  # of the zip format without its extension
 
 
 @dataclass(frozen=True)
@@ -73,14 +76,15 @@ class Checkpoint:
             TrainingError: the file is missing or damaged.
         """
         try:
-            with np.load(path, allow_pickle=False) as arrays:
-                names = sorted(arrays.files)
+            with open_regular(path, limit_bytes=_LIMIT_BYTES) as file:
+                arrays = ArrayFile(file, limit_bytes=_LIMIT_BYTES)
+                names = sorted(arrays)
                 return cls(
-                    json.loads(str(arrays["history"])),
+                    json.loads(arrays.text("history", limit_bytes=DOCUMENT_LIMIT_BYTES)),
                     [arrays[name] for name in names if name.startswith("model_")],
                     [arrays[name] for name in names if name.startswith("optimizer_")],
                 )
-        except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise TrainingError(
                 f"The checkpoint {path} cannot be read ({error}); start again with --force."
             ) from error

@@ -3,7 +3,7 @@
 import contextlib
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,11 +21,12 @@ from edge_runtime.console import (
 from edge_runtime.errors import RunError, extra_missing
 from edge_runtime.native import native_messages_silenced
 from edge_runtime.numeric import Finite, Whole
-from edge_runtime.runs import LATEST, next_run_name
+from edge_runtime.runs import LATEST
 from edge_runtime.terminal import echo, echo_json
 from trainer.config import FAST_CNN, NETWORKS, POST_CNN, RECIPES, TrainingConfig
 
 if TYPE_CHECKING:
+    from edge_runtime.datasets import Dataset
     from trainer.training import Epoch
 
 _RESUMABLE = {"epochs", "learning_rate"}
@@ -112,7 +113,7 @@ def _default(setting: str) -> str:
 @click.option("--name", help="Name of the run.  [default: MODEL-DATASET-N]")
 @runs_dir_option
 @click.option("--resume", is_flag=True, help="Go on with an interrupted run (--name, or the last).")
-@click.option("--force", is_flag=True, help="Replace a run of the same name.")
+@click.option("--force", is_flag=True, help="Replace a run of the same name, finished or not.")
 @json_option
 @talk_options
 @click.pass_context
@@ -130,38 +131,18 @@ def train(
     sample: 1,000 images, 100 epochs.
 
     Makes runs/NAME with the model, its history and metrics, seven figures, and what it says about
-    the test images. Ctrl-C keeps the last whole epoch; --resume ends with the same weights, bit
-    for bit.
-    """  # noqa: D205
-    from edge_runtime.datasets import load_dataset
+    the test images.
 
+    A training that was interrupted keeps its last whole epoch. The same command goes on with it, as
+    does --resume, and ends with the same weights, bit for bit; --force begins anew.
+    """  # noqa: D205
     console = context.ensure_object(Console)
     _refuse_impossible_name(name)
-    # All that can be refused is refused before TensorFlow is imported, which takes seconds.
-    fresh = None if resume else _config(options)
-    dataset = load_dataset(fresh.dataset) if fresh else None
-    try:
-        with native_messages_silenced():
-            from trainer.run import finish_run, start_run
-    except ImportError as error:
-        raise extra_missing("`fmnist-edge train`", error) from error
-    if fresh is None or dataset is None:
-        partial, config = _interrupted(context, Path(runs_dir), name)
-        dataset = load_dataset(config.dataset)
+    if resume:
+        folder = _resume(context, Path(runs_dir), name, console)
     else:
-        config = fresh
-        target = Path(runs_dir) / (name or _default_name(Path(runs_dir), config))
-        partial = start_run(config, dataset, target, replace_old=force)
-    console.say(
-        f"{dataset.name}: {len(dataset.train):,} training and {len(dataset.test):,} test images, "
-        f"{dataset.class_count} classes"
-    )
-    with (
-        _kept_on_interrupt(console, partial) as check_interrupt,
-        _epochs_shown(console, config.epochs, check_interrupt) as on_epoch,
-    ):
-        run = finish_run(partial, config, dataset, on_epoch=on_epoch, on_step=console.say)
-    _print_result(run.folder, as_json)
+        folder = _train_anew(Path(runs_dir), name, options, force=force, console=console)
+    _print_result(folder, as_json)
 
 
 def _config(options: dict[str, Any]) -> TrainingConfig:
@@ -177,12 +158,6 @@ def _config(options: dict[str, Any]) -> TrainingConfig:
     return TrainingConfig.recommended(spec, **given)
 
 
-def _default_name(runs_dir: Path, config: TrainingConfig) -> str:
-    dataset = config.dataset.source.rstrip("/").rpartition("/")[2].rpartition(":")[2]
-    stem = f"{Path(config.model).stem}-{dataset}"
-    return next_run_name(runs_dir, "".join(c if c.isalnum() or c in "-_" else "-" for c in stem))
-
-
 def _refuse_impossible_name(name: str | None) -> None:
     if name is not None and (Path(name).name != name or name.startswith(".") or name == LATEST):
         raise RunError(
@@ -191,31 +166,90 @@ def _refuse_impossible_name(name: str | None) -> None:
         )
 
 
-def _interrupted(
-    context: click.Context, runs_dir: Path, name: str | None
-) -> tuple[Path, TrainingConfig]:
-    from trainer.run import interrupted_runs, partial_folder, read_config
-
+def _refuse_changes(context: click.Context) -> None:
     free = {"name", "runs_dir", "resume", "as_json", *_RESUMABLE}
-    given = [
-        key
-        for key in context.params
-        if context.get_parameter_source(key) is click.core.ParameterSource.COMMANDLINE
-    ]
-    fixed = [f"--{key.replace('_', '-')}" for key in given if key not in free]
+    fixed = [f"--{key.replace('_', '-')}" for key in _given(context) if key not in free]
     if fixed:
         raise click.UsageError(
             f"{', '.join(fixed)} cannot change: --resume takes only --epochs and --learning-rate."
         )
-    folders = interrupted_runs(runs_dir)
-    if name is not None:
-        folders = [folder for folder in folders if folder == partial_folder(runs_dir / name)]
-    if not folders:
-        what = f"interrupted run '{name}'" if name else "interrupted run"
-        raise RunError(f"There is no {what} in '{runs_dir}'; start one with: fmnist-edge train")
-    config = read_config(folders[-1])
-    changes = {key: context.params[key] for key in given if key in _RESUMABLE}
-    return folders[-1], replace(config, **changes)
+
+
+def _given(context: click.Context) -> list[str]:
+    """Return the parameters that the command line names."""
+    return [
+        key
+        for key in context.params
+        if context.get_parameter_source(key) is click.core.ParameterSource.COMMANDLINE
+    ]
+
+
+def _train_anew(
+    runs_dir: Path, name: str | None, options: dict[str, Any], *, force: bool, console: Console
+) -> Path:
+    """Train a run, or go on where the same command was killed; return its folder."""
+    from edge_runtime.datasets import load_dataset
+
+    # All that can be refused is refused before TensorFlow is imported, which takes seconds.
+    config = _config(options)
+    dataset = load_dataset(config.dataset)
+    with _tensorflow_needed():
+        from trainer import partial, starting
+
+    target = runs_dir / name if name else starting.choose_target(runs_dir, config, dataset)
+    starting.refuse_existing(target, config, dataset, replace_old=force)
+    model = starting.initial_model(config, dataset)
+    with partial.working_on(target) as folder:
+        if starting.begin(folder, config, dataset, model, replace_old=force):
+            console.say(f"going on with {target.name}, which was interrupted")
+        if partial.is_resumable(folder):
+            _finish(folder, config, dataset, console)
+        else:  # the run is in place
+            partial.finish(target)
+    return target
+
+
+def _resume(context: click.Context, runs_dir: Path, name: str | None, console: Console) -> Path:
+    """Go on with an interrupted run; return its folder."""
+    from edge_runtime.datasets import load_dataset
+
+    _refuse_changes(context)
+    with _tensorflow_needed():
+        from trainer import partial, starting
+
+    target = starting.find_interrupted(runs_dir, name)
+    with partial.working_on(target) as folder:
+        if not partial.is_resumable(folder):
+            partial.finish(target)  # the run is in place
+            return target
+        changes = {key: context.params[key] for key in _given(context) if key in _RESUMABLE}
+        config = replace(starting.resumed_config(folder), **changes)
+        _finish(folder, config, load_dataset(config.dataset), console)
+    return target
+
+
+@contextlib.contextmanager
+def _tensorflow_needed() -> Iterator[None]:
+    try:
+        with native_messages_silenced():
+            yield
+    except ImportError as error:
+        raise extra_missing("`fmnist-edge train`", error) from error
+
+
+def _finish(folder: Path, config: TrainingConfig, dataset: "Dataset", console: Console) -> None:
+    """Train to the end in a partial folder, and show how far it is."""
+    from trainer.run import finish_run
+
+    console.say(
+        f"{dataset.name}: {len(dataset.train):,} training and {len(dataset.test):,} test images, "
+        f"{dataset.class_count} classes"
+    )
+    with (
+        _kept_on_interrupt(console, folder) as check_interrupt,
+        _epochs_shown(console, config.epochs, check_interrupt) as on_epoch,
+    ):
+        finish_run(folder, config, dataset, on_epoch=on_epoch, on_step=console.say)
 
 
 @contextlib.contextmanager

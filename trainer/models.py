@@ -173,7 +173,7 @@ def save_keras(model: Any, path: Path) -> None:
 
     Keras itself writes in place, and stamps the archive with the time.
     """
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".") as folder:
         saved = Path(folder) / "model.keras"
         model.save(saved)
         write_atomically(path, _without_times(saved))

@@ -1,8 +1,5 @@
 """From a configuration to a finished run folder."""
 
-import json
-import platform
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,106 +7,34 @@ from typing import Any
 import keras
 import numpy as np
 import sklearn.metrics
-import tensorflow as tf
 
 from edge_runtime.datasets import Dataset
-from edge_runtime.errors import DatasetError, RunError
-from edge_runtime.files import put_folder_in_place, write_json_atomically
+from edge_runtime.errors import RunError
+from edge_runtime.files import write_json_atomically
+from edge_runtime.folders import put_folder_in_place, remove
 from edge_runtime.metrics import Rate
 from edge_runtime.predictions import Predictions
 from edge_runtime.runs import Run, mark_latest, open_run
-from trainer.config import FAST_CNN, POST_CNN, TrainingConfig
+from trainer.config import TrainingConfig
 from trainer.figures import save_run_figures
 from trainer.models import (
-    build_fast_cnn,
-    build_post_cnn,
     gives_probabilities,
-    load_classifier,
     load_keras,
     save_keras,
+)
+from trainer.partial import (
+    CHECKPOINT,
+    CONFIG,
+    INITIAL_MODEL,
+    RESULT,
+    finish,
+    read_config,
+    target_of,
 )
 from trainer.prediction import predict
 from trainer.training import Epoch, fit, raw_outputs
 
 FULL_MODEL = "full (Keras)"
-
-_CHECKPOINT = "checkpoint.npz"
-_INITIAL_MODEL = "initial.keras"
-_CONFIG = "config.json"
-
-
-def partial_folder(target: Path) -> Path:
-    """Return where a run is kept until it is finished: hidden, beside where it will be."""
-    return target.with_name(f".{target.name}.partial")
-
-
-def interrupted_runs(runs_dir: Path) -> list[Path]:
-    """Return the folders of trainings that did not end, the one worked on last at the end."""
-    folders = [path.parent for path in runs_dir.glob(f".*.partial/{_CONFIG}")]
-    return sorted(folders, key=lambda folder: folder.stat().st_mtime_ns)
-
-
-def start_run(config: TrainingConfig, dataset: Dataset, target: Path, *, replace_old: bool) -> Path:
-    """Make the partial folder of a new run: its configuration and its untrained model.
-
-    Raises:
-        RunError: a run of that name exists, finished or not, and ``replace_old`` is false.
-        ModelError: the model cannot be loaded, or does not fit the dataset.
-        DatasetError: shifted images would leave the picture.
-    """
-    partial = partial_folder(target)
-    for existing in (target, partial):
-        if existing.exists() and not replace_old:
-            raise RunError(
-                f"{existing} exists; choose another --name, or replace it with --force"
-                + (", or go on with it with --resume." if existing == partial else ".")
-            )
-    _refuse_far_shift(config.shift, dataset)
-    model = _initial_model(config, dataset)
-    if replace_old:
-        shutil.rmtree(partial, ignore_errors=True)
-    try:
-        partial.mkdir(parents=True)
-    except FileExistsError as error:
-        raise RunError(f"{partial} was made by another training meanwhile; try again.") from error
-    try:
-        save_keras(model, partial / _INITIAL_MODEL)
-        document = {
-            "training": config.to_dict(),
-            "dataset": config.dataset.to_dict(),
-            "dataset_fingerprint": dataset.fingerprint,
-            "class_names": list(dataset.class_names),
-            "preprocessing": dataset.preprocessing.to_dict(),
-            "parameter_count": model.count_params(),
-            "versions": _versions(),
-        }
-        write_json_atomically(partial / _CONFIG, document)
-    except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise
-    return partial
-
-
-def read_config(partial: Path) -> TrainingConfig:
-    """Return the configuration of an interrupted run.
-
-    Raises:
-        RunError: it cannot be read, or was started with other versions.
-    """
-    try:
-        document = json.loads((partial / _CONFIG).read_text("utf-8"))
-        config = TrainingConfig.from_dict(document["training"])
-        started_with = document["versions"]
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise RunError(
-            f"{partial} cannot be resumed: {error}; start again with --force."
-        ) from error
-    if started_with != _versions():
-        raise RunError(
-            f"{partial} was started with {started_with}, here is {_versions()}; resumed it "
-            "would end with other weights. Install those versions, or start again."
-        )
-    return config
 
 
 def finish_run(
@@ -128,54 +53,36 @@ def finish_run(
         RunError: the dataset is not the one that the run was started with.
         TrainingError: the loss became NaN.
     """
-    document = json.loads((partial / _CONFIG).read_text("utf-8"))
+    document = read_config(partial)
     if document["dataset_fingerprint"] != dataset.fingerprint:
         raise RunError(
             f"The images of '{dataset.name}' are not those that this run was started with; bring "
             "them back, or start again with --force."
         )
+    if TrainingConfig.from_dict(document["training"]) != config:  # resumed with other epochs
+        document["training"] = config.to_dict()
+        write_json_atomically(partial / CONFIG, document)
     # Random layers without a seed of their own draw one when they are loaded.
     keras.utils.set_random_seed(config.seed)
-    model = load_keras(partial / _INITIAL_MODEL)
-    checkpoint_path = partial / _CHECKPOINT
-    history = fit(model, dataset, config, checkpoint_path=checkpoint_path, on_epoch=on_epoch)
+    model = load_keras(partial / INITIAL_MODEL)
+    history = fit(model, dataset, config, checkpoint_path=partial / CHECKPOINT, on_epoch=on_epoch)
     on_step("measuring on the test images")
-    document["training"] = config.to_dict()
     document["output"] = _kind_of_output(model, dataset)
-    model_path = partial / "model.keras"
+    result = partial / RESULT
+    remove(result)
+    result.mkdir()
+    model_path = result / "model.keras"
     save_keras(model, model_path)
     predictions = predict(model, dataset, split="test", name=FULL_MODEL, file=model_path)
-    predictions.save(partial / "full.predictions.npz")
+    predictions.save(result / "full.predictions.npz")
     on_step("drawing the figures")
-    _write_results(partial, document, dataset, history, predictions, config.seed)
-    for leftover in (_INITIAL_MODEL, _CHECKPOINT):
-        (partial / leftover).unlink(missing_ok=True)
-    target = partial.with_name(partial.name.removeprefix(".").removesuffix(".partial"))
-    put_folder_in_place(partial, target)
+    _write_results(result, document, dataset, history, predictions, config.seed)
+    target = target_of(partial)
+    put_folder_in_place(result, target)
     run = open_run(target)
     mark_latest(run)
+    finish(target)
     return run
-
-
-def _refuse_far_shift(shift: int, dataset: Dataset) -> None:
-    height, width = dataset.image_shape[:2]
-    most = min(height, width) // 2
-    if shift > most:
-        raise DatasetError(
-            f"Expected --shift to be at most {most}, half of the shorter side of images of "
-            f"{height} × {width} pixels, got {shift}; 1 or 2 are common."
-        )
-
-
-def _initial_model(config: TrainingConfig, dataset: Dataset) -> Any:
-    if config.model == POST_CNN:
-        return build_post_cnn(
-            dataset.image_shape, dataset.class_count, dropout=config.dropout, seed=config.seed
-        )
-    if config.model == FAST_CNN:
-        return build_fast_cnn(dataset.image_shape, dataset.class_count, seed=config.seed)
-    keras.utils.set_random_seed(config.seed)
-    return load_classifier(Path(config.model), dataset, rescale=config.rescale)
 
 
 def _kind_of_output(model: Any, dataset: Dataset) -> str:
@@ -195,7 +102,6 @@ def _write_results(
     metrics = _metrics(predictions, history, document["parameter_count"])
     write_json_atomically(folder / "metrics.json", metrics)
     figures = folder / "figures"
-    shutil.rmtree(figures, ignore_errors=True)
     figures.mkdir()
     save_run_figures(
         figures,
@@ -208,7 +114,7 @@ def _write_results(
         history=history,
         seed=seed,
     )
-    write_json_atomically(folder / _CONFIG, document)
+    write_json_atomically(folder / CONFIG, document)
 
 
 def _metrics(
@@ -232,13 +138,4 @@ def _metrics(
             }
             for index, name in enumerate(predictions.class_names)
         ],
-    }
-
-
-def _versions() -> dict[str, str]:
-    return {
-        "python": platform.python_version(),
-        "tensorflow": tf.__version__,
-        "keras": keras.__version__,
-        "numpy": np.__version__,
     }

@@ -1,18 +1,25 @@
 """What is in a bundle, read and checked against its own manifest."""
 
+import io
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, BinaryIO
 
-from edge_runtime.bundle.archive import unpack
+from edge_runtime.bundle.archive import (
+    Span,
+    find_members,
+    hash_of_members,
+    hash_of_span,
+    pack,
+    read_member,
+)
+from edge_runtime.bundle.document import check_document, check_version
 from edge_runtime.bundle.golden import Golden
-from edge_runtime.bundle.members import CARD, GOLDEN, MANIFEST, MEMBER_LIMITS, MODEL
+from edge_runtime.bundle.members import CARD, GOLDEN, MANIFEST, MODEL
 from edge_runtime.bundle.tolerance import Tolerance
 from edge_runtime.errors import BundleError, ModelError
 from edge_runtime.files import sha256, to_json
 from edge_runtime.manifest import Manifest
-
-SCHEMA_VERSION = 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,69 +27,76 @@ class Bundle:
     """A bundle whose bytes are as they were made.
 
     Attributes:
-        data: the whole file.
-        sha256: its hash.
+        members: the content of each member.
+        sha256: the hash of the whole file.
+        size_bytes: of the whole file.
         version: rises with each release; a device refuses a smaller one than it has.
-        model: the .tflite bytes.
         manifest: the model's: class names, preprocessing, and in its details what the bundle adds.
         golden: what the model must answer.
         tolerances: how far a device may lie off.
-        card: the model card, Markdown.
     """
 
-    data: bytes
+    members: Mapping[str, bytes]
     sha256: str
+    size_bytes: int
     version: int
-    model: bytes
     manifest: Manifest
     golden: Golden
     tolerances: tuple[Tolerance, ...]
-    card: str
+
+    @property
+    def data(self) -> bytes:
+        """The whole file, put together anew: the same members give the same bytes."""
+        return pack(self.members)
+
+    @property
+    def model(self) -> bytes:
+        """The .tflite bytes."""
+        return self.members[MODEL]
+
+    @property
+    def card(self) -> str:
+        """The model card, Markdown."""
+        return self.members[CARD].decode("utf-8", errors="replace")
 
     @property
     def minimum_runtime(self) -> dict[str, str]:
         """The oldest release of each runtime that has its operators; empty if it does not say."""
-        stated = self.manifest.details.get("minimum_runtime")
-        # Another may have made this bundle by hand: what is no mapping says nothing.
-        items = stated.items() if isinstance(stated, dict) else ()
-        return {str(name): str(oldest) for name, oldest in items}
+        return dict(self.manifest.details["minimum_runtime"])
 
 
-def read_bundle(data: bytes) -> Bundle:
+def read_bundle(source: bytes | BinaryIO) -> Bundle:
     """Return the contents of a bundle after checking every byte.
 
     The order is: the archive with its seal, the manifest, the members' sizes and hashes, the golden
-    vectors. Nothing is run.
+    vectors, the model. Nothing is run, and the model is not in memory before all else is right.
 
     Args:
-        data: the whole file.
+        source: the whole file, or the open file.
 
     Raises:
         BundleError: it is damaged, or was not made by `fmnist-edge bundle`.
     """
-    members = unpack(data)
+    stream = io.BytesIO(source) if isinstance(source, bytes) else source
+    archive = find_members(stream)
+    members = {MANIFEST: read_member(stream, MANIFEST, archive.spans[MANIFEST])}
     try:
         manifest = Manifest.from_json(members[MANIFEST])
     except ModelError as error:
         raise BundleError(f"its manifest cannot be read: {error}") from error
-    part = manifest.details.get("bundle")
-    if not isinstance(part, dict) or part.get("schema_version") != SCHEMA_VERSION:
-        raise BundleError(f"its manifest is not one of a bundle of version {SCHEMA_VERSION}")
-    version = part.get("version")
-    if type(version) is not int or version < 1:
-        raise BundleError(f"expected its version to be a whole number from 1 on, got {version!r}")
-    _check_members(members, part.get("members"))
-    if manifest.model_sha256 != sha256(members[MODEL]):
-        raise BundleError("its manifest describes another model")
+    version = check_version(manifest.details)
+    found = _check_members(stream, archive.spans, manifest.details["bundle"].get("members"))
+    if manifest.model_sha256 != found[MODEL]["sha256"]:
+        raise BundleError("its manifest describes another model ('model_sha256')")
+    tolerances = check_document(manifest.details)
+    members[CARD] = read_member(stream, CARD, archive.spans[CARD])
+    members[GOLDEN] = read_member(stream, GOLDEN, archive.spans[GOLDEN])
+    golden = Golden.from_npz(members[GOLDEN])
+    members[MODEL] = read_member(stream, MODEL, archive.spans[MODEL])
+    if hash_of_members(members) != archive.sha256:
+        raise BundleError("it was changed while it was read")
     return Bundle(
-        data=data,
-        sha256=sha256(data),
-        version=version,
-        model=members[MODEL],
-        manifest=manifest,
-        golden=Golden.from_npz(members[GOLDEN]),
-        tolerances=_read_tolerances(manifest.details.get("golden")),
-        card=members[CARD].decode("utf-8", errors="replace"),
+        members, archive.sha256, archive.size_bytes, version, manifest, golden, tolerances
     )
 
 
@@ -99,18 +113,22 @@ def manifest_bytes(document: Mapping[str, Any]) -> bytes:
     return (to_json(document) + "\n").encode()
 
 
-def _check_members(members: Mapping[str, bytes], stated: Any) -> None:
-    others = {name: members[name] for name in MEMBER_LIMITS if name != MANIFEST}
-    found = describe_members(others)
-    for name in others:
+def _check_members(
+    stream: BinaryIO, spans: Mapping[str, Span], stated: Any
+) -> dict[str, dict[str, Any]]:
+    """Return size and SHA-256 of the members beside the manifest, which states the same ones."""
+    found = {
+        name: {
+            "sha256": hash_of_span(stream, span.start, span.size_bytes),
+            "size_bytes": span.size_bytes,
+        }
+        for name, span in spans.items()
+        if name != MANIFEST
+    }
+    for name in found:
         if not isinstance(stated, dict) or stated.get(name) != found[name]:
             raise BundleError(
-                f"its member '{name}' has another size or SHA-256 than its manifest says"
+                f"its member '{name}' has another size or SHA-256 than its manifest says "
+                "('bundle.members')"
             )
-
-
-def _read_tolerances(stated: Any) -> tuple[Tolerance, ...]:
-    entries = stated.get("tolerances") if isinstance(stated, dict) else None
-    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-        raise BundleError("its manifest states no tolerances")
-    return tuple(Tolerance.from_dict(entry) for entry in entries)
+    return found

@@ -16,15 +16,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.arrays import DAMAGE, open_arrays
-from edge_runtime.errors import BundleError
+from edge_runtime.arrays import ArrayFile
+from edge_runtime.errors import ArraysError, BundleError
 from edge_runtime.files import MEBIBYTE
 
 COUNT = 32
 MOST = 256
 
 _ARRAYS = ("images", "labels", "scores", "outputs")
-_MOST_UNPACKED = 256 * MEBIBYTE
+MOST_IMAGE_BYTES = 48 * MEBIBYTE  # 256 images of 256 × 256 in colour
+_MOST_UNPACKED = MOST_IMAGE_BYTES + MEBIBYTE
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,15 +47,13 @@ class Golden:
     outputs: NDArray[Any]
 
     def __post_init__(self) -> None:
-        if self.images.ndim != 4 or self.images.dtype != np.uint8 or self.images.size == 0:
+        _check_layout(*(getattr(self, name).shape for name in _ARRAYS))
+        if self.images.dtype != np.uint8:
             raise BundleError("its golden images are not (N, H, W, C) uint8")
-        count = len(self.images)
-        if self.labels.shape != (count,) or self.labels.dtype != np.int64:
+        if self.labels.dtype != np.int64:
             raise BundleError("its golden images have no label each")
-        if self.outputs.ndim != 2 or len(self.outputs) != count:
-            raise BundleError("its golden images have no numbers each")
-        if self.scores.shape != self.outputs.shape:
-            raise BundleError("its golden scores do not fit its golden outputs")
+        if self.scores.dtype.kind not in "iuf" or self.outputs.dtype.kind not in "iuf":
+            raise BundleError("its golden numbers are no numbers")
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -62,7 +61,10 @@ class Golden:
     def to_npz(self) -> bytes:
         """Return a .npz archive, uncompressed; the same vectors, the same bytes."""
         buffer = io.BytesIO()
-        np.savez(buffer, **{name: getattr(self, name) for name in _ARRAYS})
+        arrays: dict[str, Any] = {
+            name: np.ascontiguousarray(getattr(self, name)) for name in _ARRAYS
+        }
+        np.savez(buffer, **arrays)
         return buffer.getvalue()
 
     @classmethod
@@ -73,16 +75,35 @@ class Golden:
             BundleError: the bytes are damaged, or hold something else.
         """
         try:
-            with open_arrays(data, limit_bytes=_MOST_UNPACKED) as arrays:
-                return cls(*(arrays[name] for name in _ARRAYS))
-        except DAMAGE as error:
-            if isinstance(error, BundleError):
-                raise
+            arrays = ArrayFile(data, limit_bytes=_MOST_UNPACKED)
+            _check_layout(*(arrays.shape(name) for name in _ARRAYS))
+            arrays.verify()
+            return cls(*(arrays[name] for name in _ARRAYS))
+        except ArraysError as error:
             raise BundleError(f"its golden vectors cannot be read ({error})") from error
 
 
+def _check_layout(
+    images: tuple[int, ...],
+    labels: tuple[int, ...],
+    scores: tuple[int, ...],
+    outputs: tuple[int, ...],
+) -> None:
+    """Raise unless the arrays fit together: (N, H, W, C), (N,), (N, K) and (N, K)."""
+    if len(images) != 4 or 0 in images:
+        raise BundleError("its golden images are not (N, H, W, C) uint8")
+    if labels != images[:1]:
+        raise BundleError("its golden images have no label each")
+    if len(outputs) != 2 or outputs[:1] != images[:1]:
+        raise BundleError("its golden images have no numbers each")
+    if scores != outputs:
+        raise BundleError("its golden scores do not fit its golden outputs")
+    if images[0] > MOST:
+        raise BundleError(f"it has {images[0]:,} golden images; {MOST} is the limit")
+
+
 def choose_golden_rows(
-    probabilities: NDArray[np.float32], labels: NDArray[np.int64]
+    probabilities: NDArray[np.float32], labels: NDArray[np.int64], *, most: int = MOST
 ) -> NDArray[np.intp]:
     """Return which images to keep: every class, and the answers that are nearest to another.
 
@@ -93,15 +114,16 @@ def choose_golden_rows(
     Args:
         probabilities: (N, K) what the model says about the candidates.
         labels: (N,) their true classes.
+        most: how many may be chosen.
 
     Returns:
         (M,) row numbers in ascending order; M is `COUNT`, or one for each class where there are
-        more classes, at most `MOST`, or all where there are fewer.
+        more classes, at most ``most``, or all where there are fewer.
     """
     two_largest = np.partition(probabilities.astype(np.float64), -2, axis=1)[:, -2:]
     by_margin = np.argsort(two_largest[:, 1] - two_largest[:, 0], kind="stable")
     _, first = np.unique(labels[by_margin], return_index=True)
-    size = min(max(COUNT, len(first)), MOST, len(labels))
+    size = min(max(COUNT, len(first)), most, len(labels))
     cover = by_margin[np.sort(first)][:size]
     others = by_margin[~np.isin(by_margin, cover)]
     return np.sort(np.concatenate([cover, others[: size - len(cover)]]))

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from edge_runtime.backends import Backend, Kernels
 from edge_runtime.bundle.archive import pack
 from edge_runtime.bundle.card import model_card
-from edge_runtime.bundle.contents import SCHEMA_VERSION, describe_members, manifest_bytes
-from edge_runtime.bundle.golden import Golden, choose_golden_rows
+from edge_runtime.bundle.contents import describe_members, manifest_bytes, read_bundle
+from edge_runtime.bundle.document import LARGEST_VERSION, SCHEMA_VERSION
+from edge_runtime.bundle.golden import MOST, MOST_IMAGE_BYTES, Golden, choose_golden_rows
 from edge_runtime.bundle.members import CARD, GOLDEN, MANIFEST, MODEL
 from edge_runtime.bundle.scores import ending_at_scores
 from edge_runtime.bundle.selftest import run_selftest
@@ -65,8 +66,11 @@ def make_bundle(
         DatasetError: it does not fit the model.
         BundleError: the result does not reproduce its own golden vectors.
     """
-    if version < 1:
-        raise BundleError(f"Expected the version to be a whole number from 1 on, got {version}.")
+    if not 1 <= version <= LARGEST_VERSION:
+        raise BundleError(
+            f"Expected the version to be a whole number from 1 on, got {version}; "
+            f"{LARGEST_VERSION:,} is the largest."
+        )
     manifest = model.manifest or _manifest_of(model, dataset, backend)
     named = replace(model, manifest=manifest, bundle=None)
     with Classifier(named, backend=backend) as classifier:
@@ -98,7 +102,9 @@ def make_bundle(
         "version": version,
         "members": describe_members(members),
     }
-    return pack({MANIFEST: manifest_bytes(document), **members})
+    data = pack({MANIFEST: manifest_bytes(document), **members})
+    read_bundle(data)  # what a device would refuse is not made
+    return data
 
 
 def _manifest_of(model: ModelFile, dataset: Dataset, backend: Backend) -> Manifest:
@@ -115,7 +121,9 @@ def _choose_images(
     count = len(dataset.train)
     rows = np.unique(np.linspace(0, count - 1, min(count, _MOST_CANDIDATES)).astype(np.intp))
     candidates = dataset.train.take(rows)
-    chosen = choose_golden_rows(classifier.predict(candidates.images), candidates.labels)
+    most = max(1, min(MOST, MOST_IMAGE_BYTES // candidates.images[0].size))
+    probabilities = classifier.predict(candidates.images)
+    chosen = choose_golden_rows(probabilities, candidates.labels, most=most)
     return candidates.images[chosen], candidates.labels[chosen]
 
 

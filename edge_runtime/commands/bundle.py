@@ -10,6 +10,7 @@ import click
 
 from edge_runtime.backends import choose_backend
 from edge_runtime.bundle.contents import Bundle, read_bundle
+from edge_runtime.bundle.document import LARGEST_VERSION
 from edge_runtime.bundle.making import make_bundle
 from edge_runtime.console import (
     Console,
@@ -32,6 +33,7 @@ from edge_runtime.model_file import (
     ModelFile,
     is_bundle,
     model_stem,
+    read_model,
     read_model_bytes,
     refuse_missing,
 )
@@ -56,7 +58,7 @@ _PREFERRED = "int8.tflite"
 )
 @click.option(
     "--bundle-version",
-    type=Whole(min=1),
+    type=Whole(min=1, max=LARGEST_VERSION),
     metavar="N",
     help="A device refuses a smaller one than it has.  [default: that of a bundle with the same "
     "content in --runs-dir or at --out; else one more than the largest there]",
@@ -191,7 +193,8 @@ def _known_bundles(runs_dir: Path, target: Path) -> list[Bundle]:
     known = []
     for path in {*runs_dir.glob(f"*/*{BUNDLE_SUFFIX}"), target}:
         with contextlib.suppress(EdgeError):  # a damaged one has no say; it is not replaced unasked
-            known.append(read_bundle(read_model_bytes(path)))
+            if (known_bundle := read_model(path).bundle) is not None:
+                known.append(known_bundle)
     return sorted(known, key=lambda one: -one.version)
 
 
@@ -223,7 +226,7 @@ def _print(target: Path, model: Path, made: Bundle, as_json: bool) -> None:
         document = {
             "bundle": str(target),
             "sha256": made.sha256,
-            "size_bytes": len(made.data),
+            "size_bytes": made.size_bytes,
             "manifest": made.manifest.to_dict(),
         }
         echo_json(document)
@@ -232,7 +235,7 @@ def _print(target: Path, model: Path, made: Bundle, as_json: bool) -> None:
     runs_on = ", ".join(f"{name} ≥ {oldest}" for name, oldest in made.minimum_runtime.items())
     echo(f"bundle    {target}")
     echo(f"version   {made.version}")
-    echo(f"size      {len(made.data):,} bytes, SHA-256 {made.sha256}")
+    echo(f"size      {made.size_bytes:,} bytes, SHA-256 {made.sha256}")
     echo(
         f"accuracy  {percent(accuracy['value'])} % (95 % interval {percent(low)} to "
         f"{percent(high)}, {accuracy['total']:,} test images)"

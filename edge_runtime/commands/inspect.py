@@ -97,7 +97,7 @@ def _bundle_facts(bundle: Bundle) -> dict[str, Any]:
     return {
         "version": bundle.version,
         "sha256": bundle.sha256,
-        "size_bytes": len(bundle.data),
+        "size_bytes": bundle.size_bytes,
         "golden_vectors": len(bundle.golden),
         "minimum_runtime": bundle.minimum_runtime,
     }
@@ -105,7 +105,7 @@ def _bundle_facts(bundle: Bundle) -> dict[str, Any]:
 
 def _print_bundle(bundle: Bundle) -> None:
     echo(f"bundle      version {bundle.version}")
-    echo(f"            {len(bundle.data):,} bytes, SHA-256 {bundle.sha256}")
+    echo(f"            {bundle.size_bytes:,} bytes, SHA-256 {bundle.sha256}")
     echo(f"golden      {len(bundle.golden)} vectors")
     needs = " or ".join(f"{name} ≥ {oldest}" for name, oldest in bundle.minimum_runtime.items())
     echo(f"needs       {needs or 'no runtime that its manifest names'}")

@@ -1,12 +1,14 @@
 """The command `predict`."""
 
-import tempfile
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args
 
 import click
 
 from edge_runtime.backends import BACKENDS, Kernels
+from edge_runtime.claims import claimed
 from edge_runtime.commands.chain import model_name
 from edge_runtime.console import (
     Console,
@@ -103,21 +105,21 @@ def predict(
         )
     name = name or model_name(model)
     target = _target(out, name)
-    _refuse_impossible(target, force=force)
-    refuse_missing(model)
-    dataset = _dataset(model, dataset_choice, runs_dir, run_name, split)
-    with console.progress(len(chosen_split(dataset, split)), name) as advance:
-        predictions = predict_file(
-            model,
-            dataset,
-            split=split,
-            backend=backend,
-            threads=threads,
-            kernels=kernels,
-            name=name,
-            progress=advance,
-        )
-    predictions.save(target)
+    with _claimed(target, force=force):
+        refuse_missing(model)
+        dataset = _dataset(model, dataset_choice, runs_dir, run_name, split)
+        with console.progress(len(chosen_split(dataset, split)), name) as advance:
+            predictions = predict_file(
+                model,
+                dataset,
+                split=split,
+                backend=backend,
+                threads=threads,
+                kernels=kernels,
+                name=name,
+                progress=advance,
+            )
+        predictions.save(target)
     _print(predictions, target, as_json)
 
 
@@ -136,23 +138,29 @@ def _target(out: Path | None, name: str) -> Path:
     return out
 
 
-def _refuse_impossible(target: Path, *, force: bool) -> None:
-    """Raise unless the file can be written; asked before the slow part."""
+@contextlib.contextmanager
+def _claimed(target: Path, *, force: bool) -> Iterator[None]:
+    """Raise unless the file can be written, before the slow part, and keep others from it."""
     if target.is_dir():
         raise PredictionsError(f"{target} is a folder; choose another name with --out.")
-    if target.exists() and not force:
-        raise PredictionsError(f"{target} exists; choose another --out, or use --force.")
     if not target.parent.is_dir():
         raise PredictionsError(f"There is no folder {target.parent}; make it, or choose another.")
-    try:
-        # As long a name as the temporary file that it will be written to has.
-        tempfile.NamedTemporaryFile(
-            dir=target.parent, prefix=f".{target.name}.", suffix=".tmp"
-        ).close()
-    except OSError as error:
-        raise PredictionsError(
-            f"{target} cannot be written ({error.strerror}); choose another --out."
-        ) from error
+    with contextlib.ExitStack() as claim:
+        try:
+            claim.enter_context(
+                claimed(
+                    target.with_name(f".{target.name}.unfinished"),
+                    [target],
+                    replace=force,
+                    error=PredictionsError,
+                    advice="choose another --out, or use --force",
+                )
+            )
+        except OSError as error:
+            raise PredictionsError(
+                f"{target} cannot be written ({error.strerror}); choose another --out."
+            ) from error
+        yield
 
 
 def _dataset(

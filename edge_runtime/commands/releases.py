@@ -147,7 +147,7 @@ def _describe(release: Release) -> dict[str, Any]:
         "path": str(release.path),
         "sha256": release.sha256,
         "version": release.version,
-        "size_bytes": len(release.model.bundle.data) if release.model.bundle else None,
+        "size_bytes": release.model.bundle.size_bytes if release.model.bundle else None,
         "class_names": list(manifest.class_names) if manifest else None,
         "metrics": manifest.details.get("metrics") if manifest else None,
     }

@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.arrays import DAMAGE, open_arrays
+from edge_runtime.arrays import ArrayFile
 from edge_runtime.datasets.dataset import Dataset, DatasetSpec, Split
+from edge_runtime.documents import DOCUMENT_LIMIT_BYTES, parse_object
 from edge_runtime.errors import DatasetError
-from edge_runtime.files import MEBIBYTE, read_capped
+from edge_runtime.files import MEBIBYTE, open_regular
 
 IMAGES_SUFFIX = ".images.npz"
 SCHEMA_VERSION = 1
@@ -33,7 +34,7 @@ def stored_images(dataset: Dataset) -> bytes:
     }
     arrays: dict[str, Any] = {
         "header": np.array(json.dumps(header)),
-        "images": test.images,
+        "images": np.ascontiguousarray(test.images),
         "labels": test.labels,
     }
     if test.source_sha256 is not None:
@@ -53,39 +54,59 @@ def load_stored(spec: DatasetSpec) -> Dataset:
     """
     path = Path(spec.source.partition(":")[2]).expanduser()
     try:
-        data = read_capped(path, limit_bytes=LIMIT_BYTES)
-        with open_arrays(data, limit_bytes=LIMIT_BYTES) as arrays:
-            return _dataset(dict(arrays))
+        with open_regular(path, limit_bytes=LIMIT_BYTES) as file:
+            return _dataset(ArrayFile(file, limit_bytes=LIMIT_BYTES))
     except FileNotFoundError as error:
         raise DatasetError(f"There is no file {path}.") from error
-    except DAMAGE as error:
+    except (OSError, ValueError) as error:
         raise DatasetError(
             f"{path}: expected test images that this toolkit stored ({_reason(error)}); copy the "
             "file again, or make it again."
         ) from error
 
 
-def _dataset(arrays: dict[str, NDArray[Any]]) -> Dataset:
-    header = json.loads(str(arrays["header"]))
-    if header["schema_version"] != SCHEMA_VERSION:
-        raise ValueError(f"its schema version is {header['schema_version']}")
-    images, labels = arrays["images"], arrays["labels"]
-    if images.ndim != 4 or images.dtype != np.uint8 or labels.dtype.kind not in "iu":
-        raise ValueError(f"its images are {images.shape} {images.dtype}, its labels {labels.dtype}")
-    source = arrays.get("source_sha256")
+def _dataset(arrays: ArrayFile) -> Dataset:
+    """Return what is in a file; nothing of it is kept before all of it has been checked."""
+    header = parse_object(arrays.text("header", limit_bytes=DOCUMENT_LIMIT_BYTES // 2))
+    version, names = header.get("schema_version"), header.get("class_names")
+    if version != SCHEMA_VERSION:
+        raise ValueError(f"its schema version is {version}")
+    if not isinstance(names, list) or not {"name", "fingerprint"} <= header.keys():
+        raise ValueError("its header names no classes, no dataset or no fingerprint")
+    _check_layout(arrays)
+    arrays.verify({"labels": lambda labels: _check_labels(labels, len(names))})
+    has_files = "source_sha256" in arrays
     test = Split(
-        images,
-        labels.astype(np.int64),
-        None if source is None else source.astype("S64"),
+        arrays["images"],
+        arrays["labels"].astype(np.int64),
+        arrays["source_sha256"].astype("S64") if has_files else None,
     )
-    nothing = Split(images[:0], test.labels[:0])
     return Dataset(
         str(header["name"]),
-        tuple(str(name) for name in header["class_names"]),
-        train=nothing,
+        tuple(str(name) for name in names),
+        train=Split(test.images[:0], test.labels[:0]),
         test=test,
         recorded_fingerprint=str(header["fingerprint"]),
     )
+
+
+def _check_layout(arrays: ArrayFile) -> None:
+    """Raise unless the arrays are of the right types, and as long as one another."""
+    images, labels = arrays.shape("images"), arrays.shape("labels")
+    dtypes = arrays.dtype("images"), arrays.dtype("labels")
+    if len(images) != 4 or dtypes[0] != np.uint8 or dtypes[1].kind not in "iu":
+        raise ValueError(f"its images are {images} {dtypes[0]}, its labels {dtypes[1]}")
+    if labels != images[:1]:
+        raise ValueError(f"it has {images[0]} images and labels of the shape {labels}")
+    if "source_sha256" in arrays:
+        hashes, dtype = arrays.shape("source_sha256"), arrays.dtype("source_sha256")
+        if hashes != labels or dtype.kind != "S" or dtype.itemsize > 64:
+            raise ValueError(f"it has {images[0]} images and {hashes} hashes of files")
+
+
+def _check_labels(labels: NDArray[Any], classes: int) -> None:
+    if labels.size and not 0 <= labels.min() <= labels.max() < classes:
+        raise ValueError(f"Labels must be 0 to {classes - 1}, one for each class name")
 
 
 def _reason(error: Exception) -> str:

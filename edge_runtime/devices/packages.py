@@ -2,8 +2,6 @@
 
 import hashlib
 import json
-import secrets
-import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -11,7 +9,9 @@ from pathlib import Path
 
 from edge_runtime.devices.facts import Facts
 from edge_runtime.errors import DeviceError
-from edge_runtime.files import cache_folder, put_folder_in_place
+from edge_runtime.files import cache_folder
+from edge_runtime.folders import put_folder_in_place, remove
+from edge_runtime.locks import folder_lock
 
 _OLDEST_MANYLINUX = 17  # manylinux2014 is manylinux_2_17: PEP 600
 _SHOWN = 300
@@ -34,14 +34,16 @@ def fetch_packages(
     """
     what = json.dumps([requirements, facts.python[:2], facts.machine, facts.libc, facts.is_32_bit])
     folder = cache_folder() / "packages" / hashlib.sha256(what.encode()).hexdigest()[:16]
-    if not folder.is_dir():
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        partial = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.partial")
-        try:
-            _download(partial, facts, requirements, python)
-            put_folder_in_place(partial, folder)
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with folder_lock(folder.parent):  # another process may be fetching the same
+        if not folder.is_dir():
+            partial = folder.with_name(f".{folder.name}.partial")
+            remove(partial)  # what a killed process left
+            try:
+                _download(partial, facts, requirements, python)
+                put_folder_in_place(partial, folder)
+            finally:
+                remove(partial)
     return sorted(folder.glob("*.whl"))
 
 

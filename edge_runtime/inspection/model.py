@@ -111,7 +111,7 @@ def inspect_model(data: bytes) -> ModelSummary:
     Raises:
         ModelError: the file is not a .tflite file, or is damaged.
     """
-    _check_header(data)
+    check_header(data)
     file = FlatBuffer(data)
     root = file.root()
     version = root.integer(ModelField.VERSION, "I")
@@ -137,7 +137,12 @@ def inspect_model(data: bytes) -> ModelSummary:
     )
 
 
-def _check_header(data: bytes) -> None:
+def check_header(data: bytes) -> None:
+    """Raise unless the bytes of a file, or its first 8, start as a .tflite does.
+
+    Raises:
+        ModelError: they do not.
+    """
     if not data:
         raise ModelError("the model file is empty. Copy it again, or convert it again.")
     if len(data) < 8:

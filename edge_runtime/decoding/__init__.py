@@ -1,0 +1,47 @@
+"""What a picture file says of itself, read before a decoder sees it.
+
+A decoder believes a file: it sets aside what a header of 20 bytes announces, unpacks texts and
+profiles that nobody looks at, and goes over all pixels once for each scan. So the structure of the
+file is read here first. What would take too much is refused, and the decoder gets the parts that
+make up the pixels and nothing else: no Exif, no colour profile, no text, no further frames.
+"""
+
+from edge_runtime.decoding.bmp import read_bmp
+from edge_runtime.decoding.jpeg import read_jpeg
+from edge_runtime.decoding.layout import (
+    LIMIT_PIXELS,
+    LIMIT_SIDE,
+    Layout,
+    NoPictureError,
+    refuse_unreasonable,
+)
+from edge_runtime.decoding.png import read_png
+from edge_runtime.decoding.reduction import MOST_PIXELS, draft_divisor, upright
+
+__all__ = [
+    "LIMIT_PIXELS",
+    "LIMIT_SIDE",
+    "MOST_PIXELS",
+    "Layout",
+    "NoPictureError",
+    "draft_divisor",
+    "read_layout",
+    "upright",
+]
+
+_READERS = {b"\x89PNG\r\n\x1a\n": read_png, b"\xff\xd8\xff": read_jpeg, b"BM": read_bmp}
+
+
+def read_layout(data: bytes) -> Layout:
+    """Return what the bytes of a picture file say, in a form that is safe to decode.
+
+    Raises:
+        NoPictureError: it is neither a PNG nor a JPEG nor a BMP.
+        PictureError: it is damaged, or would take too much memory or time.
+    """
+    for signature, read in _READERS.items():
+        if data.startswith(signature):
+            layout = read(data)
+            refuse_unreasonable(layout)
+            return layout
+    raise NoPictureError("not a PNG, JPEG or BMP")

@@ -1,0 +1,125 @@
+"""The command lines that are interrupted, and what comes before each of them."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from edge_runtime.backends import choose_backend
+from edge_runtime.bundle.making import make_bundle
+from edge_runtime.datasets import Dataset, Split
+from edge_runtime.model_file import ModelFile
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+_TINY = ROOT / "tests" / "data" / "tiny-int8.tflite"
+_CLASSES = tuple("abcdefghij")
+_SIDE = 8
+
+Line = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """One command line and what comes before it.
+
+    Attributes:
+        name: what to call it.
+        line: what stands after `fmnist-edge`.
+        before: the command lines that make its beginning.
+        killed: what the last of them is killed before, in the words of the event.
+    """
+
+    name: str
+    line: Line
+    before: tuple[Line, ...] = ()
+    killed: str | None = None
+
+    @property
+    def command(self) -> str:
+        """The name of its command."""
+        return self.line[0]
+
+    @property
+    def needs_tensorflow(self) -> bool:
+        """Whether it trains or converts, or follows on that."""
+        return any(line[0] in ("train", "convert") for line in (self.line, *self.before))
+
+
+def scenarios(inputs: Path) -> tuple[Scenario, ...]:
+    """Return every scenario; ``inputs`` is the folder that `make_inputs` has filled."""
+    data = ("--dataset", f"folder:{inputs}/pictures")
+    train = ("train", *data, "--model", f"{inputs}/tiny.keras", "--epochs", "2")
+    convert = ("convert", "--quantize", "int8,float32")
+    predict = ("predict", f"{inputs}/tiny.tflite", *data)
+    bundle = ("bundle", f"{inputs}/tiny.tflite", *data, "--out", ".")
+    parity = ("parity", "--reference", "one.predictions.npz", "two.predictions.npz", *data)
+    answers = (
+        (*predict, "--name", "one"),
+        (*predict, "--name", "two", "--kernels", "reference"),
+    )
+    install = tuple(("install", f"{inputs}/{number}.edge.zip") for number in (1, 2, 3, 4))
+    second = "rename runs/.tiny-pictures-2.partial/checkpoint.npz"
+    return (
+        Scenario("train", train, (train,)),
+        Scenario("train --name", (*train, "--name", "x"), (train,)),
+        Scenario(
+            "train --force",
+            (*train, "--name", "x", "--force"),
+            ((*train, "--name", "x", "--seed", "1"), train),
+        ),
+        Scenario("train --resume", ("train", "--resume"), (train, train), second),
+        Scenario("train --epochs 0", (*train, "--epochs", "0"), (train,)),
+        Scenario("convert", convert, (train,)),
+        Scenario(
+            "convert --force",
+            (*convert, "--force"),
+            (train, ("convert", "--quantize", "int8", "--io", "uint8")),
+        ),
+        Scenario("bundle", bundle),
+        Scenario("bundle --force", (*bundle, "--force"), ((*bundle, "--bundle-version", "7"),)),
+        Scenario("predict", predict),
+        Scenario("predict --force", (*predict, "--force"), ((*predict, "--split", "train"),)),
+        Scenario("parity", parity, answers),
+        Scenario("parity again", (*parity, "--max-drop", "0.5"), (*answers, parity)),
+        Scenario("install", install[0]),
+        Scenario("install another", install[3], install[:3]),
+        Scenario("rollback", ("rollback",), install[:3]),
+    )
+
+
+def make_inputs(folder: Path, *, tensorflow: bool) -> None:
+    """Fill a folder with what the commands read: pictures, models, and bundles."""
+    rng = np.random.default_rng(0)
+    for part, count in (("train", 2), ("test", 2)):
+        for name in _CLASSES:
+            (folder / "pictures" / part / name).mkdir(parents=True)
+            for number in range(count):
+                pixels = rng.integers(0, 256, (_SIDE, _SIDE)).astype(np.uint8)
+                path = folder / "pictures" / part / name / f"{number}.png"
+                Image.fromarray(pixels).save(path)
+    (folder / "tiny.tflite").write_bytes(_TINY.read_bytes())
+    noise = rng.integers(0, 256, (40, _SIDE, _SIDE, 1)).astype(np.uint8)
+    split = Split(noise, np.arange(40) % len(_CLASSES))
+    dataset = Dataset("noise", _CLASSES, split, split)
+    model = ModelFile("tiny", _TINY.read_bytes())
+    for version in (1, 2, 3, 4):
+        data = make_bundle(model, dataset, version=version, backend=choose_backend())
+        (folder / f"{version}.edge.zip").write_bytes(data)
+    if tensorflow:
+        _save_tiny_keras(folder / "tiny.keras")
+
+
+def _save_tiny_keras(path: Path) -> None:
+    import keras
+
+    layers = keras.layers
+    keras.utils.set_random_seed(0)
+    keras.Sequential(
+        [
+            keras.Input((_SIDE, _SIDE, 1)),
+            layers.Rescaling(1 / 255),
+            layers.Flatten(),
+            layers.Dense(len(_CLASSES), activation="softmax"),
+        ]
+    ).save(path)

@@ -1,0 +1,134 @@
+"""The layout of a picture file: what is refused before it is decoded, and what is left out."""
+
+import io
+import struct
+
+import numpy as np
+import pytest
+from PIL import Image
+from test_images import chunk, encoded, raw_png
+
+from edge_runtime.decoding import MOST_PIXELS, read_layout
+from edge_runtime.decoding.orientation import exif_orientation
+from edge_runtime.errors import PictureError
+from edge_runtime.images import decode
+
+SIXTH = b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0"
+COLOURS = np.random.default_rng(0).integers(0, 256, (24, 16, 3)).astype(np.uint8)
+
+
+def jpeg(size=(64, 48), mode="RGB", **options):
+    return encoded(Image.linear_gradient("L").resize(size).convert(mode), "JPEG", **options)
+
+
+def segment(marker, body):
+    return bytes([0xFF, marker]) + struct.pack(">H", len(body) + 2) + body
+
+
+@pytest.mark.parametrize(
+    "exif", [b"", b"Exif", b"MM\0*\xff\xff\xff\xff", SIXTH[:-12], b"\xff" * 99]
+)
+def test_bad_exif_is_no_reason_to_refuse_a_picture(exif, recwarn):
+    image = Image.fromarray(COLOURS)
+    png = encoded(image)
+    with_exif = png[:33] + chunk(b"eXIf", exif) + png[33:]
+    assert np.array_equal(np.asarray(decode(with_exif)), COLOURS)
+    plain = encoded(image, "JPEG")
+    with_exif = plain[:2] + segment(0xE1, b"Exif\0\0" + exif) + plain[2:]
+    assert decode(with_exif).tobytes() == decode(plain).tobytes()
+    assert not recwarn.list
+
+
+def test_the_orientation_is_read_from_exif_alone():
+    assert exif_orientation(SIXTH) == 6
+    assert exif_orientation(b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x03\0\0") == 3
+    for value in (0, 9, 65_535):
+        assert exif_orientation(SIXTH[:18] + struct.pack("<H", value) + SIXTH[20:]) == 1
+
+
+def test_a_broken_index_of_further_pictures_is_left_out_without_a_warning(recwarn):
+    plain = jpeg()
+    broken = plain[:2] + segment(0xE2, b"MPF\0II*\0\x08\0\0\0\xff\xff") + plain[2:]
+    assert decode(broken).tobytes() == decode(plain).tobytes()
+    assert not recwarn.list
+
+
+def test_a_jpeg_of_hundreds_of_scans_is_refused_before_it_is_decoded():
+    data = jpeg(progressive=True)
+    scan = data[data.rindex(b"\xff\xda") : -2]
+    assert decode(data[:-2] + scan * 50 + b"\xff\xd9").size == (64, 48)
+    with pytest.raises(PictureError, match=r"it has \d+ scans of 64 × 48 pixels"):
+        decode(data[:-2] + scan * 200 + b"\xff\xd9")
+
+
+@pytest.mark.parametrize(("options", "taken"), [({}, 24_000_000), ({"subsampling": 0}, 48_000_000)])
+def test_what_the_coefficients_of_several_scans_take_is_known_before(options, taken):
+    data = bytearray(jpeg(progressive=True, **options))
+    frame = data.index(b"\xff\xc2")
+    data[frame + 5 : frame + 9] = struct.pack(">HH", 2000, 4000)
+    layout = read_layout(bytes(data))
+    assert (layout.width, layout.height) == (4000, 2000)
+    assert layout.unchecked_bytes == pytest.approx(taken, rel=0.01)
+    data[frame + 5 : frame + 9] = struct.pack(">HH", 6000, 8000)
+    with pytest.raises(PictureError, match=r"a JPEG of several scans .* may take up to 48 MiB"):
+        decode(bytes(data))
+
+
+@pytest.mark.parametrize("filling", [b"\xff\xfe\0\x02", b"\xff\xd8", b"\xff\x01", b"\xff"])
+def test_a_flood_of_segments_is_refused(filling):
+    data = jpeg()
+    with pytest.raises(PictureError, match="a JPEG may have up to 4,096 segments"):
+        decode(data[:2] + filling * 5000 + data[2:])
+
+
+def test_a_flood_of_chunks_is_refused():
+    data = raw_png(8, 8, depth=8, colour=0, rows=bytes(72), extra=chunk(b"abCd", b"") * 17_000)
+    with pytest.raises(PictureError, match="a PNG may have up to 16,384 chunks"):
+        decode(data)
+
+
+def test_an_interlaced_picture_of_many_megapixels_is_refused():
+    data = raw_png(8000, 6000, depth=8, colour=2, rows=b"")
+    header = data[:28] + b"\1"
+    with pytest.raises(PictureError, match=r"an interlaced PNG .* may take up to 48 MiB"):
+        decode(header + data[29:])
+
+
+def test_a_large_png_that_ends_early_is_refused_before_it_is_decoded(monkeypatch):
+    monkeypatch.setattr("PIL.PngImagePlugin.PngImageFile.load", None)
+    data = raw_png(8000, 6000, depth=1, colour=2, rows=bytes(3001 * 5900))
+    with pytest.raises(PictureError, match="it ends before its last row"):
+        decode(data)
+
+
+def test_a_bmp_of_many_runs_is_refused():
+    header = struct.pack("<IiiHHIIiiII", 40, 1000, 1000, 1, 8, 1, 0, 0, 0, 256, 0)
+    start = struct.pack("<IHHI", 0, 0, 0, 54 + 1024)
+    with pytest.raises(PictureError, match="a BMP with run lengths may have up to"):
+        decode(b"BM" + start + header + bytes(1024) + b"\1\0" * 400_000)
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "P", "RGBA", "LA", "1"])
+def test_a_large_picture_is_averaged_down_and_looks_the_same(mode):
+    small = Image.linear_gradient("L").convert("RGB" if mode == "P" else mode)
+    small = small.convert("P") if mode == "P" else small
+    large = small.resize((2560, 2560), Image.Resampling.NEAREST)
+    found = decode(encoded(large))
+    assert found.size == (1280, 1280)
+    assert found.width * found.height <= MOST_PIXELS
+    expected = decode(encoded(small)).convert("L").resize((1280, 1280), Image.Resampling.NEAREST)
+    difference = np.abs(np.asarray(found.convert("L"), int) - np.asarray(expected, int))
+    assert difference.max() <= 1
+
+
+def test_a_large_jpeg_is_scaled_down_while_it_is_decoded_and_turned():
+    data = jpeg((4000, 3000))
+    data = data[:2] + segment(0xE1, b"Exif\0\0" + SIXTH) + data[2:]
+    assert decode(data).size == (1500, 2000)
+
+
+def test_the_parts_of_a_file_are_read_as_one():
+    data = encoded(Image.fromarray(COLOURS))
+    layout = read_layout(data[:33] + chunk(b"tEXt", b"a\0b") + data[33:] + b"behind")
+    assert layout.stream.read() == data
+    assert isinstance(read_layout(data).stream, io.BytesIO)

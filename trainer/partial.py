@@ -1,0 +1,138 @@
+"""The folder in which a training works, hidden beside the run that it makes.
+
+    runs/.NAME.partial/config.json       what was asked for; written when all below is there
+    runs/.NAME.partial/initial.keras     the untrained model
+    runs/.NAME.partial/checkpoint.npz    the state after the last whole epoch
+    runs/.NAME.partial/run/              what becomes runs/NAME
+    runs/.NAME.finished/                 the same folder while it is deleted, at the very end
+
+Whoever trains holds a lock on the folder, which the system releases when the process is killed. As
+long as the folder has its first name the training can go on from it; when it has the second the run
+is in place and `latest` points to it. So the same command, repeated, ends where it would have.
+"""
+
+import contextlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from edge_runtime.errors import RunError
+from edge_runtime.files import sync
+from edge_runtime.folders import recover_folder, remove
+from edge_runtime.locks import is_at, is_locked, lock
+
+CONFIG = "config.json"
+CHECKPOINT = "checkpoint.npz"
+INITIAL_MODEL = "initial.keras"
+RESULT = "run"
+
+_PARTIAL, _FINISHED = ".partial", ".finished"
+
+
+def partial_folder(target: Path) -> Path:
+    """Return where a training works until its run is finished."""
+    return target.with_name(f".{target.name}{_PARTIAL}")
+
+
+def finished_folder(target: Path) -> Path:
+    """Return what `partial_folder` is called when its run is in place."""
+    return target.with_name(f".{target.name}{_FINISHED}")
+
+
+def target_of(folder: Path) -> Path:
+    """Return which run a partial or finished folder belongs to."""
+    stem = folder.name.removesuffix(_PARTIAL).removesuffix(_FINISHED)
+    return folder.with_name(stem.removeprefix("."))
+
+
+def is_resumable(folder: Path) -> bool:
+    """Return whether a training can go on in a partial folder."""
+    return (folder / CONFIG).is_file()
+
+
+def left_behind(runs_dir: Path) -> list[Path]:
+    """Return the runs whose trainings did not end, the one that was worked on last at the end."""
+    folders = [
+        *(folder for folder in runs_dir.glob(f".*{_PARTIAL}") if is_resumable(folder)),
+        *runs_dir.glob(f".*{_FINISHED}"),
+    ]
+    return [target_of(one) for one in sorted(folders, key=lambda one: one.stat().st_mtime_ns)]
+
+
+def is_in_use(target: Path) -> bool:
+    """Return whether a process that is alive trains a run."""
+    return is_locked(partial_folder(target)) or is_locked(finished_folder(target))
+
+
+def refuse_if_in_use(target: Path) -> None:
+    """Raise if another process trains a run.
+
+    Raises:
+        RunError: it does.
+    """
+    if is_in_use(target):
+        raise _in_use(target)
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """Return what was asked for in a partial folder, or what a run was trained with.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is not JSON.
+    """
+    document: dict[str, Any] = json.loads((folder / CONFIG).read_text("utf-8"))
+    return document
+
+
+@contextlib.contextmanager
+def working_on(target: Path) -> Iterator[Path]:
+    """Keep other processes from training the same run; yield its partial folder, made if need be.
+
+    What a killed process left beside it is put right. A folder in which no training can go on is
+    deleted in the end.
+
+    Raises:
+        RunError: another process is training it.
+        OSError: the folder cannot be made.
+    """
+    folder = partial_folder(target)
+    refuse_if_in_use(target)
+    folder.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        if not lock(descriptor, wait=False) or not is_at(descriptor, folder):
+            raise _in_use(target)
+        recover_folder(target)
+        try:
+            yield folder
+        finally:
+            if folder.exists() and is_at(descriptor, folder) and not is_resumable(folder):
+                shutil.rmtree(folder, ignore_errors=True)
+    finally:
+        os.close(descriptor)
+
+
+def clear(folder: Path) -> None:
+    """Delete all that is in a folder, its configuration first."""
+    (folder / CONFIG).unlink(missing_ok=True)
+    for entry in folder.iterdir():
+        remove(entry)
+
+
+def finish(target: Path) -> None:
+    """Delete the partial folder of a run that is in place, so that it is never taken up again."""
+    remove(finished_folder(target))
+    partial_folder(target).rename(finished_folder(target))
+    sync(target.parent)
+    remove(finished_folder(target))
+
+
+def _in_use(target: Path) -> RunError:
+    return RunError(
+        f"{target} is being trained by another process; wait until it has ended, or choose another "
+        "--name."
+    )
