@@ -10,6 +10,7 @@
     ├── PredictionsError (ValueError)    predictions are damaged, or are not of the same images
     ├── ContractError (ValueError)       a contract has a typo, or asks for what cannot be shown
     ├── ReleaseError (ValueError)        what is installed on a device is damaged or in the way
+    ├── SignatureError (ValueError)      a signature is missing or refused, or a key cannot be used
     ├── RunError (ValueError)            a run is missing, unfinished, or in the way
     ├── TrainingError (RuntimeError)     training cannot go on
     ├── ConversionError (RuntimeError)   a model cannot be converted as asked
@@ -68,6 +69,10 @@ class ContractError(EdgeError, ValueError):
 
 class ReleaseError(EdgeError, ValueError):
     """What is installed on a device is damaged, or in the way."""
+
+
+class SignatureError(EdgeError, ValueError):
+    """A signature is missing or refused, or a key cannot be used."""
 
 
 class RunError(EdgeError, ValueError):

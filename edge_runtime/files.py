@@ -61,19 +61,24 @@ def read_capped(path: Path, *, limit_bytes: int) -> bytes:
     return b"".join(chunks)
 
 
-def write_atomically(path: Path, data: bytes | str) -> None:
+def write_atomically(path: Path, data: bytes | str, *, mode: int = 0o666) -> None:
     """Write a file so that at any moment ``path`` holds the old content or the new, never a part.
 
     A temporary file in the same folder is written, flushed to the disk and renamed; then the folder
     itself is flushed, so that the rename survives a power cut.
 
+    Args:
+        path: the file.
+        data: what it will hold.
+        mode: who may do what with it, less what the umask takes away; from the first byte on.
+
     Raises:
         OSError: it cannot be written; its file name is ``path``.
     """
-    write_together({path: data})
+    write_together({path: data}, mode=mode)
 
 
-def write_together(contents: Mapping[Path, bytes | str]) -> None:
+def write_together(contents: Mapping[Path, bytes | str], *, mode: int = 0o666) -> None:
     """Write several files as `write_atomically` does, and none of them before all are on the disk.
 
     Raises:
@@ -87,7 +92,7 @@ def write_together(contents: Mapping[Path, bytes | str]) -> None:
             if path.is_dir():
                 raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
             temporaries[path] = path.with_name(f".{path.name}.{os.urandom(4).hex()}.tmp")
-            _write_through(temporaries[path], data)
+            _write_through(temporaries[path], data, mode)
         for path, temporary in temporaries.items():
             temporary.replace(path)
     except BaseException as error:
@@ -101,9 +106,10 @@ def write_together(contents: Mapping[Path, bytes | str]) -> None:
         sync(folder)
 
 
-def _write_through(path: Path, data: bytes | str) -> None:
+def _write_through(path: Path, data: bytes | str, mode: int) -> None:
     """Write a new file and flush it to the disk."""
-    with path.open("xb") as file:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    with os.fdopen(descriptor, "wb") as file:
         file.write(data.encode() if isinstance(data, str) else data)
         file.flush()
         os.fsync(file.fileno())

@@ -4,7 +4,9 @@ leaves the old one or the new one, whole.
     $FMNIST_EDGE_HOME/          ~/.local/share/fmnist-edge unless it is set
         current                 -> releases/SHA256, replaced by one rename
         history.json            the releases in the order of their installation
+        trusted-keys.pem        whose signature is demanded, if it is there
         releases/SHA256/model.edge.zip
+        releases/SHA256/model.edge.zip.sig
 
 A release is named by the hash of its file and never changes. The history is written before the
 link is switched: what stands in it behind the current release was about to be installed, and has
@@ -21,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge_runtime.backends import Backend, choose_backend
-from edge_runtime.errors import BundleError, ModelError, ReleaseError
+from edge_runtime.errors import BundleError, ModelError, ReleaseError, SignatureError
 from edge_runtime.files import sha256, switch_link, sync, write_atomically, write_json_atomically
 from edge_runtime.loading.opening import examine
 from edge_runtime.loading.remembered import remember_passed
@@ -31,6 +33,15 @@ from edge_runtime.model_file import (
     is_bundle,
     read_model,
     read_model_bytes,
+)
+from edge_runtime.signing.keys import PublicKey
+from edge_runtime.signing.trust import TrustStore
+from edge_runtime.signing.verification import (
+    SignatureState,
+    check_signature,
+    read_signature,
+    signature_path,
+    signature_state,
 )
 
 HOME_VARIABLE = "FMNIST_EDGE_HOME"
@@ -75,6 +86,11 @@ class Releases:
     def link(self) -> Path:
         """What points to the current release."""
         return self.home / "current"
+
+    @property
+    def trusted(self) -> TrustStore:
+        """The keys of which one must have signed what is installed."""
+        return TrustStore(self.home)
 
     def path_of(self, digest: str) -> Path:
         """Return the file of the release of that hash."""
@@ -146,10 +162,11 @@ class Releases:
     ) -> tuple[Release, bool]:
         """Check a bundle, put it in place, and switch to it.
 
-        Nothing is written before the bundle has reproduced its golden vectors on this machine.
+        Nothing is written before the bundle has reproduced its golden vectors on this machine, and
+        where a key is trusted here nothing is even unpacked before its signature is verified.
 
         Args:
-            bundle: the file; it is read once.
+            bundle: the file; it is read once. Its signature lies beside it.
             backend: the runtime; by default the one that `choose_backend` takes.
             allow_downgrade: whether a smaller version than the current one may be installed.
 
@@ -158,12 +175,14 @@ class Releases:
 
         Raises:
             ModelError: the bundle is damaged, or does not compute here what it should.
+            SignatureError: its signature is missing though one is demanded, or is refused.
             ReleaseError: it is older than the current release.
             OSError: it cannot be written.
         """
         if not is_bundle(bundle):
             raise BundleError(f"Expected a bundle (.edge.zip), got '{bundle}'.")
         data = read_model_bytes(bundle)
+        signature = self._checked_signature(bundle, data)
         model = bundled_model(data, name=str(bundle))
         with self._alone():
             if not allow_downgrade:
@@ -171,6 +190,7 @@ class Releases:
             chosen = backend or choose_backend()
             examine(model, backend=chosen)
             unchanged = self.current_sha256() == model.sha256 and self._is_whole(model.sha256)
+            self._keep_signature(model.sha256, signature)
             if not unchanged:
                 self._put_in_place(model.sha256, data)
             remember_passed(model, backend=chosen, kernels="auto")
@@ -185,17 +205,61 @@ class Releases:
 
         Raises:
             ReleaseError: there is none, or it is damaged.
+            SignatureError: no key that is trusted now has signed it, though one must have.
             ModelError: it does not compute here what it should.
         """
         with self._alone():
             history = self.history()
             if len(history) < 2:
                 raise ReleaseError("There is no release before the current one to go back to.")
+            path = self.path_of(history[-2])
+            self._checked_signature(path, read_model_bytes(path))
             release = self.open(history[-2])
             examine(release.model, backend=backend or choose_backend())
             switch_link(self.link, Path("releases") / release.sha256)
             self._write_history(history[:-1])
             return release
+
+    def trust(self, key: PublicKey) -> bool:
+        """Demand a signature by this key, or by another that is trusted, from now on.
+
+        Returns:
+            Whether it is a new one.
+
+        Raises:
+            SignatureError: there are too many, or the file of the keys is damaged.
+        """
+        with self._alone():
+            return self.trusted.add(key)
+
+    def distrust(self, fingerprint: str, *, even_last: bool = False) -> PublicKey:
+        """Accept signatures by a key no more, and return it; `TrustStore.remove` says the rest."""
+        with self._alone():
+            return self.trusted.remove(fingerprint, even_last=even_last)
+
+    def signature_state(self, bundle: Path, data: bytes) -> SignatureState:
+        """Return what the signature beside a bundle is worth on this device."""
+        try:
+            return signature_state(bundle, data, self.trusted.read())
+        except SignatureError as error:  # the trusted keys cannot be read
+            return SignatureState("", verified=False, demanded=True, problem=str(error))
+
+    def _checked_signature(self, bundle: Path, data: bytes) -> bytes | None:
+        """Return the signature beside a bundle, if there is one, after checking it."""
+        signature = read_signature(bundle)
+        check_signature(str(bundle), data, signature, self.trusted.read())
+        return signature
+
+    def _keep_signature(self, digest: str, signature: bytes | None) -> None:
+        """Put a signature where its bundle will lie; first, lest a bundle lie there without it."""
+        path = self.path_of(digest)
+        if signature is None:
+            return
+        with contextlib.suppress(SignatureError):  # a damaged one is replaced
+            if read_signature(path) == signature:
+                return
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(signature_path(path), signature)
 
     def _refuse_downgrade(self, model: ModelFile) -> None:
         try:
