@@ -62,7 +62,7 @@ class Signer:
             bundle.write_bytes(data)
             config = model_signing.signing.Config().use_elliptic_key_signer(
                 private_key=self.path,
-                password=self.passphrase,  # bytes: what it declares as a string cryptography refuses
+                password=self.passphrase,  # declared as a string, but cryptography takes bytes
             )
             config.sign(bundle, signature_path(bundle))
             signature = signature_path(bundle).read_bytes()

@@ -86,7 +86,7 @@ def check_signature(
             raise SignatureError(
                 f"{name}: it is not signed, and this device demands a signature by "
                 f"{' or '.join(key.short for key in trusted)}; sign it with `fmnist-edge bundle "
-                f"--sign KEY`, and put the {SIGNATURE_SUFFIX} file beside it."
+                f"--sign KEY`, and copy the {SIGNATURE_SUFFIX} file with it."
             )
         return None
     try:
