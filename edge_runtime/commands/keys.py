@@ -75,8 +75,7 @@ def new(name: Path, passphrase_file: Path | None, as_json: bool) -> None:
     """Make a key pair: NAME, which is private, and NAME.pub; by default release-key.
 
     The private key is PEM (PKCS #8) on the curve P-256, readable by you alone. Keep it off the
-    devices, and keep a copy: what it has signed can be signed again, but devices that trust no
-    other key accept no other.
+    devices, and keep a copy: a device that trusts no other key accepts only bundles signed with it.
     """
     passphrase = read_passphrase(passphrase_file)
     public_path = name.with_name(name.name + PUBLIC_SUFFIX)
