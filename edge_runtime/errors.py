@@ -11,6 +11,7 @@
     ├── ArraysError (ValueError)         the arrays in a file are damaged, or too large
     ├── ContractError (ValueError)       a contract has a typo, or asks for what cannot be shown
     ├── ReleaseError (ValueError)        what is installed on a device is damaged or in the way
+    ├── SignatureError (ValueError)      a signature is missing or refused, or a key cannot be used
     ├── RunError (ValueError)            a run is missing, unfinished, or in the way
     ├── TrainingError (RuntimeError)     training cannot go on
     ├── ConversionError (RuntimeError)   a model cannot be converted as asked
@@ -74,6 +75,10 @@ class ContractError(EdgeError, ValueError):
 
 class ReleaseError(EdgeError, ValueError):
     """What is installed on a device is damaged, or in the way."""
+
+
+class SignatureError(EdgeError, ValueError):
+    """A signature is missing or refused, or a key cannot be used."""
 
 
 class RunError(EdgeError, ValueError):

@@ -152,12 +152,17 @@ def hash_of_file(path: Path, *, limit_bytes: int) -> str:
         ValueError: the file is larger than the limit.
         OSError: it is a folder, a pipe or a device, or cannot be read.
     """
+    with open_regular(path, limit_bytes=limit_bytes) as file:
+        return hash_of_open(file)
+
+
+def hash_of_open(file: BinaryIO) -> str:
+    """Return the SHA-256 of the rest of an open file, which is never in memory as a whole."""
     import hashlib
 
     digest = hashlib.sha256()
-    with open_regular(path, limit_bytes=limit_bytes) as file:
-        while chunk := file.read(CHUNK_BYTES):
-            digest.update(chunk)
+    while chunk := file.read(CHUNK_BYTES):
+        digest.update(chunk)
     return digest.hexdigest()
 
 
@@ -177,19 +182,24 @@ def _read_soon(descriptor: int, size_bytes: int, path: Path) -> bytes:
     )
 
 
-def write_atomically(path: Path, data: bytes | str) -> None:
+def write_atomically(path: Path, data: bytes | str, *, mode: int = 0o666) -> None:
     """Write a file so that at any moment ``path`` holds the old content or the new, never a part.
 
     A temporary file in the same folder is written, flushed to the disk and renamed; then the folder
     itself is flushed, so that the rename survives a power cut.
 
+    Args:
+        path: the file.
+        data: what it will hold.
+        mode: who may do what with it, less what the umask takes away; from the first byte on.
+
     Raises:
         OSError: it cannot be written; its file name is ``path``.
     """
-    write_together({path: data})
+    write_together({path: data}, mode=mode)
 
 
-def write_together(contents: Mapping[Path, bytes | str]) -> None:
+def write_together(contents: Mapping[Path, bytes | str], *, mode: int = 0o666) -> None:
     """Write several files as `write_atomically` does, and none of them before all are on the disk.
 
     They are put in place in the order of ``contents``.
@@ -206,7 +216,7 @@ def write_together(contents: Mapping[Path, bytes | str]) -> None:
                 raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
             if path.exists() and not path.is_file():  # root would replace /dev/null for everybody
                 raise OSError(errno.EEXIST, "it is a device, a pipe or a socket", str(path))
-            written[path] = _open_temporary(path)
+            written[path] = _open_temporary(path, mode)
             _write_through(written[path], contents[path])
         for path in contents:
             temporary_path(path).replace(path)
@@ -234,13 +244,13 @@ def temporary_path(path: Path) -> Path:
     return path.with_name(f".{path.name}.tmp")
 
 
-def _open_temporary(path: Path) -> int:
+def _open_temporary(path: Path, mode: int) -> int:
     """Return the descriptor of a new, locked, empty temporary file; wait for other writers."""
     temporary = temporary_path(path)
     while True:
         try:
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-            descriptor = os.open(temporary, flags, 0o666)
+            descriptor = os.open(temporary, flags, mode)
         except FileExistsError:
             _remove_when_free(temporary)
             continue
@@ -285,7 +295,7 @@ def refuse_unwritable_folder(folder: Path) -> None:
     if not nearest.is_dir():
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(nearest))
     probe = nearest / "fmnist-edge"
-    os.close(_open_temporary(probe))
+    os.close(_open_temporary(probe, 0o600))
     temporary_path(probe).unlink(missing_ok=True)  # another process may have taken it for its own
 
 

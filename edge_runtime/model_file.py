@@ -14,7 +14,15 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from edge_runtime.bundle.members import BUNDLE_LIMIT_BYTES, MANIFEST, MEMBER_LIMITS, MODEL
 from edge_runtime.errors import EdgeError, ManifestError, ModelError
-from edge_runtime.files import MEBIBYTE, open_regular, read_capped, read_exactly, read_rest, sha256
+from edge_runtime.files import (
+    MEBIBYTE,
+    hash_of_open,
+    open_regular,
+    read_capped,
+    read_exactly,
+    read_rest,
+    sha256,
+)
 from edge_runtime.manifest import Manifest
 from edge_runtime.marking import is_marked
 
@@ -145,6 +153,16 @@ def read_model_bytes(path: Path) -> bytes:
         if not is_bundle(path) and os.fstat(file.fileno()).st_size > _SMALL_BYTES:
             _check_identifier(path, read_exactly(file, 8))
         return read_rest(file, limit_bytes=_limit(path))
+
+
+def hash_of_model(path: Path) -> str:
+    """Return the SHA-256 of a .tflite file alone, or of a bundle, without reading what it says.
+
+    Raises:
+        ModelError: as in `read_model_bytes`.
+    """
+    with _open(path) as file:
+        return hash_of_open(file)
 
 
 def _check_identifier(path: Path, start: bytes) -> None:

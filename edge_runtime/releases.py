@@ -4,7 +4,9 @@ leaves the old one or the new one, whole.
     $FMNIST_EDGE_HOME/          ~/.local/share/fmnist-edge unless it is set
         current                 -> releases/SHA256, replaced by one rename
         history.json            the releases in the order of their installation
+        trusted-keys.pem        whose signature is demanded, if it is there
         releases/SHA256/model.edge.zip
+        releases/SHA256/model.edge.zip.sig
 
 A release is named by the hash of its file and never changes. The history is written before the
 link is switched: what stands in it behind the current release was about to be installed, and has
@@ -23,7 +25,7 @@ from pathlib import Path
 from edge_runtime.backends import Backend, choose_backend
 from edge_runtime.bundle.members import BUNDLE_LIMIT_BYTES
 from edge_runtime.documents import DOCUMENT_LIMIT_BYTES, parse_object
-from edge_runtime.errors import BundleError, ModelError, ReleaseError
+from edge_runtime.errors import BundleError, ModelError, ReleaseError, SignatureError
 from edge_runtime.files import (
     hash_of_file,
     read_capped,
@@ -36,7 +38,16 @@ from edge_runtime.loading.opening import examine
 from edge_runtime.loading.remembered import remember_passed
 from edge_runtime.locks import lock
 from edge_runtime.manifest import is_sha256
-from edge_runtime.model_file import ModelFile, is_bundle, read_model
+from edge_runtime.model_file import ModelFile, hash_of_model, is_bundle, read_model
+from edge_runtime.signing.keys import PublicKey
+from edge_runtime.signing.trust import TrustStore
+from edge_runtime.signing.verification import (
+    SignatureState,
+    check_signature,
+    read_signature,
+    signature_path,
+    signature_state,
+)
 
 HOME_VARIABLE = "FMNIST_EDGE_HOME"
 FILE_NAME = "model.edge.zip"
@@ -80,6 +91,11 @@ class Releases:
     def link(self) -> Path:
         """What points to the current release."""
         return self.home / "current"
+
+    @property
+    def trusted(self) -> TrustStore:
+        """The keys of which one must have signed what is installed."""
+        return TrustStore(self.home)
 
     def path_of(self, digest: str) -> Path:
         """Return the file of the release of that hash."""
@@ -154,10 +170,11 @@ class Releases:
     ) -> tuple[Release, bool]:
         """Check a bundle, put it in place, and switch to it.
 
-        Nothing is written before the bundle has reproduced its golden vectors on this machine.
+        Nothing is written before the bundle has reproduced its golden vectors on this machine, and
+        where a key is trusted here nothing is even unpacked before its signature is verified.
 
         Args:
-            bundle: the file; it is read once.
+            bundle: the file; it is read once. Its signature lies beside it.
             backend: the runtime; by default the one that `choose_backend` takes.
             allow_downgrade: whether a smaller version than the current one may be installed.
 
@@ -166,12 +183,16 @@ class Releases:
 
         Raises:
             ModelError: the bundle is damaged, or does not compute here what it should.
+            SignatureError: its signature is missing though one is demanded, or is refused.
             ReleaseError: it is older than the current release.
             OSError: it cannot be written.
         """
         if not is_bundle(bundle):
             raise BundleError(f"Expected a bundle (.edge.zip), got '{bundle}'.")
+        digest, signature = self._checked_signature(bundle)
         model = read_model(bundle)
+        if model.sha256 != digest:
+            raise BundleError(f"{bundle}: it changed while it was read; install it again.")
         with self._alone():
             if not allow_downgrade:
                 self._refuse_downgrade(model)
@@ -179,6 +200,7 @@ class Releases:
             examine(model, backend=chosen)
             self._rollback_note.unlink(missing_ok=True)
             unchanged = self.current_sha256() == model.sha256 and self._is_whole(model.sha256)
+            self._keep_signature(digest, signature)
             self._put_in_place(model)
             remember_passed(model, backend=chosen, kernels="auto")
             release = self.open(model.sha256)
@@ -192,6 +214,7 @@ class Releases:
 
         Raises:
             ReleaseError: there is none, or it is damaged.
+            SignatureError: no key that is trusted now has signed it, though one must have.
             ModelError: it does not compute here what it should.
         """
         with self._alone():
@@ -200,6 +223,7 @@ class Releases:
             if target is None and len(history) < 2:
                 raise ReleaseError("There is no release before the current one to go back to.")
             release = self.open(target or history[-2])
+            self._checked_signature(release.path)
             examine(release.model, backend=backend or choose_backend())
             write_atomically(self._rollback_note, release.sha256)
             switch_link(self.link, Path("releases") / release.sha256)
@@ -218,6 +242,48 @@ class Releases:
         except (OSError, ValueError):
             return None
         return noted if noted in history[-2:] else None
+
+    def trust(self, key: PublicKey) -> bool:
+        """Demand a signature by this key, or by another that is trusted, from now on.
+
+        Returns:
+            Whether it is a new one.
+
+        Raises:
+            SignatureError: there are too many, or the file of the keys is damaged.
+        """
+        with self._alone():
+            return self.trusted.add(key)
+
+    def distrust(self, fingerprint: str, *, even_last: bool = False) -> PublicKey:
+        """Accept signatures by a key no more, and return it; `TrustStore.remove` says the rest."""
+        with self._alone():
+            return self.trusted.remove(fingerprint, even_last=even_last)
+
+    def signature_state(self, bundle: Path, digest: str) -> SignatureState:
+        """Return what the signature beside a bundle with this SHA-256 is worth on this device."""
+        try:
+            return signature_state(bundle, digest, self.trusted.read())
+        except SignatureError as error:  # the trusted keys cannot be read
+            return SignatureState("", verified=False, demanded=True, problem=str(error))
+
+    def _checked_signature(self, bundle: Path) -> tuple[str, bytes | None]:
+        """Return a bundle's SHA-256 and the signature beside it, if any, after checking that."""
+        digest = hash_of_model(bundle)
+        signature = read_signature(bundle)
+        check_signature(str(bundle), digest, signature, self.trusted.read())
+        return digest, signature
+
+    def _keep_signature(self, digest: str, signature: bytes | None) -> None:
+        """Put a signature where its bundle will lie; first, lest a bundle lie there without it."""
+        path = self.path_of(digest)
+        if signature is None:
+            return
+        with contextlib.suppress(SignatureError):  # a damaged one is replaced
+            if read_signature(path) == signature:
+                return
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(signature_path(path), signature)
 
     def _refuse_downgrade(self, model: ModelFile) -> None:
         try:

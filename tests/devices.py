@@ -109,7 +109,8 @@ def packages_without_ours(folder: Path) -> str:
         if path.name != "site-packages":
             continue
         for entry in path.iterdir():
-            ours = entry.name.startswith(("fmnist_edge", "__editable__", "_"))
-            if not ours and not (folder / entry.name).exists():
+            ours = entry.name.startswith(("fmnist_edge", "_"))
+            needed = entry.name.startswith("_cffi_backend")  # cryptography's
+            if (needed or not ours) and not (folder / entry.name).exists():
                 (folder / entry.name).symlink_to(entry)
     return str(folder)

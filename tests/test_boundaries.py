@@ -110,6 +110,22 @@ def test_classifying_loads_one_runtime_and_no_tensorflow(tiny_model):
     assert len(loaded & {"ai_edge_litert", "tflite_runtime"}) == 1
 
 
+def test_verifying_a_signature_needs_cryptography_alone():
+    standard = ROOT / "tests" / "data" / "oms"
+    loaded = loaded_by(
+        "from pathlib import Path\n"
+        "from edge_runtime.files import sha256\n"
+        "from edge_runtime.signing.keys import read_public_key\n"
+        "from edge_runtime.signing.verification import verify\n"
+        f"folder = Path({str(standard)!r})\n"
+        "key = read_public_key(folder / 'p256.pub')\n"
+        "digest = sha256((folder / 'model.bin').read_bytes())\n"
+        "verify(digest, (folder / 'p256.sig').read_bytes(), [key])"
+    )
+    assert "cryptography" in loaded
+    assert loaded.isdisjoint({"model_signing", "google", "sigstore", "pydantic", "numpy"})
+
+
 def test_the_root_command_loads_neither_arrays_nor_pictures():
     loaded = loaded_by("import edge_runtime.cli")
     assert loaded.isdisjoint({"numpy", "PIL", "ai_edge_litert", "tflite_runtime"})

@@ -8,12 +8,13 @@ import shutil
 import subprocess
 import sys
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from devices import FakeHost, make_fake_host, packages_without_ours
+from signatures import KEY, OTHER_KEY, public_key, public_pem, signed
 
 from edge_runtime.devices import SshDevice, provision, setup, transfer
 from edge_runtime.devices.facts import Facts, refuse_full, refuse_unfit
@@ -168,7 +169,7 @@ def test_packages_are_fetched_once_and_a_failure_keeps_nothing(tmp_path, monkeyp
 # On a device.
 
 
-def no_packages(facts: Facts, litert: str | None) -> tuple[str, ...]:
+def no_packages(facts: Facts, litert: str | None, verifies: bool) -> tuple[str, ...]:
     return ("click>=8.1",)
 
 
@@ -259,7 +260,7 @@ def test_set_up_installs_once_and_then_changes_nothing(installed, prepared):
 def test_a_set_up_that_fails_leaves_the_old_one(installed, monkeypatch):
     host = installed
     link = (software(host) / "venv").readlink()
-    monkeypatch.setattr(setup, "requirements", lambda facts, litert: ("no-such-package-here",))
+    monkeypatch.setattr(setup, "requirements", lambda *_, **__: ("no-such-package-here",))
     with pytest.raises(DeviceError, match=r"could not set up Python: .*no-such-package") as caught:
         set_up(host.device, look(host.device))
     assert "--offline" in str(caught.value)
@@ -381,6 +382,80 @@ def test_without_a_bundle_deploy_says_which_command_makes_it(cli, tmp_path):
     done = cli("deploy", "pi@raspberrypi", tmp_path / "none.edge.zip")
     assert "There is no bundle" in done.err
     assert cli("deploy", "pi@raspberrypi", tmp_path / "x.tflite").code == 2
+
+
+@pytest.fixture
+def trusting(
+    installed: FakeHost, bundle_of: Callable[[str], bytes], tmp_path: Path
+) -> Iterator[tuple[FakeHost, Path]]:
+    """A device that trusts no key yet, the real `fmnist-edge` on it, and a signed bundle for it."""
+    bundle = tmp_path / "tiny.edge.zip"
+    bundle.write_bytes(bundle_of("int8"))
+    bundle.with_name("tiny.edge.zip.sig").write_bytes(signed(bundle_of("int8")))
+    bundle.with_name("tiny.edge.zip.pub").write_text(public_pem(KEY))
+    yield installed, bundle
+    for name in ("releases", "incoming"):
+        shutil.rmtree(software(installed) / name, ignore_errors=True)
+    for name in ("current", "history.json", "trusted-keys.pem"):
+        (software(installed) / name).unlink(missing_ok=True)
+
+
+def test_a_device_trusts_the_key_of_the_first_signed_bundle_and_no_other(cli, trusting):
+    host, bundle = trusting
+    first = cli("deploy", "pi@raspberrypi", bundle)
+    assert first.code == 0, first.err
+    fingerprint = public_key(KEY).fingerprint
+    assert (
+        f"signature by {fingerprint[:16]}…; pi@raspberrypi trusts this key from now on, and no "
+        "other\n"
+    ) in first.out
+    assert (software(host) / "trusted-keys.pem").read_text() == public_pem(KEY)
+    again = json.loads(cli("deploy", "pi@raspberrypi", bundle, "--json").out)
+    assert again["first_trusted_key"] is None
+    assert again["bundle_sent_bytes"] == 0
+    assert again["selftest"]["signature"] == {
+        "key": fingerprint,
+        "verified": True,
+        "demanded": True,
+        "problem": None,
+    }
+    bundle.with_name("tiny.edge.zip.sig").write_bytes(signed(bundle.read_bytes(), OTHER_KEY))
+    bundle.with_name("tiny.edge.zip.pub").write_text(public_pem(OTHER_KEY))
+    refused = cli("deploy", "pi@raspberrypi", bundle)
+    assert refused.code == 1
+    assert "pi@raspberrypi could not install the bundle: " in refused.err
+    assert "which is not trusted" in refused.err
+    assert (software(host) / "trusted-keys.pem").read_text() == public_pem(KEY)
+
+
+def test_a_signature_that_is_wrong_here_never_reaches_the_device(cli, trusting):
+    host, bundle = trusting
+    bundle.with_name("tiny.edge.zip.sig").write_bytes(signed(b"another bundle"))
+    calls = len(host.calls)
+    refused = cli("deploy", "pi@raspberrypi", bundle)
+    assert refused.code == 1
+    assert "tiny.edge.zip: its signature is refused: it is over another file" in refused.err
+    assert len(host.calls) == calls
+
+
+def test_only_a_device_that_verifies_signatures_gets_cryptography(host, monkeypatch):
+    asked_for = []
+
+    def note(facts, *, litert, verifies):
+        asked_for.append(verifies)
+        raise DeviceError("enough")
+
+    monkeypatch.setattr(setup, "requirements", note)
+    facts = look(host.device)
+    software(host).mkdir(parents=True)
+    (software(host) / "trusted-keys.pem").write_text(public_pem(KEY))
+    trusts = look(host.device)
+    for known, verifies in ((facts, False), (facts, True), (trusts, False)):
+        with pytest.raises(DeviceError, match="enough"):
+            set_up(host.device, known, verifies=verifies)
+    assert asked_for == [False, True, True]
+    assert requirements(PI, verifies=True)[-2:] == ("cryptography>=42", "ai-edge-litert>=2.0")
+    assert f'"{requirements(PI, verifies=True)[-2]}"' in (ROOT / "pyproject.toml").read_text()
 
 
 def test_the_software_alone_can_be_set_up(cli, installed):

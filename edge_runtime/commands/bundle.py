@@ -12,6 +12,7 @@ from edge_runtime.backends import choose_backend
 from edge_runtime.bundle.contents import Bundle, read_bundle
 from edge_runtime.bundle.document import LARGEST_VERSION
 from edge_runtime.bundle.making import make_bundle
+from edge_runtime.commands.keys import passphrase_option, read_passphrase
 from edge_runtime.console import (
     Console,
     dataset_options,
@@ -24,7 +25,7 @@ from edge_runtime.console import (
 )
 from edge_runtime.datasets import Dataset, load_dataset
 from edge_runtime.errors import BundleError, EdgeError, RunError
-from edge_runtime.files import refuse_unwritable_folder, sha256, write_atomically
+from edge_runtime.files import refuse_unwritable_folder, sha256, write_together
 from edge_runtime.health import warning_line
 from edge_runtime.lineage import FullModel, Lineage, full_models, run_for_images
 from edge_runtime.loading import open_model
@@ -40,6 +41,9 @@ from edge_runtime.model_file import (
 from edge_runtime.numeric import Whole
 from edge_runtime.predictions import Predictions
 from edge_runtime.runs import Run, find_run
+from edge_runtime.signing.keys import short
+from edge_runtime.signing.making import Signer, public_key_path
+from edge_runtime.signing.verification import signature_path, signature_state
 from edge_runtime.terminal import echo, echo_json
 from edge_runtime.wording import percent
 
@@ -64,6 +68,14 @@ _PREFERRED = "int8.tflite"
     "content in --runs-dir or at --out; else one more than the largest there]",
 )
 @click.option("--force", is_flag=True, help="Replace a bundle of another content.")
+@click.option(
+    "--sign",
+    "key",
+    type=click.Path(path_type=Path),
+    metavar="KEY",
+    help="Sign it with this private key; `keys new` makes one.",
+)
+@passphrase_option
 @click.option("--backend", metavar="NAME", help="The runtime to use, as in `classify`.")
 @json_option
 @talk_options
@@ -77,6 +89,8 @@ def bundle(
     out: Path | None,
     bundle_version: int | None,
     force: bool,
+    key: Path | None,
+    passphrase_file: Path | None,
     backend: str | None,
     as_json: bool,
     **dataset_choice: Any,
@@ -90,9 +104,18 @@ def bundle(
 
     The golden images are training images, the figures are of the test images: those of the run, or
     of --dataset.
+
+    --sign writes two more files beside it: NAME.edge.zip.sig, an OpenSSF Model Signing v1.0
+    signature that a device can demand, and NAME.edge.zip.pub, the public key. With --sign MODEL may
+    be a bundle that is there already. The network is not used.
     """
     console = context.ensure_object(Console)
     refuse_options_without_dataset(dataset_choice)
+    signer = _signer(key, passphrase_file)
+    if signer and model is not None and is_bundle(model):
+        made = (run_name, bundle_version, backend, dataset_choice["dataset"])
+        _sign_existing(console, model, _target(model, out), signer, made, force, as_json)
+        return
     if model is not None:
         _refuse_impossible(model, run_name)
     lineage = Lineage(Path(runs_dir), run_name)
@@ -116,8 +139,37 @@ def bundle(
         data = _next_version(make, file, _known_bundles(Path(runs_dir), target))
     else:
         data = make(version=bundle_version)
-    _write(target, data, force=force)
+    _write(console, target, data, signer, force=force)
     _print(target, path, read_bundle(data), as_json)
+
+
+def _signer(key: Path | None, passphrase_file: Path | None) -> Signer | None:
+    if key is not None:
+        return Signer.open(key, read_passphrase(passphrase_file))
+    if passphrase_file is not None:
+        raise click.UsageError("--passphrase-file is for --sign.")
+    return None
+
+
+def _sign_existing(
+    console: Console,
+    model: Path,
+    target: Path,
+    signer: Signer,
+    made: tuple[object, ...],
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Sign a bundle as it is; what only a new one can be given is refused."""
+    if any(value is not None for value in made):
+        raise click.UsageError(
+            f"{model} is a bundle already; it is signed as it is, so only --out, --force and "
+            "--passphrase-file go with --sign here."
+        )
+    found = read_model(model).bundle
+    assert found is not None
+    _write(console, target, found.data, signer, force=force)
+    _print(target, model, found, as_json)
 
 
 def _refuse_impossible(model: Path, run_name: str | None) -> None:
@@ -208,12 +260,19 @@ def _next_version(make: Callable[..., bytes], file: ModelFile, known: list[Bundl
     return make(version=1 + max((bundle.version for bundle in known), default=0))
 
 
-def _write(target: Path, data: bytes, *, force: bool) -> None:
-    if target.exists() and not force:
-        if target.is_file() and read_model_bytes(target) == data:
-            return
+def _write(
+    console: Console, target: Path, data: bytes, signer: Signer | None, *, force: bool
+) -> None:
+    """Write the bundle and what belongs beside it, all or none of them."""
+    same = target.is_file() and read_model_bytes(target) == data
+    if target.exists() and not same and not force:
         raise BundleError(f"{target} exists with another content; replace it with --force.")
-    write_atomically(target, data)
+    files = dict(signer.files(target, data)) if signer else {}
+    if signer is None and signature_state(target, sha256(data), ()).problem:
+        console.say(f"removing {signature_path(target).name}, the signature of what was there")
+        for path in (signature_path(target), public_key_path(target)):
+            path.unlink(missing_ok=True)
+    write_together(files if same else {**files, target: data})
 
 
 def _print(target: Path, model: Path, made: Bundle, as_json: bool) -> None:
@@ -222,11 +281,13 @@ def _print(target: Path, model: Path, made: Bundle, as_json: bool) -> None:
     if isinstance(warning, str):  # not talk: with --quiet, too, nobody should miss it
         echo(warning_line(str(model), warning), err=True)
     accuracy, golden = details["metrics"]["accuracy"], details["golden"]
+    signed_by = signature_state(target, made.sha256, ()).key
     if as_json:
         document = {
             "bundle": str(target),
             "sha256": made.sha256,
             "size_bytes": made.size_bytes,
+            "signed_by": signed_by or None,
             "manifest": made.manifest.to_dict(),
         }
         echo_json(document)
@@ -242,3 +303,5 @@ def _print(target: Path, model: Path, made: Bundle, as_json: bool) -> None:
     )
     echo(f"golden    {golden['count']} vectors, reproduced by {golden['made_with']['runtime']}")
     echo(f"runs on   {runs_on}")
+    if signed_by:
+        echo(f"signed by {short(signed_by)}: {signature_path(target)}")

@@ -7,13 +7,14 @@ import click
 
 from edge_runtime.console import Console, json_option, run_options, talk_options
 from edge_runtime.devices import Device, EmulatedDevice, open_device
-from edge_runtime.devices.deployment import Delivery, install_bundle
+from edge_runtime.devices.deployment import Delivery, SignedBundle, install_bundle
 from edge_runtime.devices.setup import SetUp, look, set_up
 from edge_runtime.devices.wheel import project_version
 from edge_runtime.errors import RunError
 from edge_runtime.files import MEBIBYTE
 from edge_runtime.model_file import BUNDLE_SUFFIX, is_bundle, read_model
 from edge_runtime.runs import find_run
+from edge_runtime.signing.keys import short
 from edge_runtime.terminal import echo, echo_json
 
 
@@ -59,6 +60,9 @@ def deploy(
     own, with its configuration and keys; nothing is asked. What is there already stays as it is,
     what broke off goes on where it stopped, and until the new one works the old one stays.
 
+    A signed bundle takes its signature along (`bundle --sign`). A device that trusts no key yet
+    trusts the one beside the bundle from then on; one that trusts another key refuses the bundle.
+
     USER@HOST may also be a name from ~/.ssh/config, or emulated for the Pi of scripts/emulated-pi.
     """
     console = context.ensure_object(Console)
@@ -69,19 +73,26 @@ def deploy(
         raise click.UsageError(f"Expected a bundle ({BUNDLE_SUFFIX}), got {chosen}.")
     if chosen and not chosen.is_file():
         raise RunError(f"There is no bundle {chosen}; make one with: fmnist-edge bundle")
-    if chosen:
-        read_model(chosen)  # refuses a damaged one before the device is touched
+    signed = None
+    if chosen:  # what is damaged is refused before the device is touched
+        signed = SignedBundle.read(chosen)
+        read_model(chosen)
     device = _open(device_name)
     emulated = isinstance(device, EmulatedDevice)
     console.say(f"looking at {device.name}")
     facts = look(device, home)
     done = set_up(
-        device, facts, offline=offline or emulated, compiled=not emulated, say=console.say
+        device,
+        facts,
+        offline=offline or emulated,
+        compiled=not emulated,
+        verifies=signed is not None and signed.signature is not None,
+        say=console.say,
     )
     delivery = None
-    if chosen:
+    if signed:
         delivery = install_bundle(
-            device, done, chosen, allow_downgrade=allow_downgrade, say=console.say
+            device, done, signed, allow_downgrade=allow_downgrade, say=console.say
         )
     _print(device, done, chosen, delivery, as_json)
 
@@ -115,6 +126,11 @@ def _print(
     if delivery:
         state = _amount(delivery.sent_bytes) if delivery.sent_bytes else "was there"
         echo(f"bundle    {bundle}, {delivery.sha256[:12]}…: {state}")
+        if delivery.first_trusted:
+            echo(
+                f"signature by {short(delivery.first_trusted)}; {device.name} trusts this key from "
+                "now on, and no other"
+            )
         echo(f"self-test yes: {delivery.selftest['answer']}")
     echo(f"run it    {done.program}")
 
@@ -143,5 +159,6 @@ def _document(
         "bundle": None if bundle is None else str(bundle),
         "bundle_sha256": delivery.sha256 if delivery else None,
         "bundle_sent_bytes": delivery.sent_bytes if delivery else None,
+        "first_trusted_key": (delivery.first_trusted or None) if delivery else None,
         "selftest": delivery.selftest if delivery else None,
     }

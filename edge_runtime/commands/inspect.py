@@ -7,7 +7,7 @@ import click
 
 from edge_runtime.bundle.contents import Bundle
 from edge_runtime.console import ModelPath, json_option, talk_options
-from edge_runtime.errors import ManifestError, ModelError
+from edge_runtime.errors import ManifestError, ModelError, ReleaseError
 from edge_runtime.inspection import (
     ModelSummary,
     RuntimeSupport,
@@ -16,6 +16,7 @@ from edge_runtime.inspection import (
     runtime_support,
 )
 from edge_runtime.model_file import ModelFile, is_bundle, read_model, read_model_bytes
+from edge_runtime.signing.verification import SignatureState, signature_state
 from edge_runtime.terminal import echo, echo_json
 
 
@@ -29,7 +30,7 @@ def inspect(model: Path, tensors: bool, as_json: bool) -> None:
     tensors, input and output, size, the runtimes that can run it, and whether it is well-formed.
 
     MODEL is a .tflite, a bundle, or the word `installed`. Of a bundle it also says the version, the
-    size, the golden vectors, and the oldest runtimes that it needs.
+    size, the golden vectors, the oldest runtimes that it needs, and which key has signed it.
     """  # noqa: D205
     file, note = _read(model)
     try:
@@ -37,6 +38,7 @@ def inspect(model: Path, tensors: bool, as_json: bool) -> None:
     except ModelError as error:
         raise ModelError(f"{model}: {error}") from error
     runtimes = runtime_support(summary)
+    signature = _signature(model, file.bundle) if file.bundle else None
     if as_json:
         document = {
             "model": str(model),
@@ -46,12 +48,15 @@ def inspect(model: Path, tensors: bool, as_json: bool) -> None:
             "manifest": file.manifest.to_dict() if file.manifest else None,
             "manifest_error": note or None,
             "bundle": _bundle_facts(file.bundle) if file.bundle else None,
+            "signature": signature.to_dict() if signature else None,
         }
         echo_json(document)
         return
     _print_summary(model, summary, runtimes)
     if file.bundle:
         _print_bundle(file.bundle)
+    if signature:
+        echo(f"signature   {signature.in_words}")
     if note:
         echo(f"manifest    {note}")
     elif file.manifest is None:
@@ -70,6 +75,16 @@ def _read(model: Path) -> tuple[ModelFile, str]:
         if is_bundle(model):
             raise
         return ModelFile(str(model), read_model_bytes(model)), str(error)
+
+
+def _signature(model: Path, bundle: Bundle) -> SignatureState:
+    """Return what the signature beside a bundle is worth on this machine."""
+    from edge_runtime.releases import Releases, device_home
+
+    try:
+        return Releases(device_home()).signature_state(model, bundle.sha256)
+    except ReleaseError:  # there is no home folder, and so no trusted key
+        return signature_state(model, bundle.sha256, ())
 
 
 def _print_summary(

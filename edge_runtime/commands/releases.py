@@ -8,10 +8,11 @@ import click
 
 from edge_runtime.backends import choose_backend
 from edge_runtime.console import is_word_installed, json_option, talk_options
-from edge_runtime.errors import EdgeError, ReleaseError
+from edge_runtime.errors import EdgeError, ReleaseError, SignatureError
 from edge_runtime.loading.opening import examine
 from edge_runtime.model_file import ModelFile, read_model
 from edge_runtime.releases import NOTHING_INSTALLED, Release, Releases, device_home
+from edge_runtime.signing.verification import SignatureState
 from edge_runtime.terminal import echo, echo_json
 from edge_runtime.wording import percent
 
@@ -30,8 +31,11 @@ def install(bundle: Path, allow_downgrade: bool, backend: str | None, as_json: b
     """Check BUNDLE (.edge.zip), put it in place on this device, and switch to it.
 
     Before anything is written every byte is held against its hashes, and a process of its own must
-    reproduce the golden vectors. The switch is one rename: a power cut at any moment leaves the old
-    bundle or the new one, whole. The last three are kept; `rollback` goes back.
+    reproduce the golden vectors. Once a key is trusted (`fmnist-edge trust`), BUNDLE.sig beside it
+    must be a signature by such a key; without one the bundle is not even unpacked.
+
+    The switch is one rename: a power cut at any moment leaves the old bundle or the new one, whole.
+    The last three are kept; `rollback` goes back.
 
     Bundles are kept in $FMNIST_EDGE_HOME, or ~/.local/share/fmnist-edge; the current one is
     current/model.edge.zip there.
@@ -40,7 +44,7 @@ def install(bundle: Path, allow_downgrade: bool, backend: str | None, as_json: b
     release, changed = releases.install(
         bundle, backend=choose_backend(backend), allow_downgrade=allow_downgrade
     )
-    _print_release(release, as_json, "installed" if changed else "installed already")
+    _print_release(releases, release, as_json, "installed" if changed else "installed already")
 
 
 @click.command()
@@ -48,16 +52,22 @@ def install(bundle: Path, allow_downgrade: bool, backend: str | None, as_json: b
 @json_option
 @talk_options
 def rollback(backend: str | None, as_json: bool) -> None:
-    """Go back to the bundle that was installed before the current one, after checking it."""
-    release = Releases(device_home()).rollback(backend=choose_backend(backend))
-    _print_release(release, as_json, "back to")
+    """Go back to the bundle that was installed before the current one, after checking it.
+
+    That includes its signature, if a key is trusted here.
+    """
+    releases = Releases(device_home())
+    release = releases.rollback(backend=choose_backend(backend))
+    _print_release(releases, release, as_json, "back to")
 
 
 @click.command()
 @json_option
 @talk_options
 def status(as_json: bool) -> int:
-    """Say which bundle is installed on this device, and whether its bytes are as they were made."""
+    """Say which bundle is installed on this device, whether its bytes are as they were made, and
+    which key has signed it.
+    """  # noqa: D205
     releases = Releases(device_home())
     digest, problem, release = releases.current_sha256(), "", None
     try:
@@ -69,7 +79,8 @@ def status(as_json: bool) -> int:
         document = {
             "home": str(releases.home),
             "sha256": digest,
-            "release": _describe(release) if release else None,
+            "release": _describe(releases, release) if release else None,
+            "trusted_keys": _trusted(releases),
             "problem": problem or None,
             "before": before,
         }
@@ -81,7 +92,7 @@ def status(as_json: bool) -> int:
     if release is None:
         advice = "go back with `fmnist-edge rollback`" if before else "install it again"
         raise ReleaseError(f"{problem} Install a sound bundle over it, or {advice}.")
-    _print_release(release, False, "installed")
+    _print_release(releases, release, False, "installed")
     echo(f"before     {', '.join(entry[:12] + '…' for entry in before) or 'nothing'}")
     return 0
 
@@ -97,13 +108,17 @@ def selftest(model: Path | None, backend: str | None, as_json: bool) -> int:
     Every byte of the installed bundle, or of MODEL (a bundle, a .tflite, or the word `installed`),
     is held against its hashes; then a process of
     its own must reproduce the golden vectors, with the kernels that are the same everywhere and
-    with those that serve. The exit code is 0 for yes and 1 for no.
+    with those that serve. If a key is trusted here, a bundle must be signed by it, too. The exit
+    code is 0 for yes and 1 for no.
     """
     start = time.monotonic()
     file: ModelFile | None = None
+    state: SignatureState | None = None
     answer, found = "", None
     try:
-        file = _installed_or(model)
+        file, state = _installed_or(model)
+        if state and state.problem:
+            raise SignatureError(state.problem)
         result = examine(file, backend=choose_backend(backend))
         found = result.selftest
         answer = str(found["in_words"]) if found else _without_golden(result.to_dict())
@@ -118,20 +133,25 @@ def selftest(model: Path | None, backend: str | None, as_json: bool) -> int:
             "sha256": file.sha256 if file else None,
             "seconds": round(seconds, 3),
             "golden": found,
+            "signature": state.to_dict() if state else None,
         }
         echo_json(document)
     else:
-        echo(f"{'yes' if ok else 'no'}: {answer} ({seconds:.1f} s)")
+        signed = f"; signed {state.in_words}" if ok and state and state.key else ""
+        echo(f"{'yes' if ok else 'no'}: {answer}{signed} ({seconds:.1f} s)")
     return 0 if ok else 1
 
 
-def _installed_or(model: Path | None) -> ModelFile:
+def _installed_or(model: Path | None) -> tuple[ModelFile, SignatureState | None]:
+    """Return the model, and of a bundle what its signature is worth."""
+    releases = Releases(device_home())
     if model is not None and not is_word_installed(model):
-        return read_model(model)
-    release = Releases(device_home()).current()
+        file = read_model(model)
+        return file, releases.signature_state(model, file.sha256) if file.bundle else None
+    release = releases.current()
     if release is None:
         raise ReleaseError(NOTHING_INSTALLED)
-    return release.model
+    return release.model, _signature(releases, release)
 
 
 def _without_golden(result: dict[str, Any]) -> str:
@@ -141,7 +161,19 @@ def _without_golden(result: dict[str, Any]) -> str:
     )
 
 
-def _describe(release: Release) -> dict[str, Any]:
+def _signature(releases: Releases, release: Release) -> SignatureState:
+    return releases.signature_state(release.path, release.sha256)
+
+
+def _trusted(releases: Releases) -> list[str] | None:
+    """Return the fingerprints of the trusted keys; None if they cannot be read."""
+    try:
+        return [key.fingerprint for key in releases.trusted.read()]
+    except SignatureError:
+        return None
+
+
+def _describe(releases: Releases, release: Release) -> dict[str, Any]:
     manifest = release.model.manifest
     return {
         "path": str(release.path),
@@ -150,11 +182,12 @@ def _describe(release: Release) -> dict[str, Any]:
         "size_bytes": release.model.bundle.size_bytes if release.model.bundle else None,
         "class_names": list(manifest.class_names) if manifest else None,
         "metrics": manifest.details.get("metrics") if manifest else None,
+        "signature": _signature(releases, release).to_dict(),
     }
 
 
-def _print_release(release: Release, as_json: bool, what: str) -> None:
-    described = _describe(release)
+def _print_release(releases: Releases, release: Release, as_json: bool, what: str) -> None:
+    described = _describe(releases, release)
     if as_json:
         echo_json({"result": what, **described})
         return
@@ -166,3 +199,4 @@ def _print_release(release: Release, as_json: bool, what: str) -> None:
         f"{percent(high)}, {accuracy['total']:,} test images)"
     )
     echo(f"file       {release.path}")
+    echo(f"signature  {_signature(releases, release).in_words}")

@@ -1,4 +1,8 @@
-"""Install a bundle on a device that was set up: copy it, install it, let it test itself."""
+"""Install a bundle on a device that was set up: copy it, install it, let it test itself.
+
+A signed bundle takes its signature along. If the device trusts no key yet, it trusts the one beside
+the bundle from then on: trust on first use, as ssh has it for hosts.
+"""
 
 import json
 from collections.abc import Callable, Sequence
@@ -12,8 +16,17 @@ from edge_runtime.devices.transfer import Parcel, put_files
 from edge_runtime.errors import DeviceError
 from edge_runtime.files import sha256
 from edge_runtime.model_file import BUNDLE_SUFFIX, read_model_bytes
+from edge_runtime.signing.keys import PublicKey, read_public_key
+from edge_runtime.signing.making import public_key_path
+from edge_runtime.signing.verification import check_signature, read_signature, signature_path
 
 _TIMEOUT_S = 600.0
+# Argument: the bundle to keep, with what belongs to it.
+_FORGET = """\
+for file in "${1%/*}"/*.edge.zip*; do
+    case $file in "$1"*) ;; *) rm -f -- "$file" ;; esac
+done
+"""
 
 
 @dataclass(frozen=True)
@@ -25,18 +38,53 @@ class Delivery:
         size_bytes: of the bundle.
         sent_bytes: how much of it had to be copied.
         selftest: what `fmnist-edge selftest --json` said.
+        first_trusted: the fingerprint of the key that the device trusts since; "" for none.
     """
 
     sha256: str
     size_bytes: int
     sent_bytes: int
     selftest: dict[str, Any]
+    first_trusted: str = ""
+
+
+@dataclass(frozen=True)
+class SignedBundle:
+    """A bundle on this machine, with what lies beside it.
+
+    Attributes:
+        path: its file.
+        data: its bytes.
+        signature: the bytes of its signature file; None if it is not signed.
+        key: the public key beside it; None if there is none.
+    """
+
+    path: Path
+    data: bytes
+    signature: bytes | None
+    key: PublicKey | None
+
+    @classmethod
+    def read(cls, path: Path) -> "SignedBundle":
+        """Read all of it, and hold the signature against the bundle and the key.
+
+        Raises:
+            ModelError: the bundle cannot be read.
+            SignatureError: the signature is refused, or the key cannot be used.
+            MissingDependencyError: cryptography is not installed.
+        """
+        data, signature = read_model_bytes(path), read_signature(path)
+        beside, key = public_key_path(path), None
+        if signature is not None and beside.exists():
+            key = read_public_key(beside)
+        check_signature(str(path), sha256(data), signature, [key] if key else [])
+        return cls(path, data, signature, key)
 
 
 def install_bundle(
     device: Device,
     done: SetUp,
-    bundle: Path,
+    bundle: SignedBundle,
     *,
     allow_downgrade: bool = False,
     say: Callable[[str], None] = lambda message: None,
@@ -49,26 +97,53 @@ def install_bundle(
     Args:
         device: the device.
         done: what `set_up` returned.
-        bundle: the file on this machine.
+        bundle: what is on this machine.
         allow_downgrade: accept an older version than the one that is there.
         say: called with what is going on.
         progress: called with the number of bytes that went out since the last call.
 
     Raises:
         DeviceError: the device cannot be reached, or refuses the bundle; its own sentence says why.
-        ModelError: the bundle cannot be read here.
     """
-    data = read_model_bytes(bundle)
-    digest = sha256(data)
+    digest = sha256(bundle.data)
     target = f"{done.facts.home}/incoming/{digest[:16]}{BUNDLE_SUFFIX}"
-    say(f"copying {bundle.name}")
-    sent = put_files(device, [Parcel(data, target)], progress=progress)
-    say(f"installing {bundle.name}")
+    say(f"copying {bundle.path.name}")
+    sent = put_files(device, _parcels(bundle, target), progress=progress)
+    first = _trust_on_first_use(device, done, bundle, target, say)
+    say(f"installing {bundle.path.name}")
     options = ["--allow-downgrade"] if allow_downgrade else []
     check(device, run_program(device, done, ["install", target, *options]), "install the bundle")
     _forget_others(device, target)
     say("testing it there")
-    return Delivery(digest, len(data), sent, _selftest(device, done))
+    return Delivery(digest, len(bundle.data), sent, _selftest(device, done), first)
+
+
+def _parcels(bundle: SignedBundle, target: str) -> list[Parcel]:
+    parcels = []
+    if bundle.key is not None:
+        pem = bundle.key.pem.encode("ascii")
+        parcels.append(Parcel(pem, str(public_key_path(Path(target)))))
+    if bundle.signature is not None:
+        parcels.append(Parcel(bundle.signature, str(signature_path(Path(target)))))
+    return [*parcels, Parcel(bundle.data, target)]
+
+
+def _trust_on_first_use(
+    device: Device, done: SetUp, bundle: SignedBundle, target: str, say: Callable[[str], None]
+) -> str:
+    """Let a device that trusts no key yet trust the bundle's; return its fingerprint if it does."""
+    if bundle.signature is None or done.facts.trusts_keys:
+        return ""
+    if bundle.key is None:
+        say(
+            f"{device.name} trusts no key, and there is no {public_key_path(bundle.path).name}: it "
+            "installs the bundle without verifying its signature"
+        )
+        return ""
+    say(f"{device.name} trusts no key yet; from now on it trusts {bundle.key.short}")
+    command = ["trust", str(public_key_path(Path(target)))]
+    check(device, run_program(device, done, command), "trust the key")
+    return bundle.key.fingerprint
 
 
 def run_program(device: Device, done: SetUp, arguments: Sequence[str]) -> Answer:
@@ -94,5 +169,4 @@ def _selftest(device: Device, done: SetUp) -> dict[str, Any]:
 
 def _forget_others(device: Device, target: str) -> None:
     """Remove bundles that were copied before; what is installed has its own copy."""
-    script = 'for file in "${1%/*}"/*.edge.zip; do [ "$file" = "$1" ] || rm -f -- "$file"; done'
-    device.run(["sh", "-c", script, "sh", target], timeout_s=_TIMEOUT_S)
+    device.run(["sh", "-c", _FORGET, "sh", target], timeout_s=_TIMEOUT_S)

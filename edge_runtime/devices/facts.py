@@ -32,6 +32,7 @@ class Facts:
         has_venv: whether Python can make environments.
         installed_key: which set-up of ours is there; "" for none.
         program: the path of `fmnist-edge`; "" for none.
+        trusts_keys: whether it demands signatures.
     """
 
     home: str
@@ -45,6 +46,7 @@ class Facts:
     has_venv: bool
     installed_key: str
     program: str
+    trusts_keys: bool = False
 
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> "Facts":
@@ -61,6 +63,7 @@ class Facts:
             libc=(str(name), str(version)),
             free_bytes=int(document["free_bytes"]),
             has_venv=bool(document["has_venv"]),
+            trusts_keys=bool(document.get("trusts_keys", False)),
         )
 
     @property

@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 STAMP = ".complete"
+TRUSTED_KEYS = "trusted-keys.pem"  # as edge_runtime.signing.trust says
 
 
 def home_folder(given: str) -> Path:
@@ -50,6 +51,7 @@ def look(home: Path) -> dict[str, Any]:
         "has_venv": all(importlib.util.find_spec(name) for name in ("venv", "ensurepip")),
         "installed_key": _read(home / "venv" / STAMP).strip(),
         "program": _program(home),
+        "trusts_keys": (home / TRUSTED_KEYS).exists(),
     }
 
 

@@ -79,6 +79,7 @@ def set_up(
     *,
     offline: bool = False,
     compiled: bool = True,
+    verifies: bool = False,
     say: Callable[[str], None] = lambda message: None,
     progress: Progress = lambda done: None,
 ) -> SetUp:
@@ -91,6 +92,8 @@ def set_up(
         facts: what `look` found there.
         offline: fetch the packages here and copy them; else the device's own pip fetches them.
         compiled: compile Python's files at once; else each when it is first used.
+        verifies: whether the device must be able to verify signatures, as it must in any case if it
+            trusts a key already.
         say: called with what is going on.
         progress: called with the number of bytes that went out since the last call.
 
@@ -98,7 +101,8 @@ def set_up(
         DeviceError: the device is not fit for it, has no room, or its pip failed.
     """
     refuse_unfit(device.name, facts)
-    wanted = requirements(facts, litert=litert_here())
+    verifies = verifies or facts.trusts_keys
+    wanted = requirements(facts, litert=litert_here(), verifies=verifies)
     wheel = device_wheel(wanted)
     key = _key(wheel, facts)
     runtime = wanted[-1]

@@ -1,0 +1,187 @@
+"""The commands `keys`, for who signs bundles, and `trust`, for the device that demands it."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from edge_runtime.console import Console, Function, json_option, talk_options
+from edge_runtime.errors import SignatureError
+from edge_runtime.files import read_capped, write_atomically
+from edge_runtime.releases import Releases, device_home
+from edge_runtime.signing.keys import (
+    PUBLIC_SUFFIX,
+    PublicKey,
+    new_private_key,
+    public_half,
+    read_key_file,
+    read_public_key,
+    short,
+)
+from edge_runtime.terminal import echo, echo_json
+
+PASSPHRASE_VARIABLE = "FMNIST_EDGE_PASSPHRASE"
+_PASSPHRASE_LIMIT_BYTES = 1024
+_OWNER_ONLY = 0o600
+
+
+def passphrase_option(function: Function) -> Function:
+    """Add --passphrase-file; `read_passphrase` takes its value."""
+    return click.option(
+        "--passphrase-file",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help=f"The private key's passphrase is this file's first line.  [default: "
+        f"${PASSPHRASE_VARIABLE}; else it has none]",
+    )(function)
+
+
+def read_passphrase(file: Path | None) -> bytes | None:
+    """Return the passphrase that the options or the environment give, or None.
+
+    Raises:
+        SignatureError: it is empty, too long, or cannot be read.
+    """
+    if file is None:
+        return os.fsencode(os.environ.get(PASSPHRASE_VARIABLE, "")) or None
+    try:
+        lines = read_capped(file, limit_bytes=_PASSPHRASE_LIMIT_BYTES).splitlines()
+    except OSError as error:
+        raise SignatureError(f"{file}: it cannot be read ({error.strerror}).") from error
+    except ValueError as error:
+        raise SignatureError(f"{file}: a passphrase has at most 1 KiB.") from error
+    if not lines or not lines[0]:
+        raise SignatureError(f"{file}: expected a passphrase in its first line; it is empty.")
+    return lines[0]
+
+
+@click.group()
+@talk_options
+def keys() -> None:
+    """Make and show the keys that sign bundles.
+
+    `fmnist-edge bundle --sign NAME` signs with the private key, `fmnist-edge trust NAME.pub` on a
+    device lets it demand that.
+    """
+
+
+@keys.command()
+@click.argument("name", default="release-key", type=click.Path(path_type=Path))
+@passphrase_option
+@json_option
+@talk_options
+def new(name: Path, passphrase_file: Path | None, as_json: bool) -> None:
+    """Make a key pair: NAME, which is private, and NAME.pub; by default release-key.
+
+    The private key is PEM (PKCS #8) on the curve P-256, readable by you alone. Keep it off the
+    devices, and keep a copy: a device that trusts no other key accepts only bundles signed with it.
+    """
+    passphrase = read_passphrase(passphrase_file)
+    public_path = name.with_name(name.name + PUBLIC_SUFFIX)
+    if name.exists() and public_path.exists():
+        raise SignatureError(f"{name} exists already; a key is never overwritten.")
+    if public_path.exists():
+        raise SignatureError(f"{public_path} exists already, its private key does not; move it.")
+    if not name.exists():
+        write_atomically(name, new_private_key(passphrase), mode=_OWNER_ONLY)
+    # Also where only this part was left to do, as after a power cut.
+    try:
+        public = public_half(read_key_file(name), passphrase)
+    except SignatureError as error:
+        raise SignatureError(f"{name}: {error}.") from error
+    write_atomically(public_path, public.pem)
+    if as_json:
+        files = {"private": str(name), "public": str(public_path)}
+        echo_json({**files, "fingerprint": public.fingerprint})
+        return
+    echo(f"private key  {name}, readable by you alone")
+    echo(f"public key   {public_path}")
+    echo(f"fingerprint  {public.fingerprint}")
+
+
+@keys.command()
+@click.argument("key", metavar="KEY.pub", type=click.Path(path_type=Path))
+@json_option
+@talk_options
+def show(key: Path, as_json: bool) -> None:
+    """Print the fingerprint of a public key: the SHA-256 of its PEM text."""
+    public = read_public_key(key)
+    if as_json:
+        echo_json({"public": str(key), "fingerprint": public.fingerprint})
+        return
+    echo(public.fingerprint)
+
+
+@click.command()
+@click.argument("key", metavar="[KEY.pub]", required=False, type=click.Path(path_type=Path))
+@click.option("--remove", metavar="FINGERPRINT", help="Trust this key no more.")
+@click.option("--force", is_flag=True, help="With --remove: even if it is the last one.")
+@json_option
+@talk_options
+@click.pass_context
+def trust(
+    context: click.Context,
+    /,
+    key: Path | None,
+    remove: str | None,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Trust KEY.pub on this device: from then on `install` and `rollback` demand a signature by a
+    trusted key. Without KEY.pub: list the trusted keys.
+
+    To change keys, trust the new one first and remove the old one when no bundle needs it any more.
+    """  # noqa: D205
+    if key is not None and remove is not None:
+        raise click.UsageError("Give a KEY.pub or --remove, not both.")
+    if force and remove is None:
+        raise click.UsageError("--force is for --remove.")
+    releases = Releases(device_home())
+    if key is not None:
+        public = read_public_key(key)
+        result = "trusted" if releases.trust(public) else "trusted already"
+        _say_what_follows(context.ensure_object(Console).say, releases, public)
+    elif remove is not None:
+        public = releases.distrust(remove, even_last=force)
+        result = "removed"
+    else:
+        _print_trusted(releases, as_json)
+        return
+    if as_json:
+        echo_json({"result": result, **_document(releases)})
+        return
+    echo(f"{result:<15} {public.fingerprint}")
+    if not releases.trusted.read():
+        echo("No key is trusted now: `install` demands no signature any more.")
+
+
+def _print_trusted(releases: Releases, as_json: bool) -> None:
+    if as_json:
+        echo_json(_document(releases))
+        return
+    trusted = releases.trusted.read()
+    for key in trusted:
+        echo(key.fingerprint)
+    if not trusted:
+        echo("No key is trusted: `install` demands no signature.")
+
+
+def _document(releases: Releases) -> dict[str, Any]:
+    fingerprints = [key.fingerprint for key in releases.trusted.read()]
+    return {"home": str(releases.home), "trusted_keys": fingerprints}
+
+
+def _say_what_follows(say: Callable[[str], None], releases: Releases, key: PublicKey) -> None:
+    """Tell if what is installed could not be installed again."""
+    digest = releases.current_sha256()
+    if digest is None:
+        return
+    path = releases.path_of(digest)
+    state = releases.signature_state(path, digest)
+    if not state.verified:
+        say(
+            f"What is installed is not signed by {short(key.fingerprint)} or another trusted key: "
+            "it stays, but `selftest` says no until a signed bundle is installed."
+        )
