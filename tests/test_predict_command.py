@@ -28,6 +28,7 @@ TinyModel = Callable[[str], Path]
 DETAILS = [
     "model",
     "model_sha256",
+    "source_sha256",
     "size_bytes",
     "scheme",
     "dataset",

@@ -147,7 +147,7 @@ def benchmark(
     _refuse_impossible_plot(plot_path, force=force)
     asked_for = dataset_choice["dataset"] is not None
     lineage = Lineage(Path(runs_dir), run_name)
-    run = _run(models, lineage, console, images_named=asked_for)
+    run = None if models else find_run(lineage.runs_dir, lineage.run_name)
     chosen = [choose_backend(name) for name in dict.fromkeys(backends)] or [choose_backend()]
     contestants = open_contestants(
         models or _converted(run),
@@ -156,6 +156,7 @@ def benchmark(
         threads=threads,
         name_of=model_name,
     )
+    run = run or _run_of(models, lineage, console, images_named=asked_for)
     dataset = _dataset(dataset_choice, run, console)
     if plot_path is not None and dataset is None:
         raise EdgeError("--plot needs test images for the accuracy; name them with --dataset.")
@@ -207,11 +208,11 @@ def _refuse_impossible_plot(path: Path | None, *, force: bool) -> None:
     refuse_missing_matplotlib()
 
 
-def _run(
+def _run_of(
     models: Sequence[Path], lineage: Lineage, console: Console, *, images_named: bool
 ) -> Run | None:
     """Return the run whose images the models are for, or else the latest; None for none."""
-    if not models or lineage.run_name is not None:
+    if lineage.run_name is not None:
         return find_run(lineage.runs_dir, lineage.run_name)
     try:
         runs = [run_for_images(model, lineage) for model in models]
