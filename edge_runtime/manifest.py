@@ -135,7 +135,7 @@ def _class_names(stated: Any) -> tuple[str, ...]:
                 f"is {name!r:.80}"
             )
         try:
-            name.encode()
+            name.encode(errors="surrogateescape")  # folders may have names that are not UTF-8
         except UnicodeEncodeError as error:  # JSON can write half of a pair
             raise ValueError(f"class_names has {name!r:.80}, which is no text") from error
     return tuple(stated)

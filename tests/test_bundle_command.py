@@ -102,6 +102,7 @@ def test_json_has_the_whole_manifest(bundle: Callable[..., Finished], here: Path
         "bundle": "x.edge.zip",
         "sha256": made.sha256,
         "size_bytes": len(made.data),
+        "signed_by": None,
         "manifest": made.manifest.to_dict(),
     }
     assert document["manifest"]["class_names"] == list(CLASSES)
@@ -318,7 +319,7 @@ def test_a_bundle_is_inspected(cli: Cli, bundled: Path, runs: Path) -> None:
 
 def test_a_bundle_that_names_no_runtime_is_inspected(cli: Cli, bundled: Path) -> None:
     def forget(manifest: dict[str, Any]) -> None:
-        manifest["minimum_runtime"] = "none"
+        manifest["minimum_runtime"] = {}
 
     bundled.write_bytes(edited(bundled.read_bytes(), forget))
     done = cli("inspect", bundled)

@@ -209,7 +209,7 @@ def test_hostile_names_are_escaped_in_every_report(cli: Cli, hostile_folder: Pat
     formats = [
         part for kind in ("html", "json", "junit", "markdown") for part in ("--format", kind)
     ]
-    done = cli("parity", "whole.predictions.npz", "other.predictions.npz", *formats)
+    done = cli("parity", "--reference", "whole.predictions.npz", "other.predictions.npz", *formats)
     assert done.code == 3, done.err
     assert_harmless(done.out)
     assert_harmless(done.err)

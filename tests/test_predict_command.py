@@ -19,6 +19,7 @@ from edge_runtime.datasets import Dataset, DatasetSpec, Split, load_dataset
 from edge_runtime.errors import DatasetError, InputError
 from edge_runtime.evaluation import evaluate, predict_file
 from edge_runtime.files import MEBIBYTE, sha256
+from edge_runtime.loading.confined import ConfinedClassifier
 from edge_runtime.memory import memory_growth, model_memory
 from edge_runtime.predictions import Predictions, aligned
 
@@ -193,7 +194,7 @@ def test_an_interruption_leaves_nothing_behind(
     def interrupted(self: Classifier, images: Any) -> Any:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Classifier, "predict", interrupted)
+    monkeypatch.setattr(ConfinedClassifier, "predict_each", interrupted)
     done = cli("predict", tiny_model("int8"), "--dataset", f"folder:{pictures}")
     assert (done.code, done.err) == (130, "\nInterrupted.\n")
     assert list(here.iterdir()) == []

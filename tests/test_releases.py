@@ -360,7 +360,7 @@ def test_what_is_installed_has_that_name_in_predictions_and_reports(
     images = ("--dataset", f"folder:{pictures}")
     assert cli("predict", "installed", *images).code == 0
     assert Predictions.load(tmp_path / "installed.predictions.npz").model == "installed"
-    done = cli("parity", bundles[0], "installed", *images, "--json")
+    done = cli("parity", "--reference", bundles[0], "installed", *images, "--json")
     assert done.code in (0, 4), done.err
     assert [item["model"] for item in json.loads(done.out)["comparisons"]] == ["installed"]
 

@@ -516,7 +516,7 @@ def test_a_malicious_bundle_that_proves_itself_is_refused_where_a_key_is_trusted
 
 
 def test_a_signature_is_refused_before_the_bundle_is_unpacked(releases, data, put, monkeypatch):
-    monkeypatch.setattr("edge_runtime.releases.bundled_model", lambda *a, **k: pytest.fail("read"))
+    monkeypatch.setattr("edge_runtime.releases.read_model", lambda *a, **k: pytest.fail("read"))
     for signature in (None, signed(data[1]), b"{}"):
         with pytest.raises(SignatureError):
             releases.install(put(data[0], signature))

@@ -162,20 +162,22 @@ def test_a_pipe_that_nobody_fills_is_named_wherever_a_file_is_read(
     os.mkfifo(tmp_path / "own.edge.zip")
     os.mkfifo(tmp_path / "own.predictions.npz")
     os.mkfifo(tmp_path / "class_names.txt")
-    for arguments in (
-        ("classify", model, pipe),
-        ("classify", pipe, picture),
-        ("classify", tmp_path / "own.tflite", picture),
-        ("classify", model, picture, "--labels", pipe),
-        ("inspect", pipe),
-        ("install", tmp_path / "own.edge.zip"),
-        ("parity", tmp_path / "own.predictions.npz"),
-        ("parity", "--contract", pipe),
-        ("predict", model, "--dataset", f"images:{pipe}"),
+    unread = "it is a pipe, not a file"  # what is looked at in several places of the file
+    unfilled = "nothing came out of this pipe for 0.05 s"
+    for words, *arguments in (
+        (unfilled, "classify", model, pipe),
+        (unread, "classify", pipe, picture),
+        (unfilled, "classify", tmp_path / "own.tflite", picture),
+        (unfilled, "classify", model, picture, "--labels", pipe),
+        (unread, "inspect", pipe),
+        (unread, "install", tmp_path / "own.edge.zip"),
+        (unread, "parity", tmp_path / "own.predictions.npz"),
+        (unfilled, "parity", "--contract", pipe),
+        (unread, "predict", model, "--dataset", f"images:{pipe}"),
     ):
         done = cli(*arguments)
         assert done.code == 1, arguments
-        assert "nothing came out of this pipe for 0.05 s" in done.err, arguments
+        assert words in done.err, arguments
 
 
 def test_devices_and_sockets_are_no_files(
