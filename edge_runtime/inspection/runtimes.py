@@ -58,17 +58,18 @@ class Runtime:
 
     def support(self, summary: ModelSummary) -> RuntimeSupport:
         """Return whether it can load a model, judged as in `runtime_support`."""
-        found = [_operator_problem(use, self.versions) for use in summary.operators]
-        found += [
-            f"{use.name} of {dtype}: not there"
-            for use in summary.operators
-            for dtype in use.dtypes
-            if dtype in self.refused.get(use.name, ())
-        ]
+        found = []
+        for use in summary.operators:
+            problem = _operator_problem(use, self.versions)
+            refused = self.refused.get(use.name, ())
+            types = [
+                f"{use.name} of {dtype}: not there" for dtype in use.dtypes if dtype in refused
+            ]
+            # Types were measured of versions that are there.
+            found += [problem] if problem else types
         dtypes = dict.fromkeys(tensor.dtype for tensor in summary.tensors)
         found += [f"{dtype} tensors: not there" for dtype in dtypes if dtype not in self.dtypes]
-        problems = tuple(problem for problem in found if problem is not None)
-        return RuntimeSupport(self.name, not problems, problems)
+        return RuntimeSupport(self.name, not found, tuple(found))
 
 
 # Operators and tensor types as printed by scripts/measure-op-versions, and what operators refuse by
