@@ -21,11 +21,12 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from edge_runtime.backends import Backend, choose_backend
 from edge_runtime.bundle.members import BUNDLE_LIMIT_BYTES
 from edge_runtime.documents import DOCUMENT_LIMIT_BYTES, parse_object
-from edge_runtime.errors import BundleError, ModelError, ReleaseError, SignatureError
+from edge_runtime.errors import BundleError, ModelError, ReleaseError
 from edge_runtime.files import (
     hash_of_file,
     read_capped,
@@ -38,16 +39,11 @@ from edge_runtime.loading.opening import examine
 from edge_runtime.loading.remembered import remember_passed
 from edge_runtime.locks import lock
 from edge_runtime.manifest import is_sha256
-from edge_runtime.model_file import ModelFile, hash_of_model, is_bundle, read_model
-from edge_runtime.signing.keys import PublicKey
-from edge_runtime.signing.trust import TrustStore
-from edge_runtime.signing.verification import (
-    SignatureState,
-    check_signature,
-    read_signature,
-    signature_path,
-    signature_state,
-)
+from edge_runtime.model_file import ModelFile, is_bundle, read_model
+
+if TYPE_CHECKING:
+    from edge_runtime.signing.keys import PublicKey
+    from edge_runtime.signing.trust import Signed, TrustStore
 
 HOME_VARIABLE = "FMNIST_EDGE_HOME"
 FILE_NAME = "model.edge.zip"
@@ -93,8 +89,11 @@ class Releases:
         return self.home / "current"
 
     @property
-    def trusted(self) -> TrustStore:
+    def trusted(self) -> "TrustStore":
         """The keys of which one must have signed what is installed."""
+        # Here, since `classify installed` should not wait for what only some commands need.
+        from edge_runtime.signing.trust import TrustStore
+
         return TrustStore(self.home)
 
     def path_of(self, digest: str) -> Path:
@@ -189,10 +188,9 @@ class Releases:
         """
         if not is_bundle(bundle):
             raise BundleError(f"Expected a bundle (.edge.zip), got '{bundle}'.")
-        digest, signature = self._checked_signature(bundle)
+        signed = self.trusted.check(bundle)
         model = read_model(bundle)
-        if model.sha256 != digest:
-            raise BundleError(f"{bundle}: it changed while it was read; install it again.")
+        _refuse_other(bundle, signed, model)
         with self._alone():
             if not allow_downgrade:
                 self._refuse_downgrade(model)
@@ -200,8 +198,7 @@ class Releases:
             examine(model, backend=chosen)
             self._rollback_note.unlink(missing_ok=True)
             unchanged = self.current_sha256() == model.sha256 and self._is_whole(model.sha256)
-            self._keep_signature(digest, signature)
-            self._put_in_place(model)
+            self._put_in_place(model, signed)
             remember_passed(model, backend=chosen, kernels="auto")
             release = self.open(model.sha256)
             if not unchanged:
@@ -222,14 +219,33 @@ class Releases:
             target = self._interrupted_rollback(history)
             if target is None and len(history) < 2:
                 raise ReleaseError("There is no release before the current one to go back to.")
-            release = self.open(target or history[-2])
-            self._checked_signature(release.path)
+            digest = target or history[-2]
+            signed = self.trusted.check(self.path_of(digest))
+            release = self.open(digest)
+            _refuse_other(release.path, signed, release.model)
             examine(release.model, backend=backend or choose_backend())
             write_atomically(self._rollback_note, release.sha256)
             switch_link(self.link, Path("releases") / release.sha256)
             self._write_history(history[: history.index(release.sha256) + 1])
             self._rollback_note.unlink()
             return release
+
+    def trust(self, key: "PublicKey") -> bool:
+        """Demand a signature by this key, or by another that is trusted, from now on.
+
+        Returns:
+            Whether it is a new one.
+
+        Raises:
+            SignatureError: there are too many, or the file of the keys is damaged.
+        """
+        with self._alone():
+            return self.trusted.add(key)
+
+    def distrust(self, fingerprint: str, *, even_last: bool = False) -> "PublicKey":
+        """Accept signatures by a key no more, and return it; `TrustStore.remove` says the rest."""
+        with self._alone():
+            return self.trusted.remove(fingerprint, even_last=even_last)
 
     @property
     def _rollback_note(self) -> Path:
@@ -242,48 +258,6 @@ class Releases:
         except (OSError, ValueError):
             return None
         return noted if noted in history[-2:] else None
-
-    def trust(self, key: PublicKey) -> bool:
-        """Demand a signature by this key, or by another that is trusted, from now on.
-
-        Returns:
-            Whether it is a new one.
-
-        Raises:
-            SignatureError: there are too many, or the file of the keys is damaged.
-        """
-        with self._alone():
-            return self.trusted.add(key)
-
-    def distrust(self, fingerprint: str, *, even_last: bool = False) -> PublicKey:
-        """Accept signatures by a key no more, and return it; `TrustStore.remove` says the rest."""
-        with self._alone():
-            return self.trusted.remove(fingerprint, even_last=even_last)
-
-    def signature_state(self, bundle: Path, digest: str) -> SignatureState:
-        """Return what the signature beside a bundle with this SHA-256 is worth on this device."""
-        try:
-            return signature_state(bundle, digest, self.trusted.read())
-        except SignatureError as error:  # the trusted keys cannot be read
-            return SignatureState("", verified=False, demanded=True, problem=str(error))
-
-    def _checked_signature(self, bundle: Path) -> tuple[str, bytes | None]:
-        """Return a bundle's SHA-256 and the signature beside it, if any, after checking that."""
-        digest = hash_of_model(bundle)
-        signature = read_signature(bundle)
-        check_signature(str(bundle), digest, signature, self.trusted.read())
-        return digest, signature
-
-    def _keep_signature(self, digest: str, signature: bytes | None) -> None:
-        """Put a signature where its bundle will lie; first, lest a bundle lie there without it."""
-        path = self.path_of(digest)
-        if signature is None:
-            return
-        with contextlib.suppress(SignatureError):  # a damaged one is replaced
-            if read_signature(path) == signature:
-                return
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(signature_path(path), signature)
 
     def _refuse_downgrade(self, model: ModelFile) -> None:
         try:
@@ -305,8 +279,11 @@ class Releases:
             return False
         return found == digest
 
-    def _put_in_place(self, model: ModelFile) -> None:
+    def _put_in_place(self, model: ModelFile, signed: "Signed | None") -> None:
         path = self.path_of(model.sha256)
+        if signed is not None:  # first, lest the bundle lie there without it
+            path.parent.mkdir(parents=True, exist_ok=True)
+            signed.put_beside(path)
         if model.bundle is not None and not self._is_whole(model.sha256):
             path.parent.mkdir(parents=True, exist_ok=True)
             write_atomically(path, model.bundle.data)
@@ -355,6 +332,11 @@ class Releases:
             yield
         finally:
             os.close(descriptor)
+
+
+def _refuse_other(bundle: Path, signed: "Signed | None", model: ModelFile) -> None:
+    if signed is not None and signed.sha256 != model.sha256:
+        raise BundleError(f"{bundle}: it was changed while it was read; try again.")
 
 
 def device_home() -> Path:

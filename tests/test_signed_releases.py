@@ -107,7 +107,7 @@ def test_a_bundle_signed_by_a_trusted_key_is_installed_with_its_signature(releas
     release, changed = releases.install(bundle)
     assert changed
     assert release.path.with_name(f"{FILE_NAME}.sig").read_bytes() == signed_beside(bundle)
-    state = releases.signature_state(release.path, sha256(data[0]))
+    state = releases.trusted.state(release.path, sha256(data[0]))
     assert (state.key, state.verified, state.demanded, state.problem) == (
         FINGERPRINT,
         True,
@@ -554,12 +554,13 @@ def test_a_release_whose_signature_still_verifies_can_be_gone_back_to(releases, 
     assert releases.rollback().version == 1
 
 
-def test_a_release_from_before_the_first_key_cannot_be_gone_back_to(home, data, put):
+def test_a_release_from_before_the_first_key_cannot_be_gone_back_to(home, data, put, monkeypatch):
     device = Releases(home)
     device.install(put(data[0]))
     device.trust(public_key(KEY))
     device.install(put(data[1], signed(data[1])))
     before = contents(home)
+    monkeypatch.setattr(Releases, "open", lambda *a: pytest.fail("unpacked"))
     with pytest.raises(SignatureError, match="it is not signed"):
         device.rollback()
     assert contents(home) == before
@@ -594,7 +595,7 @@ def test_the_same_bundle_can_be_installed_with_the_signature_of_a_new_key(releas
     releases.trust(public_key(OTHER_KEY))
     release, changed = releases.install(put(data[0], signed(data[0], OTHER_KEY)))
     assert not changed
-    assert releases.signature_state(release.path, sha256(data[0])).key == OTHER_HINT
+    assert releases.trusted.state(release.path, sha256(data[0])).key == OTHER_HINT
 
 
 def test_damaged_trusted_keys_let_nothing_in(releases, data, put):
@@ -620,12 +621,12 @@ def test_without_cryptography_a_device_that_trusts_a_key_installs_nothing(
 def test_where_no_key_is_trusted_a_signature_is_kept_and_must_be_over_the_bundle(home, data, put):
     device = Releases(home)
     release, _ = device.install(put(data[0], signed(data[0])))
-    state = device.signature_state(release.path, sha256(data[0]))
+    state = device.trusted.state(release.path, sha256(data[0]))
     assert (state.key, state.verified, state.problem) == (FINGERPRINT, False, "")
     with pytest.raises(SignatureError, match="it is over another file"):
         device.install(put(data[1], signed(data[0])))
     device.trust(public_key(KEY))
-    assert device.signature_state(release.path, sha256(data[0])).verified
+    assert device.trusted.state(release.path, sha256(data[0])).verified
 
 
 # The commands.
@@ -799,3 +800,10 @@ def test_signing_does_not_make_the_start_slower():
     loaded = set(done.stdout.split())
     assert "edge_runtime" in loaded
     assert loaded.isdisjoint({"cryptography", "model_signing", "OpenSSL", "sigstore"})
+
+
+def test_classifying_with_what_is_installed_loads_nothing_about_signatures():
+    code = "import edge_runtime.releases, sys; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "edge_runtime.releases" in done.stdout.split()
+    assert "edge_runtime.signing" not in done.stdout

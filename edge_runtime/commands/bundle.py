@@ -12,7 +12,8 @@ from edge_runtime.backends import choose_backend
 from edge_runtime.bundle.contents import Bundle, read_bundle
 from edge_runtime.bundle.document import LARGEST_VERSION
 from edge_runtime.bundle.making import make_bundle
-from edge_runtime.commands.keys import passphrase_option, read_passphrase
+from edge_runtime.commands.bundle_files import signer_of_options, write_bundle
+from edge_runtime.commands.keys import passphrase_option
 from edge_runtime.console import (
     Console,
     dataset_options,
@@ -25,7 +26,7 @@ from edge_runtime.console import (
 )
 from edge_runtime.datasets import Dataset, load_dataset
 from edge_runtime.errors import BundleError, EdgeError, RunError
-from edge_runtime.files import refuse_unwritable_folder, sha256, write_together
+from edge_runtime.files import refuse_unwritable_folder, sha256
 from edge_runtime.health import warning_line
 from edge_runtime.lineage import FullModel, Lineage, full_models, run_for_images
 from edge_runtime.loading import open_model
@@ -35,14 +36,13 @@ from edge_runtime.model_file import (
     is_bundle,
     model_stem,
     read_model,
-    read_model_bytes,
     refuse_missing,
 )
 from edge_runtime.numeric import Whole
 from edge_runtime.predictions import Predictions
 from edge_runtime.runs import Run, find_run
 from edge_runtime.signing.keys import short
-from edge_runtime.signing.making import Signer, public_key_path
+from edge_runtime.signing.making import Signer
 from edge_runtime.signing.verification import signature_path, signature_state
 from edge_runtime.terminal import echo, echo_json
 from edge_runtime.wording import percent
@@ -111,7 +111,7 @@ def bundle(
     """
     console = context.ensure_object(Console)
     refuse_options_without_dataset(dataset_choice)
-    signer = _signer(key, passphrase_file)
+    signer = signer_of_options(key, passphrase_file)
     if signer and model is not None and is_bundle(model):
         made = (run_name, bundle_version, backend, dataset_choice["dataset"])
         _sign_existing(console, model, _target(model, out), signer, made, force, as_json)
@@ -139,16 +139,8 @@ def bundle(
         data = _next_version(make, file, _known_bundles(Path(runs_dir), target))
     else:
         data = make(version=bundle_version)
-    _write(console, target, data, signer, force=force)
+    write_bundle(console, target, data, signer, force=force)
     _print(target, path, read_bundle(data), as_json)
-
-
-def _signer(key: Path | None, passphrase_file: Path | None) -> Signer | None:
-    if key is not None:
-        return Signer.open(key, read_passphrase(passphrase_file))
-    if passphrase_file is not None:
-        raise click.UsageError("--passphrase-file is for --sign.")
-    return None
 
 
 def _sign_existing(
@@ -168,7 +160,7 @@ def _sign_existing(
         )
     found = read_model(model).bundle
     assert found is not None
-    _write(console, target, found.data, signer, force=force)
+    write_bundle(console, target, found.data, signer, force=force)
     _print(target, model, found, as_json)
 
 
@@ -258,21 +250,6 @@ def _next_version(make: Callable[..., bytes], file: ModelFile, known: list[Bundl
             if sha256(data) == bundle.sha256:
                 return data
     return make(version=1 + max((bundle.version for bundle in known), default=0))
-
-
-def _write(
-    console: Console, target: Path, data: bytes, signer: Signer | None, *, force: bool
-) -> None:
-    """Write the bundle and what belongs beside it, all or none of them."""
-    same = target.is_file() and read_model_bytes(target) == data
-    if target.exists() and not same and not force:
-        raise BundleError(f"{target} exists with another content; replace it with --force.")
-    files = dict(signer.files(target, data)) if signer else {}
-    if signer is None and signature_state(target, sha256(data), ()).problem:
-        console.say(f"removing {signature_path(target).name}, the signature of what was there")
-        for path in (signature_path(target), public_key_path(target)):
-            path.unlink(missing_ok=True)
-    write_together(files if same else {**files, target: data})
 
 
 def _print(target: Path, model: Path, made: Bundle, as_json: bool) -> None:

@@ -82,7 +82,7 @@ def _signature(model: Path, bundle: Bundle) -> SignatureState:
     from edge_runtime.releases import Releases, device_home
 
     try:
-        return Releases(device_home()).signature_state(model, bundle.sha256)
+        return Releases(device_home()).trusted.state(model, bundle.sha256)
     except ReleaseError:  # there is no home folder, and so no trusted key
         return signature_state(model, bundle.sha256, ())
 

@@ -178,9 +178,7 @@ def _say_what_follows(say: Callable[[str], None], releases: Releases, key: Publi
     digest = releases.current_sha256()
     if digest is None:
         return
-    path = releases.path_of(digest)
-    state = releases.signature_state(path, digest)
-    if not state.verified:
+    if not releases.trusted.state(releases.path_of(digest), digest).verified:
         say(
             f"What is installed is not signed by {short(key.fingerprint)} or another trusted key: "
             "it stays, but `selftest` says no until a signed bundle is installed."

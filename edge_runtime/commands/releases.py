@@ -147,7 +147,7 @@ def _installed_or(model: Path | None) -> tuple[ModelFile, SignatureState | None]
     releases = Releases(device_home())
     if model is not None and not is_word_installed(model):
         file = read_model(model)
-        return file, releases.signature_state(model, file.sha256) if file.bundle else None
+        return file, releases.trusted.state(model, file.sha256) if file.bundle else None
     release = releases.current()
     if release is None:
         raise ReleaseError(NOTHING_INSTALLED)
@@ -162,7 +162,7 @@ def _without_golden(result: dict[str, Any]) -> str:
 
 
 def _signature(releases: Releases, release: Release) -> SignatureState:
-    return releases.signature_state(release.path, release.sha256)
+    return releases.trusted.state(release.path, release.sha256)
 
 
 def _trusted(releases: Releases) -> list[str] | None:

@@ -9,13 +9,47 @@ from pathlib import Path
 
 from edge_runtime.errors import SignatureError
 from edge_runtime.files import read_capped, sync, write_atomically
+from edge_runtime.model_file import hash_of_model
 from edge_runtime.signing.keys import PublicKey, split_pem
+from edge_runtime.signing.verification import (
+    SignatureState,
+    check_signature,
+    read_signature,
+    signature_path,
+    signature_state,
+)
 
 FILE_NAME = "trusted-keys.pem"
 MOST_KEYS = 16
 
 _LIMIT_BYTES = 16 * 1024
 _LEAST_DIGITS = 8
+
+
+@dataclass(frozen=True)
+class Signed:
+    """A signature that has been checked.
+
+    Attributes:
+        signature: the bytes of its file.
+        sha256: of the bundle that it is over.
+    """
+
+    signature: bytes
+    sha256: str
+
+    def put_beside(self, bundle: Path) -> None:
+        """Write it beside a copy of the bundle, unless it is there.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        try:
+            if read_signature(bundle) == self.signature:
+                return
+        except SignatureError:  # a damaged one is replaced
+            pass
+        write_atomically(signature_path(bundle), self.signature)
 
 
 @dataclass(frozen=True)
@@ -95,6 +129,33 @@ class TrustStore:
             )
         self._write(rest)
         return found[0]
+
+    def check(self, bundle: Path) -> Signed | None:
+        """Return the signature beside a bundle after checking it; None if it has and needs none.
+
+        The bundle is hashed, but not unpacked.
+
+        Raises:
+            SignatureError: it has none although a key is trusted, or it is refused.
+            MissingDependencyError: a key is trusted, but cryptography is not installed.
+            ModelError: the bundle cannot be read.
+        """
+        keys, signature = self.read(), read_signature(bundle)
+        digest = "" if signature is None else hash_of_model(bundle)
+        check_signature(str(bundle), digest, signature, keys)
+        return None if signature is None else Signed(signature, digest)
+
+    def state(self, bundle: Path, digest: str) -> SignatureState:
+        """Return what the signature beside a bundle is worth here.
+
+        Args:
+            bundle: where it lies.
+            digest: the SHA-256 of its bytes.
+        """
+        try:
+            return signature_state(bundle, digest, self.read())
+        except SignatureError as error:  # the trusted keys cannot be read
+            return SignatureState("", verified=False, demanded=True, problem=str(error))
 
     def _write(self, keys: tuple[PublicKey, ...]) -> None:
         self.home.mkdir(parents=True, exist_ok=True)
