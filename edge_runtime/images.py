@@ -1,17 +1,24 @@
 """From an untrusted picture to the (H, W, C) uint8 pixels that a model eats."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import IO, Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 from PIL.PngImagePlugin import PngImageFile
 
-from edge_runtime.decoding import Layout, NoPictureError, draft_divisor, read_layout, upright
+from edge_runtime.decoding import (
+    Format,
+    Layout,
+    NoPictureError,
+    draft_divisor,
+    read_layout,
+    upright,
+)
 from edge_runtime.errors import PictureError
 from edge_runtime.files import MEBIBYTE, read_capped
 
@@ -187,20 +194,31 @@ def decode(data: bytes, *, name: str = "the picture") -> Image.Image:
 
 
 def _open(layout: Layout) -> Image.Image:
-    """Open a picture; its pixels are not decoded yet. Other plugins are imported if needed."""
-    if layout.format == "PNG":
-        return PngImageFile(layout.stream)
-    if layout.format == "BMP":
-        from PIL.BmpImagePlugin import BmpImageFile
-
-        return BmpImageFile(layout.stream)
-    from PIL.JpegImagePlugin import JpegImageFile
-
-    image = JpegImageFile(layout.stream)
-    divisor = draft_divisor(image.width, image.height)
+    """Open a picture; its pixels are not decoded yet."""
+    image = _decoder(layout.format)(layout.stream)
+    # What was checked must be what is decoded, whatever else a file announces.
+    if image.size != (layout.width, layout.height):
+        raise PictureError("the picture is damaged (it announces two sizes).")
+    divisor = draft_divisor(image.width, image.height) if layout.format == "JPEG" else 1
     if divisor > 1:
         image.draft("", (image.width // divisor, image.height // divisor))
     return image
+
+
+def _decoder(picture_format: Format) -> Callable[[IO[bytes]], Image.Image]:
+    """Return Pillow's class for a format; those of other formats than PNG are imported if needed.
+
+    `Image.open` would try every format that Pillow knows.
+    """
+    if picture_format == "PNG":
+        return PngImageFile
+    if picture_format == "BMP":
+        from PIL.BmpImagePlugin import BmpImageFile
+
+        return BmpImageFile
+    from PIL.JpegImagePlugin import JpegImageFile
+
+    return JpegImageFile
 
 
 def _converted(image: Image.Image, mode: str) -> Image.Image:

@@ -145,6 +145,11 @@ _COLOURS |= {"palette": (8, 3), "LA": (8, 4), "LA16": (16, 4), "RGBA": (8, 6), "
 PICTURES: dict[str, Writer] = {
     "1 × 40,000,000": _bytes(lambda: png(1, 40_000_000, 8, 0, rows=bytes(80_000_000))),
     "40,000,000 × 1": _bytes(lambda: png(40_000_000, 1, 8, 0)),
+    "two headers": _bytes(
+        lambda: png(
+            30, 40, 8, 0, extra=chunk(b"IHDR", struct.pack(">IIBBBBB", 1, 6_100_807, 8, 0, 0, 0, 0))
+        )
+    ),
     "1 × 65,535": _bytes(lambda: png(1, 65_535, 8, 6)),
     "65,535 × 760": _bytes(lambda: png(65_535, 760, 8, 2)),
     "760 × 65,535": _bytes(lambda: png(760, 65_535, 8, 2)),

@@ -2,6 +2,7 @@
 
 import io
 import struct
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -85,6 +86,25 @@ def test_a_flood_of_chunks_is_refused():
     data = raw_png(8, 8, depth=8, colour=0, rows=bytes(72), extra=chunk(b"abCd", b"") * 17_000)
     with pytest.raises(PictureError, match="a PNG may have up to 16,384 chunks"):
         decode(data)
+
+
+@pytest.mark.parametrize("width", [1, 6_100_807])
+def test_a_png_with_a_second_header_is_refused_before_it_is_decoded(width):
+    second = chunk(b"IHDR", struct.pack(">IIBBBBB", width, 6_100_807 // width, 8, 0, 0, 0, 0))
+    plain = encoded(Image.fromarray(COLOURS))
+    with pytest.raises(PictureError, match="it has two headers"):
+        decode(plain[:33] + second + plain[33:])
+
+
+@pytest.mark.parametrize("size", [(64, 47), (640, 480)])
+def test_what_is_decoded_has_the_size_that_was_checked(monkeypatch, size):
+    def other(data):
+        return replace(read_layout(data), width=size[0], height=size[1])
+
+    monkeypatch.setattr("edge_runtime.images.read_layout", other)
+    for data in (encoded(Image.new("L", (64, 48)), kind) for kind in ("PNG", "JPEG", "BMP")):
+        with pytest.raises(PictureError, match="it announces two sizes"):
+            decode(data)
 
 
 def test_an_interlaced_picture_of_many_megapixels_is_refused():

@@ -11,6 +11,7 @@ from edge_runtime.decoding.jpeg import read_jpeg
 from edge_runtime.decoding.layout import (
     LIMIT_PIXELS,
     LIMIT_SIDE,
+    Format,
     Layout,
     NoPictureError,
     refuse_unreasonable,
@@ -22,6 +23,7 @@ __all__ = [
     "LIMIT_PIXELS",
     "LIMIT_SIDE",
     "MOST_PIXELS",
+    "Format",
     "Layout",
     "NoPictureError",
     "draft_divisor",

@@ -75,6 +75,8 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
             break
         if not kind.isalpha():
             raise PictureError("the picture is damaged (a chunk has no name).")
+        if count and kind == b"IHDR":
+            raise PictureError("the picture is damaged (it has two headers).")
         count += 1
         if count > _MOST_CHUNKS:
             raise PictureError(f"a PNG may have up to {_MOST_CHUNKS:,} chunks; save it again.")
