@@ -17,6 +17,8 @@ from faults.trees import Tree, difference, is_hidden, mixed, tree
 # history what was about to be installed has no say, and the note lets `rollback` be finished.
 _JOURNALS = ("home/history.json", "home/.rollback")
 
+_KILLED = -9  # by SIGKILL, as `subprocess` has it
+
 DISK_FAULTS = {"ENOSPC": errno.ENOSPC, "EIO": errno.EIO}
 KINDS = ("kill", *DISK_FAULTS)
 
@@ -157,8 +159,10 @@ def try_fault(fault: Fault, prepared: Prepared, *, from_copies: bool) -> str:
                 if not differs or not _is_removal(fault):
                     return differs
         if fault.again:
-            run_command(prepared.scenario.line, work, killing(fault.again))
-        return _repeat(prepared, work)
+            done = run_command(prepared.scenario.line, work, killing(fault.again))
+            if done.code != _KILLED:  # it had fewer events than that, and has done its work
+                return _judge_repeated(done, prepared, work)
+        return _judge_repeated(run_command(prepared.scenario.line, work), prepared, work)
 
 
 def _injecting(fault: Fault) -> BeforeEvent:
@@ -174,7 +178,7 @@ def _judge(done: Outcome, fault: Fault, prepared: Prepared, found: Tree) -> str:
     if halves := mixed(found, before, prepared.end):
         return f"neither as before nor as after: {', '.join(halves)}"
     if fault.kind == "kill":
-        return "" if done.code == -9 else f"it was not killed: exit code {done.code}"
+        return "" if done.code == _KILLED else f"it was not killed: exit code {done.code}"
     if done.code not in (1, prepared.code):
         return f"exit code {done.code}: {done.err.strip()}"
     if "Traceback" in done.err or "should not have happened" in done.err:
@@ -182,7 +186,8 @@ def _judge(done: Outcome, fault: Fault, prepared: Prepared, found: Tree) -> str:
     if done.code == 1 and not done.err.strip().splitlines()[-1].startswith("Error: "):
         return f"no sentence: {done.err!r}"
     left = [name for name in found if is_hidden(name) and name not in before | prepared.end]
-    left = [name for name in left if ".partial" not in name]  # a training goes on from there
+    # From these the repeated command goes on, and must leave none of them.
+    left = [name for name in left if ".partial" not in name and not name.endswith(".unfinished")]
     return f"it leaves {', '.join(left)}" if left and not _is_removal(fault) else ""
 
 
@@ -190,8 +195,7 @@ def _is_removal(fault: Fault) -> bool:
     return fault.shown.split()[0] in ("remove", "rmdir")
 
 
-def _repeat(prepared: Prepared, work: Path) -> str:
-    done = run_command(prepared.scenario.line, work)
+def _judge_repeated(done: Outcome, prepared: Prepared, work: Path) -> str:
     if done.code != prepared.code:
         last = (done.err.strip().splitlines() or [""])[-1]
         return f"repeated it ends with {done.code}: {last}"
