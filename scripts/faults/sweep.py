@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import re
 import shutil
 import tempfile
 from dataclasses import dataclass
@@ -16,6 +17,9 @@ from faults.trees import Tree, difference, is_hidden, mixed, tree
 # Known to be between before and after while a command is under way, or after it failed: from the
 # history what was about to be installed has no say, and the note lets `rollback` be finished.
 _JOURNALS = ("home/history.json", "home/.rollback")
+
+# What a command whose disk failed leaves for the repeated one.
+_CONTINUED = re.compile(r"\.(partial|finished)(/|$)|\.unfinished$")
 
 _KILLED = -9  # by SIGKILL, as `subprocess` has it
 
@@ -187,7 +191,7 @@ def _judge(done: Outcome, fault: Fault, prepared: Prepared, found: Tree) -> str:
         return f"no sentence: {done.err!r}"
     left = [name for name in found if is_hidden(name) and name not in before | prepared.end]
     # From these the repeated command goes on, and must leave none of them.
-    left = [name for name in left if ".partial" not in name and not name.endswith(".unfinished")]
+    left = [name for name in left if not _CONTINUED.search(name)]
     return f"it leaves {', '.join(left)}" if left and not _is_removal(fault) else ""
 
 
