@@ -1,6 +1,6 @@
 """The command `classify`."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,11 +13,12 @@ from edge_runtime.classifier import Classification, Classifier
 from edge_runtime.console import Console, ModelPath, json_option, talk_options
 from edge_runtime.errors import ModelError, PictureError
 from edge_runtime.files import read_text
-from edge_runtime.images import PICTURE_SUFFIXES, Invert, read_picture
+from edge_runtime.images import PICTURE_SUFFIXES, Invert, Picture
 from edge_runtime.listing import expand, files_below
 from edge_runtime.loading import open_model
 from edge_runtime.loading.careful import careful_classifier
 from edge_runtime.numeric import Whole
+from edge_runtime.picture_reading import read_pictures
 from edge_runtime.terminal import echo, echo_json
 from edge_runtime.wording import columns, csv_row, printable
 
@@ -105,7 +106,7 @@ def classify(
         top = min(top, len(classifier.class_names))
         if labels is None and file.manifest is None:
             console.say(f"{model}: no class names are known, so classes are numbered; see --labels")
-        answers = (_answer(classifier, picture, invert) for picture in find_pictures(pictures))
+        answers = _answers(classifier, list(find_pictures(pictures)), invert)
         if as_json:
             failed = _print_json(list(answers), classifier, top)
         elif as_csv:
@@ -156,16 +157,23 @@ def _find(argument: str) -> Iterator[str | Answer]:
         yield Answer(argument, error=nothing)
 
 
-def _answer(classifier: Classifier, picture: str | Answer, invert: Invert) -> Answer:
-    if isinstance(picture, Answer):
-        return picture
+def _answers(
+    classifier: Classifier, found: Sequence[str | Answer], invert: Invert
+) -> Iterator[Answer]:
+    pictures = [picture for picture in found if isinstance(picture, str)]
+    reads = read_pictures(pictures, classifier.preprocessing, invert=invert)
+    for picture in found:
+        yield picture if isinstance(picture, Answer) else _answer(classifier, picture, next(reads))
+
+
+def _answer(classifier: Classifier, picture: str, read: Picture | PictureError) -> Answer:
     try:
-        read = read_picture(picture, classifier.preprocessing, invert=invert)
-        classification = classifier.classify(read.pixels)
+        if isinstance(read, PictureError):
+            raise read
+        return Answer(picture, classifier.classify(read.pixels), read.inverted)
     except (PictureError, ModelError) as error:
         failed = Answer(picture)
         return replace(failed, error=str(error).removeprefix(f"{failed.name}: "))
-    return Answer(picture, classification, read.inverted)
 
 
 def _best(classification: Classification, classifier: Classifier, top: int) -> list[dict[str, Any]]:
