@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import functools
 import gzip
 import json
 import os
@@ -74,6 +75,10 @@ def test_the_full_model_s_predictions_are_those_of_keras(
     assert stored.details["dataset_fingerprint"] == sample.fingerprint
 
 
+# Enough for an interruption after the first checkpoint: they take seconds.
+EPOCHS = "80"
+
+
 def training(
     runs: Path, name: str, *more: str
 ) -> contextlib.AbstractContextManager["subprocess.Popen[str]"]:
@@ -89,6 +94,19 @@ def wait_for_checkpoint(runs: Path, name: str, process: subprocess.Popen[str]) -
         time.sleep(0.01)
 
 
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Callable[[tuple[str, ...]], Path]:
+    """`undisturbed(options)` is the run of a training that nobody interrupts, made once."""
+
+    def train(options: tuple[str, ...]) -> Path:
+        folder = tmp_path_factory.mktemp("undisturbed")
+        with training(folder, "whole", "--epochs", EPOCHS, *options) as process:
+            process.communicate(timeout=240)
+        return folder / "whole"
+
+    return functools.cache(train)
+
+
 @pytest.mark.parametrize(
     ("end", "options"),
     [
@@ -98,9 +116,13 @@ def wait_for_checkpoint(runs: Path, name: str, process: subprocess.Popen[str]) -
     ],
 )
 def test_an_interrupted_training_resumes_to_the_same_bytes(
-    cli: Cli, tmp_path: Path, end: signal.Signals, options: tuple[str, ...]
+    cli: Cli,
+    tmp_path: Path,
+    undisturbed: Callable[[tuple[str, ...]], Path],
+    end: signal.Signals,
+    options: tuple[str, ...],
 ) -> None:
-    with training(tmp_path, "interrupted", "--epochs", "150", *options) as process:
+    with training(tmp_path, "interrupted", "--epochs", EPOCHS, *options) as process:
         wait_for_checkpoint(tmp_path, "interrupted", process)
         process.send_signal(end)
         _, err = process.communicate(timeout=60)
@@ -112,11 +134,9 @@ def test_an_interrupted_training_resumes_to_the_same_bytes(
 
     resumed = cli("train", "--resume", "--runs-dir", tmp_path)
     assert resumed.code == 0
-    with training(tmp_path, "whole", "--epochs", "150", *options) as whole:
-        whole.communicate(timeout=240)
+    whole = undisturbed(options)
     for name in ("model.keras", "history.json", "full.predictions.npz"):
-        pair = [(tmp_path / run / name).read_bytes() for run in ("interrupted", "whole")]
-        assert pair[0] == pair[1], name
+        assert (tmp_path / "interrupted" / name).read_bytes() == (whole / name).read_bytes(), name
 
 
 def test_a_nan_loss_stops_with_a_sentence_and_keeps_the_last_good_state(
