@@ -19,13 +19,14 @@ from converter.target import Target, made_for, prove
 from converter.verification import Verified, graph_facts, verify
 from edge_runtime.classifier import Classifier
 from edge_runtime.errors import ConversionError
-from edge_runtime.files import sha256, to_json, write_together
+from edge_runtime.files import sha256
 from edge_runtime.full_model import hash_full_model
 from edge_runtime.health import Health, measure_health
 from edge_runtime.images import Preprocessing
 from edge_runtime.loading.probe import ProbeResult
 from edge_runtime.manifest import Manifest, Output
 from edge_runtime.model_file import ModelFile, manifest_path
+from edge_runtime.writing import to_json, write_together
 
 
 @dataclass(frozen=True)

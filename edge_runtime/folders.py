@@ -6,7 +6,7 @@ import os
 import shutil
 from pathlib import Path
 
-from edge_runtime.files import sync
+from edge_runtime.writing import sync
 
 # linux/fcntl.h and linux/fs.h
 _AT_FDCWD = -100

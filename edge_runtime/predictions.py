@@ -19,7 +19,8 @@ from edge_runtime.arrays import ArrayFile
 from edge_runtime.counting import count_numbers
 from edge_runtime.documents import DOCUMENT_LIMIT_BYTES, parse_object
 from edge_runtime.errors import PredictionsError
-from edge_runtime.files import MEBIBYTE, open_regular, write_atomically
+from edge_runtime.files import MEBIBYTE, open_regular
+from edge_runtime.writing import write_atomically
 
 SCHEMA_VERSION = 2
 PREDICTIONS_SUFFIX = ".predictions.npz"

@@ -27,19 +27,13 @@ from edge_runtime.backends import Backend, choose_backend
 from edge_runtime.bundle.members import BUNDLE_LIMIT_BYTES
 from edge_runtime.documents import DOCUMENT_LIMIT_BYTES, parse_object
 from edge_runtime.errors import BundleError, ModelError, ReleaseError
-from edge_runtime.files import (
-    hash_of_file,
-    read_capped,
-    switch_link,
-    sync,
-    write_atomically,
-    write_json_atomically,
-)
+from edge_runtime.files import hash_of_file, read_capped
 from edge_runtime.loading.opening import examine
 from edge_runtime.loading.remembered import remember_passed
 from edge_runtime.locks import lock
 from edge_runtime.manifest import is_sha256
 from edge_runtime.model_file import ModelFile, is_bundle, read_model
+from edge_runtime.writing import switch_link, sync, write_atomically, write_json_atomically
 
 if TYPE_CHECKING:
     from edge_runtime.signing.keys import PublicKey

@@ -9,7 +9,8 @@ from typing import Any
 
 from edge_runtime.datasets import Dataset, DatasetSpec, load_dataset
 from edge_runtime.errors import RunError, nearest_name
-from edge_runtime.files import read_text, switch_link
+from edge_runtime.files import read_text
+from edge_runtime.writing import switch_link
 
 LATEST = "latest"
 

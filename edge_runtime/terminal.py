@@ -60,7 +60,7 @@ def echo_json(document: Mapping[str, Any]) -> None:
     Raises:
         ReaderLeftError, OutputError: as in `echo`.
     """
-    from edge_runtime.files import to_json  # only for --json
+    from edge_runtime.writing import to_json  # only for --json
 
     echo_json_text(to_json(document))
 

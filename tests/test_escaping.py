@@ -21,12 +21,13 @@ from edge_runtime.backends import choose_backend
 from edge_runtime.bundle.making import make_bundle
 from edge_runtime.datasets import Dataset
 from edge_runtime.evaluation import predict_file
-from edge_runtime.files import sha256, to_json
+from edge_runtime.files import sha256
 from edge_runtime.images import Preprocessing
 from edge_runtime.manifest import Manifest
 from edge_runtime.model_file import ModelFile, manifest_path
 from edge_runtime.terminal import echo
 from edge_runtime.wording import UNPRINTABLE, csv_row, json_escaped, printable
+from edge_runtime.writing import to_json
 
 Cli = Callable[..., Finished]
 TinyModel = Callable[[str], Path]

@@ -12,19 +12,17 @@ from pathlib import Path
 
 import pytest
 
-from edge_runtime import files, folders
-from edge_runtime.files import (
-    MEBIBYTE,
-    read_capped,
+from edge_runtime import folders, writing
+from edge_runtime.files import MEBIBYTE, read_capped, sha256
+from edge_runtime.folders import put_folder_in_place, recover_folder
+from edge_runtime.writing import (
     refuse_unwritable_folder,
-    sha256,
     switch_link,
     temporary_path,
     write_atomically,
     write_json_atomically,
     write_together,
 )
-from edge_runtime.folders import put_folder_in_place, recover_folder
 
 
 def content(folder):
@@ -88,7 +86,7 @@ def test_an_interrupted_write_leaves_the_old_content_and_no_temporary_file(
 ):
     path = tmp_path / "out.bin"
     path.write_bytes(b"old")
-    monkeypatch.setattr(files.os, step, fail)
+    monkeypatch.setattr(writing.os, step, fail)
     with pytest.raises((OSError, KeyboardInterrupt)):
         write_atomically(path, b"new")
     assert content(tmp_path) == {"out.bin": b"old"}
@@ -103,7 +101,7 @@ def test_of_several_files_none_is_replaced_when_one_cannot_be_written(tmp_path, 
     assert caught.value.filename == str(tmp_path / "b")
     assert content(tmp_path) == {"a": b"old"}
     calls = iter([os.fsync, fail])
-    monkeypatch.setattr(files.os, "fsync", lambda descriptor: next(calls)(descriptor))
+    monkeypatch.setattr(writing.os, "fsync", lambda descriptor: next(calls)(descriptor))
     with pytest.raises((OSError, KeyboardInterrupt)):
         write_together({tmp_path / "a": b"new", tmp_path / "c": b"new"})
     assert content(tmp_path) == {"a": b"old"}
@@ -127,7 +125,7 @@ def test_a_folder_that_only_seems_writable_is_refused(tmp_path):
 AT_THE_LIMIT = """
 import resource, signal, sys
 from pathlib import Path
-from edge_runtime.files import write_atomically
+from edge_runtime.writing import write_atomically
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 try:
@@ -218,13 +216,13 @@ def test_when_the_new_folder_cannot_be_put_in_place_the_old_one_comes_back(
     target = in_the_way(tmp_path, "folder")
     source = tmp_path / ".source"
     source.mkdir()
-    rename = files.Path.rename
+    rename = writing.Path.rename
 
     def refuse_the_new(path, to):
         return full_disk() if path == source else rename(path, to)
 
     monkeypatch.setattr(folders, "exchange", exchange)
-    monkeypatch.setattr(files.Path, "rename", refuse_the_new)
+    monkeypatch.setattr(writing.Path, "rename", refuse_the_new)
     with pytest.raises(OSError, match="No space left"):
         put_folder_in_place(source, target)
     assert content(tmp_path) == {"target/old": b"old"}
@@ -248,7 +246,7 @@ def test_at_no_moment_of_an_exchange_is_the_target_missing(tmp_path, monkeypatch
     source = tmp_path / ".source"
     source.mkdir()
     renamed = []
-    monkeypatch.setattr(files.Path, "rename", lambda *names: renamed.append(names))
+    monkeypatch.setattr(writing.Path, "rename", lambda *names: renamed.append(names))
     put_folder_in_place(source, target)
     assert renamed == []
     assert content(tmp_path) == {}
@@ -300,7 +298,7 @@ def test_every_file_and_folder_is_flushed_before_the_folder_is_put_in_place(tmp_
     (source / "figures" / "a.png").write_bytes(b"a")
     flushed = []
     monkeypatch.setattr(
-        files.os,
+        writing.os,
         "fsync",
         lambda descriptor: flushed.append(str(Path(f"/proc/self/fd/{descriptor}").readlink())),
     )
@@ -313,7 +311,7 @@ def test_every_file_and_folder_is_flushed_before_the_folder_is_put_in_place(tmp_
 def test_two_writers_at_once_do_not_disturb_each_other(tmp_path):
     path = tmp_path / "out"
     code = (
-        "import sys; from pathlib import Path; from edge_runtime.files import write_atomically\n"
+        "import sys; from pathlib import Path; from edge_runtime.writing import write_atomically\n"
         "for _ in range(50): write_atomically(Path(sys.argv[1]), sys.argv[2].encode() * 50_000)"
     )
     writers = [subprocess.Popen([sys.executable, "-c", code, str(path), letter]) for letter in "ab"]

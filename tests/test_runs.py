@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_runtime import files
+from edge_runtime import writing
 from edge_runtime.datasets import DatasetSpec
 from edge_runtime.errors import RunError
 from edge_runtime.runs import Run, find_run, mark_latest, next_run_name, open_run
@@ -179,7 +179,7 @@ def test_the_link_survives_moving_the_whole_folder(runs_dir, tmp_path):
 def test_the_link_is_flushed_to_the_disk(runs_dir, monkeypatch):
     run = make_run(runs_dir, "first")
     flushed = []
-    monkeypatch.setattr(files, "sync", flushed.append)
+    monkeypatch.setattr(writing, "sync", flushed.append)
     mark_latest(run)
     assert flushed == [runs_dir]
     assert (runs_dir / "latest").readlink() == Path("first")

@@ -21,10 +21,11 @@ from edge_runtime.commands.classify import Answer, find_pictures
 from edge_runtime.console import Console
 from edge_runtime.datasets import DatasetSpec, load_dataset
 from edge_runtime.errors import DatasetError
-from edge_runtime.files import sha256, to_json, write_atomically
+from edge_runtime.files import sha256
 from edge_runtime.images import Preprocessing
 from edge_runtime.listing import expand
 from edge_runtime.manifest import Manifest
+from edge_runtime.writing import to_json, write_atomically
 from trainer.cli import _kept_on_interrupt
 
 Cli = Callable[..., Finished]

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from edge_runtime.datasets import Dataset
 from edge_runtime.errors import ModelError
-from edge_runtime.files import write_atomically
+from edge_runtime.writing import write_atomically
 from trainer.config import FAST_CNN, POST_CNN
 
 # Two poolings halve what a valid 5×5 convolution leaves; a valid 3×3 convolution must still fit.

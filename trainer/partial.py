@@ -20,9 +20,9 @@ from pathlib import Path
 from typing import Any
 
 from edge_runtime.errors import RunError
-from edge_runtime.files import sync
 from edge_runtime.folders import recover_folder, remove
 from edge_runtime.locks import is_at, is_locked, lock
+from edge_runtime.writing import sync
 
 CONFIG = "config.json"
 CHECKPOINT = "checkpoint.npz"

@@ -10,11 +10,11 @@ import sklearn.metrics
 
 from edge_runtime.datasets import Dataset
 from edge_runtime.errors import RunError
-from edge_runtime.files import write_json_atomically
 from edge_runtime.folders import put_folder_in_place, remove
 from edge_runtime.metrics import Rate
 from edge_runtime.predictions import Predictions
 from edge_runtime.runs import Run, mark_latest, open_run
+from edge_runtime.writing import write_json_atomically
 from trainer.config import TrainingConfig
 from trainer.figures import save_run_figures
 from trainer.models import (

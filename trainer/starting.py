@@ -12,9 +12,10 @@ import tensorflow as tf
 
 from edge_runtime.datasets import Dataset
 from edge_runtime.errors import DatasetError, RunError
-from edge_runtime.files import sha256, write_json_atomically
+from edge_runtime.files import sha256
 from edge_runtime.folders import remove
 from edge_runtime.runs import next_run_name
+from edge_runtime.writing import write_json_atomically
 from trainer.config import FAST_CNN, NETWORKS, POST_CNN, TrainingConfig
 from trainer.models import build_fast_cnn, build_post_cnn, load_classifier, save_keras
 from trainer.partial import (

@@ -18,8 +18,9 @@ from edge_runtime.bundle.golden import Golden
 from edge_runtime.bundle.members import CARD, GOLDEN, MANIFEST, MODEL
 from edge_runtime.bundle.tolerance import Tolerance
 from edge_runtime.errors import BundleError, ModelError
-from edge_runtime.files import sha256, to_json
+from edge_runtime.files import sha256
 from edge_runtime.manifest import Manifest
+from edge_runtime.writing import to_json
 
 
 @dataclass(frozen=True, eq=False)

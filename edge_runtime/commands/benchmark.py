@@ -25,7 +25,6 @@ from edge_runtime.console import (
 )
 from edge_runtime.datasets import Dataset, load_dataset
 from edge_runtime.errors import EdgeError, RunError
-from edge_runtime.files import refuse_unwritable_folder, write_atomically
 from edge_runtime.lineage import Lineage, run_for_images
 from edge_runtime.numeric import Whole
 from edge_runtime.parity import EXIT_CODES, Budgets
@@ -33,6 +32,7 @@ from edge_runtime.parity.contract_file import CONTRACT_FILE, load_contract
 from edge_runtime.pool import usable_cores
 from edge_runtime.runs import Run, find_run
 from edge_runtime.terminal import echo, echo_json
+from edge_runtime.writing import refuse_unwritable_folder, write_atomically
 
 _DEFAULT = Rounds()
 _QUICK = Settings(loads=1, starts=1, seconds=0.1, repeats=1)

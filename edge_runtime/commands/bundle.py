@@ -26,7 +26,7 @@ from edge_runtime.console import (
 )
 from edge_runtime.datasets import Dataset, load_dataset
 from edge_runtime.errors import BundleError, EdgeError, RunError
-from edge_runtime.files import refuse_unwritable_folder, sha256
+from edge_runtime.files import sha256
 from edge_runtime.health import warning_line
 from edge_runtime.lineage import FullModel, Lineage, full_models, run_for_images
 from edge_runtime.loading import open_model
@@ -46,6 +46,7 @@ from edge_runtime.signing.making import Signer
 from edge_runtime.signing.verification import signature_path, signature_state
 from edge_runtime.terminal import echo, echo_json
 from edge_runtime.wording import percent
+from edge_runtime.writing import refuse_unwritable_folder
 
 _PREFERRED = "int8.tflite"
 

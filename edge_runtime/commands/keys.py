@@ -9,7 +9,7 @@ import click
 
 from edge_runtime.console import Console, Function, json_option, talk_options
 from edge_runtime.errors import SignatureError
-from edge_runtime.files import read_capped, write_atomically
+from edge_runtime.files import read_capped
 from edge_runtime.releases import Releases, device_home
 from edge_runtime.signing.keys import (
     PUBLIC_SUFFIX,
@@ -21,6 +21,7 @@ from edge_runtime.signing.keys import (
     short,
 )
 from edge_runtime.terminal import echo, echo_json
+from edge_runtime.writing import write_atomically
 
 PASSPHRASE_VARIABLE = "FMNIST_EDGE_PASSPHRASE"
 _PASSPHRASE_LIMIT_BYTES = 1024

@@ -34,7 +34,6 @@ from edge_runtime.console import (
 from edge_runtime.datasets import Dataset, DatasetSpec, load_dataset
 from edge_runtime.errors import EdgeError, PredictionsError
 from edge_runtime.evaluation import predict_file
-from edge_runtime.files import write_atomically
 from edge_runtime.lineage import Lineage
 from edge_runtime.numeric import Finite
 from edge_runtime.parity import EXIT_CODES, Contract, ParityReport, compare
@@ -44,6 +43,7 @@ from edge_runtime.predictions import Predictions
 from edge_runtime.report import report_json, report_table
 from edge_runtime.runs import Run
 from edge_runtime.terminal import echo, echo_json_text
+from edge_runtime.writing import write_atomically
 
 
 @click.command()

@@ -44,6 +44,11 @@ class Layout:
     orientation: int = 1
     unchecked_bytes: int = 0
 
+    @property
+    def size(self) -> str:
+        """Both sides in words."""
+        return f"{self.width} × {self.height}"
+
 
 def refuse_unreasonable(layout: Layout) -> None:
     """Raise unless a picture is of a size that can be decoded.
@@ -51,23 +56,22 @@ def refuse_unreasonable(layout: Layout) -> None:
     Raises:
         PictureError: it has too many pixels, is too long, or takes too much memory.
     """
-    size = f"{layout.width} × {layout.height}"
     if layout.width * layout.height > LIMIT_PIXELS:
         megapixels = layout.width * layout.height / 1e6
         raise PictureError(
-            f"a picture may have up to {LIMIT_PIXELS / 1e6:.0f} megapixels, this one has {size} = "
-            f"{megapixels:.0f}; scale it down first."
+            f"a picture may have up to {LIMIT_PIXELS / 1e6:.0f} megapixels, this one has "
+            f"{layout.size} = {megapixels:.0f}; scale it down first."
         )
     if max(layout.width, layout.height) > LIMIT_SIDE:
         raise PictureError(
-            f"a picture may have up to {LIMIT_SIDE:,} pixels on a side, this one has {size}; cut "
-            "it first."
+            f"a picture may have up to {LIMIT_SIDE:,} pixels on a side, this one has "
+            f"{layout.size}; cut it first."
         )
     if layout.unchecked_bytes > _LIMIT_UNCHECKED_BYTES:
         kind = "an interlaced PNG" if layout.format == "PNG" else "a JPEG of several scans"
         raise PictureError(
             f'{kind} (as "progressive" pictures are) may take up to '
-            f"{_LIMIT_UNCHECKED_BYTES // MEBIBYTE} MiB to decode, this one of {size} takes "
+            f"{_LIMIT_UNCHECKED_BYTES // MEBIBYTE} MiB to decode, this one of {layout.size} takes "
             f"{layout.unchecked_bytes // MEBIBYTE}; scale it down, or save it without that option."
         )
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge_runtime.errors import SignatureError
-from edge_runtime.files import read_capped, sync, write_atomically
+from edge_runtime.files import read_capped
 from edge_runtime.model_file import hash_of_model
 from edge_runtime.signing.keys import PublicKey, split_pem
 from edge_runtime.signing.verification import (
@@ -18,6 +18,7 @@ from edge_runtime.signing.verification import (
     signature_path,
     signature_state,
 )
+from edge_runtime.writing import sync, write_atomically
 
 FILE_NAME = "trusted-keys.pem"
 MOST_KEYS = 16
