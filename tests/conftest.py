@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from hypothesis import settings
 from PIL import Image
 
 from edge_runtime.datasets import Dataset, DatasetSpec, load_dataset
+from edge_runtime.locks import lock
 
 # Some test files import Keras before the command line could silence TensorFlow.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -164,10 +166,34 @@ def cli(capfd: pytest.CaptureFixture[str]) -> Callable[..., Finished]:
 @pytest.fixture(scope="session")
 def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The article's training on the sample, all five conversions and the parity report: once."""
-    runs = tmp_path_factory.mktemp("trained") / "runs"
+    return made_once(tmp_path_factory, "trained", _train_convert_and_judge) / "runs" / "article"
+
+
+def _train_convert_and_judge(folder: Path) -> None:
     # In one process, which loads TensorFlow once; the demo's test starts each command by itself.
     commands = (("train", "--name", "article"), ("convert", "--quantize", "all"), ("parity",))
-    lines = [[*arguments, "--runs-dir", str(runs)] for arguments in commands]
+    lines = [[*arguments, "--runs-dir", str(folder / "runs")] for arguments in commands]
     code = f"import sys; from edge_runtime.cli import run; sys.exit(any(map(run, {lines!r})))"
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
-    return runs / "article"
+
+
+def made_once(
+    tmp_path_factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]
+) -> Path:
+    """A folder that one of the processes that share the tests fills, and all of them read."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    folder = shared / name
+    descriptor = os.open(shared / f"{name}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC)
+    try:
+        lock(descriptor, wait=True)
+        if not folder.exists():
+            folder.mkdir()
+            try:
+                make(folder)
+            except BaseException:
+                shutil.rmtree(folder)
+                raise
+    finally:
+        os.close(descriptor)
+    return folder
