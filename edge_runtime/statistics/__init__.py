@@ -11,7 +11,7 @@ from edge_runtime.statistics.binomial import (
     wilson_interval,
 )
 from edge_runtime.statistics.bounded_mean import bounded_mean_interval
-from edge_runtime.statistics.drop_test import drop_p_value, least_drop
+from edge_runtime.statistics.drop import drop_p_value, least_drop
 from edge_runtime.statistics.multiplicity import holm
 from edge_runtime.statistics.paired import (
     difference_interval,
