@@ -24,6 +24,8 @@ class Health:
         full: the full model's accuracy on the same images; None where that is not known.
         lost: images that only the full model answers rightly.
         won: images that only this one does.
+        unrelated: the accuracy of answers that are as frequent as the model's, and have nothing to
+            do with the images; by default that of always giving the commonest class.
     """
 
     images: str
@@ -32,6 +34,7 @@ class Health:
     full: Rate | None = None
     lost: int = 0
     won: int = 0
+    unrelated: float | None = None
 
     @property
     def chance(self) -> float:
@@ -42,11 +45,16 @@ class Health:
     def is_at_chance(self) -> bool:
         """Whether the accuracy is not shown to be above chance, at 95 %.
 
-        So few images that even right answers to all would not show it say nothing.
+        So few images that even right answers to all would not show it say nothing. Where nearly all
+        images are of one class a good model is hardly more accurate than always giving that one;
+        it is at chance only if it is less accurate, or its answers may be unrelated to the images.
         """
         total = self.accuracy.total
         could_be_shown = Rate(total, total).exact_interval()[0] > self.chance
-        return could_be_shown and self.accuracy.exact_interval()[0] <= self.chance
+        low = self.accuracy.exact_interval()[0]
+        unrelated = self.chance if self.unrelated is None else self.unrelated
+        related = self.accuracy.value >= self.chance and low > unrelated
+        return could_be_shown and low <= self.chance and not related
 
     @property
     def has_lost_half(self) -> bool:
@@ -105,9 +113,12 @@ def measure_health(
     """
     right = answers == labels
     accuracy = Rate(int(right.sum()), len(labels))
-    commonest = int(count_numbers(labels).max())
+    of_class = count_numbers(labels)
+    commonest = int(of_class.max())
+    given = count_numbers(answers, len(of_class))[: len(of_class)]
+    unrelated = float(of_class @ given) / len(labels) ** 2
     if full_answers is None:
-        return Health(images, accuracy, commonest)
+        return Health(images, accuracy, commonest, unrelated=unrelated)
     full = full_answers == labels
     return Health(
         images,
@@ -116,6 +127,7 @@ def measure_health(
         Rate(int(full.sum()), len(labels)),
         int((full & ~right).sum()),
         int((right & ~full).sum()),
+        unrelated,
     )
 
 

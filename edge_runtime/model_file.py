@@ -38,6 +38,14 @@ def manifest_path(model: Path) -> Path:
     return model.with_suffix(".manifest.json")
 
 
+def found_manifest_path(model: Path) -> Path:
+    """Return where the manifest of a model is read from; of a link that has none, its target's."""
+    beside = manifest_path(model)
+    if model.is_symlink() and not beside.exists():
+        return manifest_path(model.resolve())
+    return beside
+
+
 def is_bundle(path: Path) -> bool:
     """Return whether a file's name says that it is a bundle."""
     return path.name.endswith(BUNDLE_SUFFIX)
@@ -96,7 +104,7 @@ def read_model(path: Path) -> ModelFile:
         with _open(path) as file:
             return bundled_model(file, name=str(path))
     data = read_model_bytes(path)
-    beside = manifest_path(path)
+    beside = found_manifest_path(path)
     if not beside.exists():
         if is_marked(data):
             raise ManifestError(

@@ -49,6 +49,23 @@ def test_at_chance_is_what_an_exact_test_cannot_tell_from_it(total: int, data: A
     assert found.is_at_chance == (p_value > 0.025)
 
 
+@pytest.mark.parametrize(
+    ("rare_found", "falsely", "at_chance"),
+    [(6, 2, False), (9, 8, False), (0, 0, True), (1, 5, True)],
+    ids=["few errors", "more of the rare ones", "always the commonest", "below the commonest"],
+)
+def test_a_good_model_is_not_at_chance_where_nearly_all_images_are_of_one_class(
+    rare_found: int, falsely: int, at_chance: bool
+) -> None:
+    labels = np.repeat([0, 1], [190, 10])
+    answers = np.zeros(200, np.int64)
+    answers[:falsely] = 1
+    answers[190 : 190 + rare_found] = 1
+    found = measure_health(answers, labels, answers, images="test images")
+    assert found.is_at_chance == at_chance
+    assert (found.warning is not None) == at_chance
+
+
 def test_losing_more_than_half_of_what_lies_above_chance_is_told() -> None:
     # Chance is 10 %, the full model 64 %: half of that lies at 37 %.
     assert health(260, 640).has_lost_half

@@ -101,6 +101,17 @@ def test_the_commands_do_not_guess_what_a_lost_manifest_said(
     assert list(here.iterdir()) == []
 
 
+def test_a_link_is_read_with_the_manifest_of_its_target_unless_it_has_its_own(made_here, tmp_path):
+    manifest_path(made_here).write_text(json.dumps(manifest_of(made_here)))
+    link = tmp_path / "elsewhere" / "shoes.tflite"
+    link.parent.mkdir()
+    link.symlink_to(made_here)
+    assert read_model(link).manifest.class_names == CLASSES
+    own = ["a", *CLASSES[1:]]
+    manifest_path(link).write_text(json.dumps(manifest_of(made_here, class_names=own)))
+    assert read_model(link).manifest.class_names == tuple(own)
+
+
 def test_a_manifest_of_another_model_is_refused_with_both_hashes(model):
     other = "0123456789ab" + "0" * 52
     manifest_path(model).write_text(json.dumps(manifest_of(model, model_sha256=other)))

@@ -763,7 +763,16 @@ def test_the_report_says_that_answers_moved_whatever_the_contract_asks():
 @pytest.mark.parametrize(("lost", "won", "neither"), [(0, 0, 0), (5, 5, 0), (30, 0, 2)])
 def test_it_does_not_say_so_of_few_changes_or_of_those_that_the_accuracy_shows(lost, won, neither):
     full, int8 = with_flips(lost, won, neither, of=1000)
-    assert "changed, though" not in compare(full, [int8]).verdict
+    assert "answers of int8 changed" not in compare(full, [int8]).verdict
+
+
+def test_an_accuracy_that_was_shown_to_fall_is_not_said_to_have_moved_little():
+    full, int8 = with_flips(133, 57, 70, of=1000)
+    report = compare(full, [int8])
+    assert report.decision == "broken"
+    assert (
+        "260 of 1,000 answers of int8 changed, more than its accuracy shows: 133 were lost, 57 won"
+    ) in report.verdict
 
 
 def test_the_agreement_that_is_asked_for_can_be_given():

@@ -255,6 +255,10 @@ REFUSED: dict[str, tuple[Callable[[World], Plan], str]] = {
         lambda w: plan(w.b / "full.predictions.npz", w.a / "int8.tflite"),
         r"was not converted from .*B/full.predictions.npz",
     ),
+    "another run is named, and the file lies in its own": (
+        lambda w: plan(w.a / "int8.tflite", run="B"),
+        r"\(model.keras, SHA-256 [0-9a-f]{12}…\) was not found in the run 'B'",
+    ),
     "another run is named": (
         lambda w: plan(w.copied(w.a / "int8.tflite"), run="B"),
         r"was not found in the run 'B'; name it with --reference",
@@ -299,7 +303,7 @@ REFUSED: dict[str, tuple[Callable[[World], Plan], str]] = {
     ),
     "a run with a stale file": (
         lambda w: retrained(w) or plan(run="A"),
-        r"convert it again with: fmnist-edge convert --force",
+        r"convert it again with: fmnist-edge convert runs/A/model.keras --force",
     ),
     "a run with one file of another model": (
         lambda w: (

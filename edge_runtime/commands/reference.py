@@ -50,7 +50,8 @@ def source_of(link: Link, lineage: Lineage) -> Source:
         raise RunError(
             f"{link.path} does not say which full model it was converted from, and model.keras of "
             f"{origin.run.folder} is another one than its predictions are of; convert it again "
-            "with: fmnist-edge convert --force, or name the full model with --reference."
+            f"with: fmnist-edge convert {origin.run.model_path} --force, or name the full model "
+            "with --reference."
         )
     return Source(next(iter(known), None), "its run", origin)
 
@@ -135,7 +136,7 @@ def _unknown(link: Link, source: Source) -> str:
 
 def _missing(link: Link, source: Source, lineage: Lineage) -> str:
     around = run_around(link.path)
-    if around is not None and full_models(around):
+    if around is not None and source.sha256 not in (known := full_models(around)) and known:
         return other_model_in_run(link, source, around)
     where = f"any run in '{lineage.runs_dir}'"
     if lineage.run_name is not None:
@@ -152,8 +153,8 @@ def other_model_in_run(link: Link, source: Source, run: Run) -> str:
     held = " and ".join(_short(digest) for digest in full_models(run)) or "none"
     return (
         f"{link.path} was converted from another full model ({_described(source)}) than "
-        f"{run.folder} has now ({held}); convert it again with: fmnist-edge convert --force, or "
-        "name the full model with --reference."
+        f"{run.folder} has now ({held}); convert it again with: fmnist-edge convert "
+        f"{run.model_path} --force, or name the full model with --reference."
     )
 
 

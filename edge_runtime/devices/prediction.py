@@ -11,7 +11,7 @@ from edge_runtime.devices.device import Device, Progress, check
 from edge_runtime.devices.transfer import Parcel, get_file, put_files
 from edge_runtime.errors import DeviceError, DeviceLostError
 from edge_runtime.files import sha256
-from edge_runtime.model_file import is_bundle, manifest_path, read_model_bytes
+from edge_runtime.model_file import found_manifest_path, is_bundle, manifest_path, read_model_bytes
 from edge_runtime.predictions import PREDICTIONS_SUFFIX, Predictions
 
 _WORKSPACE = ".cache/fmnist-edge"
@@ -77,9 +77,9 @@ def predict_on_device(
 def _model_files(model: Path) -> list[tuple[str, bytes]]:
     """Return the names and the bytes of a model and of the manifest beside it."""
     files = [(model.name, read_model_bytes(model))]
-    beside = manifest_path(model)
+    beside = found_manifest_path(model)
     if not is_bundle(model) and beside.is_file():
-        files.append((beside.name, beside.read_bytes()))
+        files.append((manifest_path(model).name, beside.read_bytes()))
     return files
 
 

@@ -18,7 +18,7 @@ from edge_runtime.files import read_capped
 from edge_runtime.images import Preprocessing
 from edge_runtime.inspection import ModelSummary, inspect_model
 from edge_runtime.manifest import Manifest, Output
-from edge_runtime.model_file import is_bundle, manifest_path, read_model, read_model_bytes
+from edge_runtime.model_file import found_manifest_path, is_bundle, read_model, read_model_bytes
 
 _RECONVERT = "Convert the model again, so that a fitting manifest is written: fmnist-edge convert"
 
@@ -126,7 +126,7 @@ def open_record(path: Path) -> Record:
     classifier_tensors(summary, str(path))  # raises unless it is an image classifier
     if bundled and bundled.manifest:
         return _as_recorded(data, summary, bundled.manifest)
-    beside = manifest_path(path)
+    beside = found_manifest_path(path)
     stated: Output = "probabilities" if summary.ends_in_softmax else "logits"
     if not beside.exists():
         note = "There is no manifest beside the model; outputs are compared by their number."

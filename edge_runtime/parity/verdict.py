@@ -76,13 +76,13 @@ def findings(report: "ParityReport") -> list[str]:
 
 
 def remarks(report: "ParityReport") -> list[str]:
-    """Return a sentence for each model whose answers moved though its accuracy hardly did."""
+    """Return a sentence for each model whose answers moved more than its accuracy shows."""
     found = (remark(item, report.contract.confidence) for item in report.comparisons)
     return [sentence for sentence in found if sentence]
 
 
 def remark(item: "Comparison", confidence: float) -> str:
-    """Return that answers moved though the accuracy hardly did, a sentence, or "".
+    """Return that more answers moved than the accuracy shows, a sentence, or "".
 
     It is said, whatever the contract asks, of a model that changed more answers than the accuracy
     may lose by default, most of which the accuracy does not show.
@@ -94,12 +94,12 @@ def remark(item: "Comparison", confidence: float) -> str:
     interval = counts.difference_interval(confidence)
     decimals = decimals_for(counts.image_count)
     same = interval[0] <= 0 <= interval[1]
-    though = "its accuracy did not" if same else "its accuracy moved little"
+    though = "though its accuracy did not" if same else "more than its accuracy shows"
     neither = counts.flips - counts.lost - counts.won
     return (
         f"{counts.flips:,} of {counts.image_count:,} answers of {called(item.model)} changed, "
-        f"though {though}: {counts.lost:,} were lost, {counts.won:,} won, {neither:,} wrong before "
-        f"and after ({points(counts.accuracy_difference, decimals)} points, "
+        f"{though}: {counts.lost:,} were lost, {counts.won:,} won, {neither:,} wrong before and "
+        f"after ({points(counts.accuracy_difference, decimals)} points, "
         f"{confidence * 100:g} % interval {points_interval(interval, decimals)})."
     )
 
