@@ -78,7 +78,7 @@ class Manifest:
         try:
             stated = document["schema_version"]
             if type(stated) is not int or stated != SCHEMA_VERSION:
-                raise ValueError(f"expected schema version {SCHEMA_VERSION}, got {stated}")
+                raise ValueError(f"expected schema version {SCHEMA_VERSION}, got {stated!r:.80}")
             if document["output"] not in ("probabilities", "logits"):
                 raise ValueError(
                     f"output must be probabilities or logits, got {document['output']!r}"

@@ -208,8 +208,20 @@ def test_a_name_that_is_half_a_character_is_refused(bundle_of):
         read_bundle(pack({**members, MANIFEST: text}))
 
 
+def test_a_large_manifest_that_would_take_four_bytes_a_character_is_refused(bundle_of):
+    members = unpack(bundle_of("int8"))
+    for size, sentence in ((4, "larger than 4 MiB, and has characters beyond"), (3, None)):
+        note = ',"x":"\N{GRINNING FACE}'.encode() + b"a" * size * 2**20 + b'"}'
+        data = pack({**members, MANIFEST: members[MANIFEST].rstrip()[:-1] + note})
+        if sentence is None:
+            assert len(read_bundle(data).manifest.details["x"]) == 1 + size * 2**20
+        else:
+            with pytest.raises(BundleError, match=sentence):
+                read_bundle(data)
+
+
 def test_a_manifest_of_too_many_values_is_refused_before_it_is_parsed(bundle_of):
     members = unpack(bundle_of("int8"))
     text = members[MANIFEST][:-2] + b',"x":[' + b"[]," * 500_000 + b"0]}"
-    with pytest.raises(BundleError, match="it has more than 400,000 values"):
+    with pytest.raises(BundleError, match="it has more than 300,000 values"):
         read_bundle(pack({**members, MANIFEST: text}))

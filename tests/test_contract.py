@@ -225,6 +225,27 @@ def mutated(text: str, mutations: list[tuple[int, int, str]]) -> str:
     return text
 
 
+@pytest.mark.parametrize(
+    "text", ["a." * 20_000 + "a = 1", "[" + " . ".join(["a"] * 9000) + "]", "'a' ." * 40 + "a = 1"]
+)
+def test_a_key_of_many_parts_is_refused_before_it_is_parsed(
+    read: Read, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edge_runtime.parity.contract_file.tomllib.loads", None)
+    with pytest.raises(ContractError, match=r"parity\.toml:1: .* too deeply nested"):
+        read(text)
+
+
+def test_dots_that_are_no_key_are_not_counted(read: Read) -> None:
+    dots = "# " + "." * 99 + "\n[margins] # a.b.c\naccuracy = 0.01\n" + "brier = 0.1\n"
+    assert read(dots).margins == Margins(accuracy=0.01, brier=0.1)
+
+
+def test_a_file_of_more_than_64_kib_is_no_contract(read: Read) -> None:
+    with pytest.raises(ContractError, match=r"it is larger than 64 KiB\.$"):
+        read("#" * 65_537)
+
+
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(st.sampled_from([PLAIN, INTRICATE, contract_template()]), MUTATIONS)
 @example(INTRICATE, [(0, 0, "")])

@@ -107,6 +107,12 @@ def test_what_is_left_open_by_the_standard_is_accepted():
     assert verify(sha256(DATA), spaced, TRUSTED) == TRUSTED[0]
 
 
+def test_a_field_that_stands_twice_among_thousands_is_named():
+    names = ",".join(f'"{number:x}":0' for number in range(7000))
+    with pytest.raises(SignatureError, match=r"it has '1b57' twice in one object"):
+        read_envelope(f'{{{names},"1b57":0}}'.replace('"0":0', '"1b57":0', 1).encode())
+
+
 def test_no_file_is_too_deep_or_too_large_to_be_refused():
     for data in (b"[" * 50_000, b'{"a":' * 10_000, b" " * (SIGNATURE_LIMIT_BYTES + 1), b""):
         with pytest.raises(SignatureError):
