@@ -235,6 +235,7 @@ def other_public_key(key):
         (public_pem(KEY).encode()[:-40], "it is no public key as PEM"),
         (b"", "it is no public key as PEM"),
         (b"x" * 20_000, "more than 16 KiB"),
+        (2 * public_pem(KEY).encode(), "it holds several keys"),
     ],
 )
 def test_only_public_keys_on_the_curves_of_the_standard_are_read(tmp_path, pem, expected):
@@ -319,6 +320,15 @@ def test_a_damaged_file_of_trusted_keys_is_never_the_same_as_none(tmp_path, cont
     with pytest.raises(SignatureError):
         store.add(public_key(KEY))
     assert store.path.read_text("utf-8") == content
+
+
+def test_a_link_to_trusted_keys_that_are_gone_is_not_the_same_as_none(tmp_path):
+    store = TrustStore(tmp_path)
+    store.path.symlink_to(tmp_path / "gone.pem")
+    with pytest.raises(SignatureError, match="points nowhere; nothing is installed until"):
+        store.read()
+    (tmp_path / "gone.pem").write_text(public_pem(KEY))
+    assert store.read() == (public_key(KEY),)
 
 
 def test_there_is_a_limit_to_trust(tmp_path):

@@ -13,8 +13,7 @@ else:
 KeyPath = tuple[str, ...]
 
 _ENDS_OF_KEYS = {*"\n=,[]{}"}
-_MOST_PARTS = 4
-_MOST_DOTS = 32
+_MOST_PARTS = 32  # a contract has three
 
 # The tokens of TOML 1.0. A bare word is what is left: a bare key, or a part of a value.
 _TOKEN = re.compile(
@@ -34,7 +33,7 @@ def key_lines(text: str) -> dict[KeyPath, int]:
     """Return the line, from 1, on which each key and table of a TOML text is first named.
 
     A key in a table has the table's keys before its own: ("steps", "runtime", "accuracy"). The
-    tables of an array share one path. Nothing is recorded of what is deeper than a contract is.
+    tables of an array share one path. Nothing is recorded of what lies in many tables.
 
     Args:
         text: valid TOML, its lines ended by line feeds alone.
@@ -58,7 +57,7 @@ def refuse_deep_keys(text: str) -> None:
     dots = 0
     for token, _ in _tokens(text):
         dots = dots + 1 if token == "." else 0 if token in _ENDS_OF_KEYS else dots
-        if dots > _MOST_DOTS:
+        if dots >= _MOST_PARTS:
             raise ValueError("a key has too many parts")
 
 
