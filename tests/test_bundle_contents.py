@@ -58,6 +58,8 @@ def test_a_bundle_names_only_runtimes_that_can_run_it(bundle_of):
         (lambda d: d.pop("golden"), "states no tolerances"),
         (lambda d: d["golden"]["tolerances"][0].pop("reason"), "one of its tolerances"),
         (lambda d: d["golden"]["tolerances"][0].update(limit=-1), "the limit is -1"),
+        (lambda d: d["golden"]["tolerances"][0].update(runtime=[]), "the runtime is []"),
+        (lambda d: d["golden"]["tolerances"][0].update(reason=None), "the reason is None"),
         (lambda d: d["golden"]["tolerances"][0].update(limit=True), "the limit is True"),
         (lambda d: d["golden"]["tolerances"][0].update(limit="0"), "the limit is '0'"),
     ],
@@ -206,6 +208,22 @@ def test_a_name_that_is_half_a_character_is_refused(bundle_of):
     text = members[MANIFEST].replace(b'"a"', b'"\\ud800"', 1)
     with pytest.raises(BundleError, match=r"class_names has .*, which is no text"):
         read_bundle(pack({**members, MANIFEST: text}))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda d, word: d.update(output=word),
+        lambda d, word: d.update(schema_version=word),
+        lambda d, word: d["preprocessing"].update(height=word),
+        lambda d, word: d["preprocessing"].update(background=word),
+        lambda d, word: d["golden"]["tolerances"][0].update(limit=word),
+    ],
+)
+def test_a_refusal_is_a_sentence_however_long_the_value_is(bundle_of, change):
+    with pytest.raises(BundleError) as caught:
+        read_bundle(edited(bundle_of("int8"), lambda d: change(d, "9" * 100_000)))
+    assert len(str(caught.value)) < 300
 
 
 def test_a_large_manifest_that_would_take_four_bytes_a_character_is_refused(bundle_of):
