@@ -7,7 +7,7 @@ _TAG = 0x0112  # Exif 2.3, section 4.6.4
 # SHORT, as Exif demands, and the signed and the long numbers that some programs write instead.
 _FORMATS = {3: "H", 4: "I", 8: "h", 9: "i"}
 _ENTRY_BYTES = 12
-_PREFIX = b"Exif\0\0"
+_PREFIXES = re.compile(rb"(?:Exif\0\0){1,2}")  # of a JPEG's segment; some write it into a PNG, too
 _XMP = re.compile(rb"tiff:Orientation(?:=\"|>)([1-8])")
 
 
@@ -17,8 +17,8 @@ def exif_orientation(exif: bytes | memoryview) -> int:
     The block is a TIFF file: byte order, the number 42, and where the first directory lies. A
     number that is no orientation counts as 1, since it was stated.
     """
-    while exif[: len(_PREFIX)] == _PREFIX:  # of a JPEG's segment, which some write into a PNG, too
-        exif = exif[len(_PREFIX) :]
+    if prefixes := _PREFIXES.match(exif):
+        exif = exif[prefixes.end() :]
     order = {b"II*\0": "<", b"MM\0*": ">"}.get(bytes(exif[:4]))
     if order is None or len(exif) < 8:
         return 0
