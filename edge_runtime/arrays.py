@@ -262,11 +262,13 @@ def _refuse_bomb(entries: list[Entry], limit_bytes: int) -> None:
 
 def _in_order(entries: list[Entry], directory: int) -> Iterator[tuple[Entry, int]]:
     """Yield each member and where it must end: they follow one another without gap or overlap."""
+    if not entries:
+        raise ValueError("it has no members")
     if len({entry.name for entry in entries}) < len(entries):
         raise ValueError("it has two members of one name")
     ordered = sorted(entries, key=lambda entry: entry.offset)
     starts = [entry.offset for entry in ordered]
-    if starts and starts[0] != 0:
+    if starts[0] != 0:
         raise ValueError("it has something before its first member")
     yield from zip(ordered, [*starts[1:], directory], strict=True)
 

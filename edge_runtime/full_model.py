@@ -1,8 +1,9 @@
 """A full model's file: a `.keras`, or a SavedModel's folder. It is known by its hash."""
 
+import sys
 from pathlib import Path
 
-from edge_runtime.files import sha256
+from edge_runtime.files import hash_of_file, sha256
 
 
 def is_saved_model(path: Path) -> bool:
@@ -30,7 +31,10 @@ def hash_full_model(path: Path) -> str:
         OSError: it cannot be read.
     """
     if path.is_file():
-        return sha256(path.read_bytes())
+        return hash_of_file(path, limit_bytes=sys.maxsize)
     parts = sorted(entry for entry in path.rglob("*") if entry.is_file())
-    listing = [f"{entry.relative_to(path)} {sha256(entry.read_bytes())}" for entry in parts]
+    listing = [
+        f"{entry.relative_to(path)} {hash_of_file(entry, limit_bytes=sys.maxsize)}"
+        for entry in parts
+    ]
     return sha256("\n".join(listing).encode())

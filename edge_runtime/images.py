@@ -57,12 +57,12 @@ class Preprocessing:
     def __post_init__(self) -> None:
         if self.channels not in _MODE_OF_CHANNELS or min(self.height, self.width) < 1:
             raise PictureError(
-                f"A model's input must be (height, width, 1 or 3), got ({self.height}, "
-                f"{self.width}, {self.channels})."
+                f"A model's input must be (height, width, 1 or 3), got "
+                f"({self.height!r:.40}, {self.width!r:.40}, {self.channels!r:.40})."
             )
         if self.background not in ("dark", "light", None):
             raise PictureError(
-                f"The background must be dark, light or null, got {self.background!r}."
+                f"The background must be dark, light or null, got {self.background!r:.80}."
             )
 
     @property
@@ -90,8 +90,8 @@ class Preprocessing:
             ) from error
         if any(type(size) is not int for size in (height, width, channels)):
             raise PictureError(
-                f"Height, width and channels must be whole numbers, got {height!r}, {width!r} and "
-                f"{channels!r}."
+                f"Height, width and channels must be whole numbers, got {height!r:.40}, "
+                f"{width!r:.40} and {channels!r:.40}."
             )
         return cls(height, width, channels, background)
 

@@ -78,10 +78,10 @@ class Manifest:
         try:
             stated = document["schema_version"]
             if type(stated) is not int or stated != SCHEMA_VERSION:
-                raise ValueError(f"expected schema version {SCHEMA_VERSION}, got {stated}")
+                raise ValueError(f"expected schema version {SCHEMA_VERSION}, got {stated!r:.80}")
             if document["output"] not in ("probabilities", "logits"):
                 raise ValueError(
-                    f"output must be probabilities or logits, got {document['output']!r}"
+                    f"output must be probabilities or logits, got {document['output']!r:.80}"
                 )
             if not is_sha256(document["model_sha256"]):
                 raise ValueError(

@@ -165,12 +165,12 @@ def _read(arrays: ArrayFile) -> Predictions:
     Raises:
         ValueError: it is another file, or a damaged one.
     """
-    header = parse_object(arrays.text("header", limit_bytes=DOCUMENT_LIMIT_BYTES // 2))
+    header = parse_object(arrays.text("header", limit_bytes=DOCUMENT_LIMIT_BYTES // 4))
     version, names, details = (
         header.get(key) for key in ("schema_version", "class_names", "details")
     )
     if version not in (1, SCHEMA_VERSION):
-        raise ValueError(f"its schema version is {version}")
+        raise ValueError(f"its schema version is {version!r:.80}")
     if not isinstance(details, dict) or not isinstance(names, list):
         raise ValueError("its header names no classes, or no details")
     inputs = "image_sha256" if version == 1 else "input_sha256"

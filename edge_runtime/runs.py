@@ -1,18 +1,19 @@
 """The folder that a training leaves: `runs/NAME/`; `runs/latest` points to the newest."""
 
 import contextlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from edge_runtime.datasets import Dataset, DatasetSpec, load_dataset
+from edge_runtime.documents import parse_object
 from edge_runtime.errors import RunError, nearest_name
-from edge_runtime.files import read_text
+from edge_runtime.files import MEBIBYTE, read_capped
 from edge_runtime.writing import switch_link
 
 LATEST = "latest"
+CONFIG = "config.json"
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,7 @@ def open_run(folder: Path) -> Run:
         RunError: the folder is no finished run.
     """
     try:
-        config = json.loads(read_text(folder / "config.json"))
+        config = parse_object(read_capped(folder / CONFIG, limit_bytes=MEBIBYTE))
         checked = {
             "dataset": dict(config["dataset"]),
             "dataset_fingerprint": str(config["dataset_fingerprint"]),

@@ -92,6 +92,11 @@ def test_what_unpacks_to_the_limit_is_read_and_one_byte_more_is_not() -> None:
         ArrayFile(data, limit_bytes=unpacked - 1)
 
 
+def test_an_archive_without_members_is_refused_in_words() -> None:
+    with pytest.raises(ArraysError, match="it has no members"):
+        ArrayFile(b"PK\5\6" + bytes(18), limit_bytes=MEBIBYTE)
+
+
 def test_what_unpacks_to_more_than_arrays_can_is_refused() -> None:
     data = npz(zeros=np.zeros(33 * MEBIBYTE, np.uint8))
     with pytest.raises(ArraysError, match=r"its 33,\d+ bytes would unpack to 34,603,136"):

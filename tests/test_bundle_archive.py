@@ -205,3 +205,11 @@ def test_a_large_member_is_refused_before_it_is_read(monkeypatch):
         unpack(whole)
     with pytest.raises(BundleError, match="would have more than 3 bytes"):
         pack(MEMBERS)
+
+
+@pytest.mark.parametrize("tail", [b"", b"G" * 64, b"0" * 63 + b"\n"])
+def test_what_does_not_end_like_a_bundle_is_refused_without_being_hashed(tail, monkeypatch):
+    monkeypatch.setattr(archive_module, "_digest", None)
+    for size in (0, 10, 100_000):
+        with pytest.raises(BundleError, match="do not have the SHA-256 that it ends with"):
+            unpack(bytes(size) + tail)

@@ -58,6 +58,8 @@ def test_a_bundle_names_only_runtimes_that_can_run_it(bundle_of):
         (lambda d: d.pop("golden"), "states no tolerances"),
         (lambda d: d["golden"]["tolerances"][0].pop("reason"), "one of its tolerances"),
         (lambda d: d["golden"]["tolerances"][0].update(limit=-1), "the limit is -1"),
+        (lambda d: d["golden"]["tolerances"][0].update(runtime=[]), "the runtime is []"),
+        (lambda d: d["golden"]["tolerances"][0].update(reason=None), "the reason is None"),
         (lambda d: d["golden"]["tolerances"][0].update(limit=True), "the limit is True"),
         (lambda d: d["golden"]["tolerances"][0].update(limit="0"), "the limit is '0'"),
     ],
@@ -208,8 +210,36 @@ def test_a_name_that_is_half_a_character_is_refused(bundle_of):
         read_bundle(pack({**members, MANIFEST: text}))
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda d, word: d.update(output=word),
+        lambda d, word: d.update(schema_version=word),
+        lambda d, word: d["preprocessing"].update(height=word),
+        lambda d, word: d["preprocessing"].update(background=word),
+        lambda d, word: d["golden"]["tolerances"][0].update(limit=word),
+    ],
+)
+def test_a_refusal_is_a_sentence_however_long_the_value_is(bundle_of, change):
+    with pytest.raises(BundleError) as caught:
+        read_bundle(edited(bundle_of("int8"), lambda d: change(d, "9" * 100_000)))
+    assert len(str(caught.value)) < 300
+
+
+def test_a_large_manifest_that_would_take_four_bytes_a_character_is_refused(bundle_of):
+    members = unpack(bundle_of("int8"))
+    for size, sentence in ((4, "larger than 4 MiB, and has characters beyond"), (3, None)):
+        note = ',"x":"\N{GRINNING FACE}'.encode() + b"a" * size * 2**20 + b'"}'
+        data = pack({**members, MANIFEST: members[MANIFEST].rstrip()[:-1] + note})
+        if sentence is None:
+            assert len(read_bundle(data).manifest.details["x"]) == 1 + size * 2**20
+        else:
+            with pytest.raises(BundleError, match=sentence):
+                read_bundle(data)
+
+
 def test_a_manifest_of_too_many_values_is_refused_before_it_is_parsed(bundle_of):
     members = unpack(bundle_of("int8"))
     text = members[MANIFEST][:-2] + b',"x":[' + b"[]," * 500_000 + b"0]}"
-    with pytest.raises(BundleError, match="it has more than 400,000 values"):
+    with pytest.raises(BundleError, match="it has more than 300,000 values"):
         read_bundle(pack({**members, MANIFEST: text}))

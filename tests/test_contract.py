@@ -171,7 +171,7 @@ def test_every_way_of_toml_says_the_same(read: Read, text: str) -> None:
         ("[budgets]\nlatency_us = -5", "2: latency_us must be above 0, got -5."),
         ("[budgets]\nsize_bytes = 0x" + "f" * 5000, "2: size_bytes must be a finite number"),
         ("[budgets]\nsize_bytes = " + "9" * 5000, "1: the file holds a value that is too long"),
-        ("a = " + "[" * 100_000, "1: the file holds a value that is too long or too deeply nested"),
+        ("a = " + "[" * 60_000, "1: the file holds a value that is too long or too deeply nested"),
         ("\nconfidence = 95\n[margins]\nbrier = 0.1", "2: confidence must be 0.5 to 0.9999"),
         ("steps = {runtime = {accuracy = 7}}", "1: accuracy must be above 0 and at most 1"),
         ("[margins]\nbrier = 0.1\nbrier = 0.2", "3: this key or section is given twice"),
@@ -223,6 +223,27 @@ def mutated(text: str, mutations: list[tuple[int, int, str]]) -> str:
         start %= len(text) + 1
         text = text[:start] + new + text[start + length :]
     return text
+
+
+@pytest.mark.parametrize(
+    "text", ["a." * 20_000 + "a = 1", "[" + " . ".join(["a"] * 9000) + "]", "'a' ." * 40 + "a = 1"]
+)
+def test_a_key_of_many_parts_is_refused_before_it_is_parsed(
+    read: Read, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edge_runtime.parity.contract_file.tomllib.loads", None)
+    with pytest.raises(ContractError, match=r"parity\.toml:1: .* too deeply nested"):
+        read(text)
+
+
+def test_dots_that_are_no_key_are_not_counted(read: Read) -> None:
+    dots = "# " + "." * 99 + "\n[margins] # a.b.c\naccuracy = 0.01\n" + "brier = 0.1\n"
+    assert read(dots).margins == Margins(accuracy=0.01, brier=0.1)
+
+
+def test_a_file_of_more_than_64_kib_is_no_contract(read: Read) -> None:
+    with pytest.raises(ContractError, match=r"it is larger than 64 KiB\.$"):
+        read("#" * 65_537)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)

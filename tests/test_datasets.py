@@ -329,6 +329,24 @@ def test_a_damaged_gzip_file_is_refused(tmp_path, damage):
         load(f"idx:{tmp_path}")
 
 
+def test_labels_are_not_kept_before_all_files_were_unpacked_once(tmp_path):
+    write_idx(tmp_path)
+    count = 16 * 2**20
+    images = idx_images(np.zeros((0, 1, 1), np.uint8), announced=(count, 1, 1))
+    labels = idx_labels(np.zeros(0, np.uint8), announced=count)
+    for prefix, missing in (("train", 0), ("t10k", 1)):
+        for kind, header, cut in (("images-idx3", images, missing), ("labels-idx1", labels, 0)):
+            data = gzip.compress(header + bytes(count - cut))
+            (tmp_path / f"{prefix}-{kind}-ubyte.gz").write_bytes(data)
+    tracemalloc.start()
+    try:
+        with pytest.raises(DatasetError, match=r"t10k-images.*= 16777216 bytes, got 16777215"):
+            load(f"idx:{tmp_path}")
+        assert tracemalloc.get_traced_memory()[1] < 8 * 2**20
+    finally:
+        tracemalloc.stop()
+
+
 def test_a_missing_idx_file_and_a_missing_folder_are_named_with_where_to_get_them(tmp_path):
     (write_idx(tmp_path) / "t10k-labels-idx1-ubyte.gz").unlink()
     for folder, missing in ((tmp_path, "t10k-labels"), (tmp_path / "none", "train-images")):
@@ -358,6 +376,7 @@ def test_fashion_mnist_is_recognised_by_its_training_labels(tmp_path, monkeypatc
     folder = write_idx(tmp_path)
     labels = bytes([0, 1, 2, 0, 1, 2])
     monkeypatch.setattr(idx, "_FASHION_MNIST_TRAIN_LABELS", sha256(labels))
+    monkeypatch.setattr(idx, "_FASHION_MNIST_TRAIN_COUNT", len(labels))
     monkeypatch.setattr(idx, "_FASHION_MNIST_NAMES", ("T-shirt/top", "Trouser", "Pullover"))
     assert load(f"idx:{folder}").class_names == ("T-shirt/top", "Trouser", "Pullover")
 

@@ -2,6 +2,7 @@
 
 import io
 import struct
+import zlib
 from dataclasses import replace
 
 import numpy as np
@@ -10,7 +11,7 @@ from PIL import Image
 from test_images import chunk, encoded, raw_png
 
 from edge_runtime.decoding import MOST_PIXELS, read_layout
-from edge_runtime.decoding.orientation import exif_orientation
+from edge_runtime.decoding.orientation import exif_orientation, xmp_orientation
 from edge_runtime.errors import PictureError
 from edge_runtime.images import decode
 
@@ -47,6 +48,70 @@ def test_the_orientation_is_read_from_exif_alone():
         assert exif_orientation(SIXTH[:18] + struct.pack("<H", value) + SIXTH[20:]) == 1
 
 
+@pytest.mark.parametrize(("kind", "number"), [(4, "I"), (8, "h"), (9, "i")])
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_an_orientation_may_be_any_whole_number_as_some_programs_write_it(kind, number, order):
+    start = {"<": b"II*\0\x08\0\0\0", ">": b"MM\0*\0\0\0\x08"}[order]
+    entry = struct.pack(f"{order}HHHI{number}", 1, 0x112, kind, 1, 6)
+    assert exif_orientation(start + entry + bytes(8)) == 6
+
+
+def test_where_no_orientation_is_stated_xmp_is_asked_but_not_where_one_is():
+    assert exif_orientation(b"") == exif_orientation(b"II*\0\x08\0\0\0\0\0") == 0
+    assert xmp_orientation(b"<x/>") == 0
+    upright = b"Exif\0\0" + SIXTH[:18] + b"\x01" + SIXTH[19:]
+    xmp = b'http://ns.adobe.com/xap/1.0/\0<x tiff:Orientation="6"/>'
+    data = jpeg()
+    both = segment(0xE1, upright) + segment(0xE1, xmp)
+    assert read_layout(data[:2] + both + data[2:]).orientation == 1
+    assert read_layout(data[:2] + segment(0xE1, xmp) + data[2:]).orientation == 6
+
+
+def test_of_two_blocks_of_exif_the_first_counts_and_none_behind_the_pixels():
+    exif = [segment(0xE1, b"Exif\0\0" + SIXTH[:18] + bytes([n]) + SIXTH[19:]) for n in (6, 3)]
+    data = jpeg()
+    assert read_layout(data[:2] + b"".join(exif) + data[2:]).orientation == 6
+    assert read_layout(data[:-2] + exif[0] + data[-2:]).orientation == 1
+
+
+def _raw_profile(exif):
+    return b"\nexif\n%8d\n%b\n" % (len(exif), exif.hex().encode())
+
+
+@pytest.mark.parametrize(
+    "chunks",
+    [
+        chunk(b"eXIf", b"Exif\0\0" + SIXTH),
+        chunk(b"eXIf", b"II*\0" + struct.pack("<I", 100_008) + bytes(100_000) + SIXTH[8:]),
+        chunk(b"tEXt", b"Raw profile type exif\0" + _raw_profile(b"Exif\0\0" + SIXTH)),
+        chunk(b"zTXt", b"Raw profile type exif\0\0" + zlib.compress(_raw_profile(SIXTH))),
+        chunk(
+            b"iTXt",
+            b"XML:com.adobe.xmp\0\0\0\0\0" + b" " * 100_000 + b'<x tiff:Orientation="6"/>',
+        ),
+    ],
+)
+def test_a_png_is_turned_wherever_a_program_wrote_how_it_is_held(chunks):
+    data = encoded(Image.fromarray(COLOURS))
+    assert read_layout(data[:33] + chunks + data[33:]).orientation == 6
+
+
+@pytest.mark.parametrize("text", [b"\0x", b"\0" + zlib.compress(b"a\nb\nc\nxy"), b""])
+def test_a_broken_profile_in_a_text_says_nothing(text):
+    data = encoded(Image.fromarray(COLOURS))
+    broken = chunk(b"zTXt", b"Raw profile type exif\0" + text)
+    assert np.array_equal(np.asarray(decode(data[:33] + broken + data[33:])), COLOURS)
+
+
+def test_the_last_word_on_colours_counts_whatever_stands_before_it():
+    data = jpeg(keep_rgb=True, quality=95)
+    adobe = data.index(b"\xff\xee")
+    colours = decode(data).tobytes()
+    for other in (b"Other\0\x64\0\0\0\0\1", b"Adobe\0\x64\0\0\0\0\1"):
+        twice = data[:adobe] + segment(0xEE, other) + data[adobe:]
+        assert decode(twice).tobytes() == colours
+
+
 def test_a_broken_index_of_further_pictures_is_left_out_without_a_warning(recwarn):
     plain = jpeg()
     broken = plain[:2] + segment(0xE2, b"MPF\0II*\0\x08\0\0\0\xff\xff") + plain[2:]
@@ -73,6 +138,38 @@ def test_what_the_coefficients_of_several_scans_take_is_known_before(options, ta
     data[frame + 5 : frame + 9] = struct.pack(">HH", 6000, 8000)
     with pytest.raises(PictureError, match=r"a JPEG of several scans .* may take up to 48 MiB"):
         decode(bytes(data))
+
+
+def test_a_large_jpeg_whose_scan_leaves_out_a_colour_is_refused_before_it_is_decoded():
+    data = bytearray(jpeg())
+    frame, scan = data.index(b"\xff\xc0"), data.index(b"\xff\xda")
+    data[frame + 5 : frame + 9] = struct.pack(">HH", 7000, 7000)
+    assert read_layout(bytes(data)).unchecked_bytes == 0
+    data[scan : scan + 14] = segment(0xDA, b"\x01\x01\0\0\x3f\0")
+    with pytest.raises(PictureError, match=r"a JPEG of several scans .* takes 140;"):
+        decode(bytes(data))
+
+
+def test_a_jpeg_of_megabytes_of_tables_is_refused():
+    data = jpeg()
+    tables = segment(0xDB, (b"\0" + b"\x01" * 64) * 1000)
+    assert decode(data[:2] + tables + data[2:]).size == (64, 48)
+    with pytest.raises(PictureError, match="up to 512 KiB of tables"):
+        decode(data[:2] + tables * 9 + data[2:])
+
+
+@pytest.mark.parametrize("kind", [b"PLTE", b"tRNS"])
+def test_megabytes_of_palette_are_refused_before_they_are_copied(kind):
+    data = encoded(Image.fromarray(COLOURS))
+    with pytest.raises(PictureError, match=f"its {kind.decode()} is too long"):
+        decode(data[:33] + chunk(kind, bytes(3_000_000)) + data[33:])
+
+
+def test_the_last_row_of_a_bmp_need_not_be_filled_up():
+    data = encoded(Image.fromarray(COLOURS[:, :15]), "BMP")
+    assert np.array_equal(np.asarray(decode(data[:-3])), COLOURS[:, :15])
+    with pytest.raises(PictureError, match="it ends before its last row"):
+        decode(data[:-4])
 
 
 @pytest.mark.parametrize("filling", [b"\xff\xfe\0\x02", b"\xff\xd8", b"\xff\x01", b"\xff"])

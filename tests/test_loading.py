@@ -1,5 +1,6 @@
 """`open_model`: what a file must pass before its bytes are loaded, in which order, how often."""
 
+import os
 import shutil
 
 import numpy as np
@@ -182,6 +183,40 @@ def test_what_has_passed_is_remembered_by_its_hash(model, bundle, probed, tmp_pa
     elsewhere = shutil.copy(bundle, tmp_path / "other.edge.zip")
     open_model(elsewhere)
     assert probed == [str(model), str(bundle)]
+
+
+@pytest.mark.parametrize("mode", [0o777, 0o770])
+def test_a_note_that_others_could_have_written_counts_for_nothing(model, probed, mode):
+    open_model(model)
+    (folder,) = cache_folder().iterdir()
+    (note,) = folder.iterdir()
+    folder.chmod(mode)
+    open_model(model)
+    folder.chmod(0o700)
+    note.chmod(mode)
+    open_model(model)
+    note.chmod(0o600)
+    moved = note.rename(folder / "moved")
+    note.symlink_to(moved)
+    open_model(model)
+    assert len(probed) == 4
+    note.unlink()
+    moved.rename(note)
+    open_model(model)
+    assert len(probed) == 4
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_the_note_of_another_user_counts_for_nothing(model, probed):
+    open_model(model)
+    (folder,) = cache_folder().iterdir()
+    (note,) = folder.iterdir()
+    os.chown(note, 12345, 12345)
+    open_model(model)
+    os.chown(note, 0, 0)
+    os.chown(folder, 12345, 12345)
+    open_model(model)
+    assert len(probed) == 3
 
 
 def test_the_bytes_are_checked_though_the_file_was_remembered(bundle, probed):

@@ -105,6 +105,9 @@ def test_for_an_unknown_run_the_nearest_is_offered_and_never_a_hidden_folder(run
         '{"dataset": null, "dataset_fingerprint": ""}',
         '{"dataset_fingerprint": ""}',
         "\udcff",
+        "[" * 100_000,
+        '{"dataset": ' + "[" * 5000,
+        '{"dataset": {}, "dataset_fingerprint": ' + "9" * 5000 + "}",
     ],
 )
 def test_a_folder_without_a_readable_configuration_is_no_finished_run(runs_dir, text):

@@ -739,6 +739,8 @@ def test_a_passphrase_comes_from_a_file_or_the_environment(workshop, cli, monkey
     [
         (["keys", "show", "none.pub"], 1, "there is no such key"),
         (["keys", "new", "no/such/folder/key"], 1, "No such file or directory"),
+        (["keys", "new", ""], 1, "Expected the name of a file for the private key, got '.'."),
+        (["keys", "new", ".."], 1, "Expected the name of a file for the private key, got '..'."),
         (["trust", "v1.edge.zip"], 1, "more than 16 KiB"),
         (["trust", "x.pub", "--remove", "0"], 2, "Give a KEY.pub or --remove, not both."),
         (["trust", "--force"], 2, "--force is for --remove."),

@@ -107,6 +107,12 @@ def test_what_is_left_open_by_the_standard_is_accepted():
     assert verify(sha256(DATA), spaced, TRUSTED) == TRUSTED[0]
 
 
+def test_a_field_that_stands_twice_among_thousands_is_named():
+    names = ",".join(f'"{number:x}":0' for number in range(7000))
+    with pytest.raises(SignatureError, match=r"it has '1b57' twice in one object"):
+        read_envelope(f'{{{names},"1b57":0}}'.replace('"0":0', '"1b57":0', 1).encode())
+
+
 def test_no_file_is_too_deep_or_too_large_to_be_refused():
     for data in (b"[" * 50_000, b'{"a":' * 10_000, b" " * (SIGNATURE_LIMIT_BYTES + 1), b""):
         with pytest.raises(SignatureError):
@@ -229,6 +235,7 @@ def other_public_key(key):
         (public_pem(KEY).encode()[:-40], "it is no public key as PEM"),
         (b"", "it is no public key as PEM"),
         (b"x" * 20_000, "more than 16 KiB"),
+        (2 * public_pem(KEY).encode(), "it holds several keys"),
     ],
 )
 def test_only_public_keys_on_the_curves_of_the_standard_are_read(tmp_path, pem, expected):
@@ -313,6 +320,15 @@ def test_a_damaged_file_of_trusted_keys_is_never_the_same_as_none(tmp_path, cont
     with pytest.raises(SignatureError):
         store.add(public_key(KEY))
     assert store.path.read_text("utf-8") == content
+
+
+def test_a_link_to_trusted_keys_that_are_gone_is_not_the_same_as_none(tmp_path):
+    store = TrustStore(tmp_path)
+    store.path.symlink_to(tmp_path / "gone.pem")
+    with pytest.raises(SignatureError, match="points nowhere; nothing is installed until"):
+        store.read()
+    (tmp_path / "gone.pem").write_text(public_pem(KEY))
+    assert store.read() == (public_key(KEY),)
 
 
 def test_there_is_a_limit_to_trust(tmp_path):

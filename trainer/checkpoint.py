@@ -81,7 +81,7 @@ class Checkpoint:
                 arrays = ArrayFile(file, limit_bytes=_LIMIT_BYTES)
                 names = sorted(arrays)
                 return cls(
-                    json.loads(arrays.text("history", limit_bytes=DOCUMENT_LIMIT_BYTES)),
+                    json.loads(arrays.text("history", limit_bytes=DOCUMENT_LIMIT_BYTES // 4)),
                     [arrays[name] for name in names if name.startswith("model_")],
                     [arrays[name] for name in names if name.startswith("optimizer_")],
                 )

@@ -12,14 +12,15 @@ is in place and `latest` points to it. So the same command, repeated, ends where
 """
 
 import contextlib
-import json
 import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from edge_runtime.documents import parse_object
 from edge_runtime.errors import RunError
+from edge_runtime.files import MEBIBYTE, read_capped
 from edge_runtime.folders import recover_folder, remove
 from edge_runtime.locks import is_at, is_locked, lock
 from edge_runtime.writing import sync
@@ -82,10 +83,9 @@ def read_config(folder: Path) -> dict[str, Any]:
 
     Raises:
         OSError: it cannot be read.
-        ValueError: it is not JSON.
+        ValueError: it is no JSON object.
     """
-    document: dict[str, Any] = json.loads((folder / CONFIG).read_text("utf-8"))
-    return document
+    return parse_object(read_capped(folder / CONFIG, limit_bytes=MEBIBYTE))
 
 
 @contextlib.contextmanager

@@ -73,10 +73,13 @@ class Tolerance:
         try:
             limit, share = document["limit"], document["share"]
             if type(limit) not in (int, float) or not 0 <= limit < float("inf"):
-                raise ValueError(f"the limit is {limit!r}")
+                raise ValueError(f"the limit is {limit!r:.80}")
             if type(share) not in (int, float) or not 0 <= share <= 1:
-                raise ValueError(f"the share is {share!r}")
-            words = {key: str(document[key]) for key in ("runtime", "version", "kernels", "reason")}
+                raise ValueError(f"the share is {share!r:.80}")
+            words = {key: document[key] for key in ("runtime", "version", "kernels", "reason")}
+            for key, word in words.items():
+                if not isinstance(word, str):
+                    raise ValueError(f"the {key} is {word!r:.80}")
             return cls(limit=limit, share=share, **words)
         except (KeyError, TypeError, ValueError) as error:
             raise BundleError(f"one of its tolerances cannot be read ({error})") from error

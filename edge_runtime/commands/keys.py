@@ -79,6 +79,8 @@ def new(name: Path, passphrase_file: Path | None, as_json: bool) -> None:
     The private key is PEM (PKCS #8) on the curve P-256, readable by you alone. Keep it off the
     devices, and keep a copy: a device that trusts no other key accepts only bundles signed with it.
     """
+    if not name.name or name.is_dir():
+        raise SignatureError(f"Expected the name of a file for the private key, got '{name}'.")
     passphrase = read_passphrase(passphrase_file)
     public_path = name.with_name(name.name + PUBLIC_SUFFIX)
     if name.exists() and public_path.exists():
@@ -88,8 +90,9 @@ def new(name: Path, passphrase_file: Path | None, as_json: bool) -> None:
     if not name.exists():
         write_atomically(name, new_private_key(passphrase), mode=_OWNER_ONLY)
     # Also where only this part was left to do, as after a power cut.
+    private = read_key_file(name)
     try:
-        public = public_half(read_key_file(name), passphrase)
+        public = public_half(private, passphrase)
     except SignatureError as error:
         raise SignatureError(f"{name}: {error}.") from error
     write_atomically(public_path, public.pem)

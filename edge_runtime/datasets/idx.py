@@ -33,6 +33,7 @@ _NAMES_LIMIT_BYTES = MEBIBYTE
 _PREFIXES = {"train": "train", "test": "t10k"}
 
 # Label files carry no names. These are the label bytes of Fashion-MNIST's training split.
+_FASHION_MNIST_TRAIN_COUNT = 60_000
 _FASHION_MNIST_TRAIN_LABELS = "657fbd221bfc9f4198cc14b5619cc33ec57c58dd0e47af4d99d6650759e869a7"
 _FASHION_MNIST_NAMES = (
     "T-shirt/top",
@@ -73,7 +74,7 @@ def load_idx(spec: DatasetSpec) -> Dataset:
 
     Class names come from `DIR/class_names.txt` (one a line) if there is one; Fashion-MNIST is
     recognised by its labels; else the classes are numbered. Nothing is kept in memory before the
-    headers of all four files fit together, and no images before all of them were unpacked once.
+    headers of all four files fit together and all of them were unpacked once.
 
     Raises:
         DatasetError: a file is missing, or its magic number or length is wrong.
@@ -85,9 +86,8 @@ def load_idx(spec: DatasetSpec) -> Dataset:
             f"Training images are {pairs[0][0].shape[1:]}, test images {pairs[1][0].shape[1:]}; "
             "they must have the same size."
         )
-    labels = [_read(file) for _, file in pairs]
-    names = _class_names(folder, *labels)
-    highest = max(int(part.max(initial=0)) for part in labels)
+    highest = max(_highest(labels) for _, labels in pairs)
+    names = _class_names(folder, pairs[0][1], highest)
     if highest >= len(names):
         raise DatasetError(
             f"Labels must be 0 to {len(names) - 1}, one for each class name; got {highest}."
@@ -96,8 +96,8 @@ def load_idx(spec: DatasetSpec) -> Dataset:
         for _ in _values(file):
             pass
     splits = [
-        Split(_read(file)[..., np.newaxis], part.astype(np.int64))
-        for (file, _), part in zip(pairs, labels, strict=True)
+        Split(_read(images)[..., np.newaxis], _read(labels).astype(np.int64))
+        for images, labels in pairs
     ]
     return Dataset(spec.source, names, train=splits[0], test=splits[1])
 
@@ -154,6 +154,11 @@ def _read(file: _File) -> NDArray[np.uint8]:
         values[filled : filled + len(piece)] = np.frombuffer(piece, np.uint8)
         filled += len(piece)
     return values.reshape(file.shape)
+
+
+def _highest(labels: _File) -> int:
+    """Return the largest label in a file; 0 where there is none."""
+    return max(int(np.frombuffer(piece, np.uint8).max(initial=0)) for piece in _values(labels))
 
 
 def _values(file: _File) -> Iterator[bytes]:
@@ -238,13 +243,18 @@ def _read_names(path: Path) -> tuple[str, ...]:
     return tuple(line.strip() for line in lines if line.strip())
 
 
-def _class_names(
-    folder: Path, train: NDArray[np.uint8], test: NDArray[np.uint8]
-) -> tuple[str, ...]:
+def _class_names(folder: Path, train: _File, highest: int) -> tuple[str, ...]:
+    """Return the names of the classes.
+
+    Args:
+        folder: where their file may be.
+        train: the labels of the training images.
+        highest: the largest label of all.
+    """
     named = folder / "class_names.txt"
     if named.exists():
         return _read_names(named)
-    if sha256(train.tobytes()) == _FASHION_MNIST_TRAIN_LABELS:
+    is_of_its_size = train.shape == (_FASHION_MNIST_TRAIN_COUNT,)
+    if is_of_its_size and sha256(_read(train).data) == _FASHION_MNIST_TRAIN_LABELS:
         return _FASHION_MNIST_NAMES
-    count = 1 + max(int(labels.max(initial=0)) for labels in (train, test))
-    return tuple(str(index) for index in range(count))
+    return tuple(str(index) for index in range(1 + highest))

@@ -67,7 +67,7 @@ def load_stored(spec: DatasetSpec) -> Dataset:
 
 def _dataset(arrays: ArrayFile) -> Dataset:
     """Return what is in a file; nothing of it is kept before all of it has been checked."""
-    header = parse_object(arrays.text("header", limit_bytes=DOCUMENT_LIMIT_BYTES // 2))
+    header = parse_object(arrays.text("header", limit_bytes=DOCUMENT_LIMIT_BYTES // 4))
     version, names = header.get("schema_version"), header.get("class_names")
     if version != SCHEMA_VERSION:
         raise ValueError(f"its schema version is {version}")

@@ -38,6 +38,7 @@ def read_bmp(data: bytes) -> Layout:
             raise PictureError("a BMP with run lengths may have up to 0.5 MiB; save it as PNG.")
     elif width * height <= LIMIT_PIXELS:
         row_bytes = (width * depth + 31) // 32 * 4
-        if pixels + row_bytes * height > len(data):
+        last_bytes = (width * depth + 7) // 8  # some programs do not fill up the last row
+        if pixels + row_bytes * (height - 1) + last_bytes > len(data):
             raise PictureError("the picture is damaged (it ends before its last row).")
     return Layout("BMP", width, height, io.BytesIO(data))

@@ -13,7 +13,11 @@ from edge_runtime.decoding.layout import (
     append_part,
     joined,
 )
-from edge_runtime.decoding.orientation import exif_orientation, xmp_orientation
+from edge_runtime.decoding.orientation import (
+    exif_orientation,
+    profile_orientation,
+    xmp_orientation,
+)
 from edge_runtime.errors import PictureError
 from edge_runtime.files import MEBIBYTE
 
@@ -29,11 +33,16 @@ _LAST_FILTER = 4
 _OF_PIXELS = {b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"}
 _KNOWN = b"cHRM gAMA iCCP sBIT sRGB bKGD hIST pHYs sPLT tIME tEXt zTXt iTXt eXIf acTL fcTL fdAT"
 _DROPPED = {*_KNOWN.split(), b"cICP", b"mDCV", b"cLLI"}
+_TEXTS = {b"tEXt", b"zTXt"}
+_COLOURS = {b"PLTE", b"tRNS"}
 _XMP = b"XML:com.adobe.xmp\0\0"  # and not compressed
+_PROFILE = b"Raw profile type exif\0"
 
 # 32 MiB in chunks of 2 KiB; libpng writes 8 KiB. The decoder needs 3 µs for each.
 _MOST_CHUNKS = 16_384
-_MOST_ORIENTATION_BYTES = 64 * 1024
+# A palette of 256 colours takes 768; what is much longer would only be copied.
+_MOST_COLOUR_BYTES = 64 * 1024
+_MOST_PROFILE_BYTES = 256 * 1024
 _SMALL_BYTES = 32 * MEBIBYTE
 _PIECE_BYTES = 64 * 1024
 
@@ -65,17 +74,17 @@ def _read_plain(data: bytes) -> Layout | None:
 
 
 def _read_chunks(data: bytes) -> Layout:
-    parts, pixels, orientation = [(0, _SIGNATURE_BYTES)], [], 1
+    parts, pixels, stated = [(0, _SIGNATURE_BYTES)], [], _Orientation()
     for kind, start, end in _chunks(data):
         content = memoryview(data)[start + 8 : end - 4]
+        if kind in _COLOURS and len(content) > _MOST_COLOUR_BYTES:
+            raise PictureError(f"the picture is damaged (its {kind.decode()} is too long).")
         if kind in _OF_PIXELS:
             append_part(parts, start, end)
-        elif kind == b"eXIf":
-            orientation = exif_orientation(content[:_MOST_ORIENTATION_BYTES])
-        elif kind == b"iTXt" and content[: len(_XMP)] == _XMP and orientation == 1:
-            orientation = xmp_orientation(content[:_MOST_ORIENTATION_BYTES])
         elif kind not in _DROPPED:
             _check_crc(data, start, end)
+        else:
+            stated.look_into(kind, content)
         if kind == b"IDAT":
             pixels.append((start + 8, end - 4))
     width, height, depth, colour, _, _, interlaced = _HEADER.unpack_from(data, 16)
@@ -86,7 +95,38 @@ def _read_chunks(data: bytes) -> Layout:
         row_bytes = 1 + (width * depth * _SAMPLES.get(colour, 4) + 7) // 8
         _check_pixels(data, pixels, row_bytes, height)
     stream = joined(data, parts)
-    return Layout("PNG", width, height, stream, orientation, decoded if interlaced else 0)
+    return Layout("PNG", width, height, stream, stated.orientation, decoded if interlaced else 0)
+
+
+class _Orientation:
+    """What the chunks beside the pixels say about how the camera was held; the first counts."""
+
+    def __init__(self) -> None:
+        self._exif: int | None = None
+        self._profile: int | None = None
+        self._xmp = 0
+
+    @property
+    def orientation(self) -> int:
+        return (self._profile if self._exif is None else self._exif) or self._xmp or 1
+
+    def look_into(self, kind: bytes, content: memoryview) -> None:
+        if kind == b"eXIf" and self._exif is None:
+            self._exif = exif_orientation(content)
+        elif kind == b"iTXt" and not self._xmp and content[: len(_XMP)] == _XMP:
+            self._xmp = xmp_orientation(content)
+        elif kind in _TEXTS and self._profile is None and content[: len(_PROFILE)] == _PROFILE:
+            self._profile = profile_orientation(_text(kind, content[len(_PROFILE) :]))
+
+
+def _text(kind: bytes, content: memoryview) -> bytes:
+    """Return the first bytes of a text, which a zTXt has compressed after the number 0."""
+    if kind == b"tEXt":
+        return bytes(content[:_MOST_PROFILE_BYTES])
+    try:
+        return zlib.decompressobj().decompress(content[1:], _MOST_PROFILE_BYTES)
+    except zlib.error:
+        return b""
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:

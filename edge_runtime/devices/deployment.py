@@ -157,7 +157,7 @@ def _selftest(device: Device, done: SetUp) -> dict[str, Any]:
     try:
         found: dict[str, Any] = json.loads(answer.text)
         ok, reason = found["ok"], found["answer"]
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, RecursionError):
         check(device, answer, "test itself")
         raise DeviceError(
             f"{device.name} answered its self-test with {answer.text[:100]!r}; expected JSON."

@@ -1,7 +1,5 @@
 """The model with what is recorded beside it, and whether the images fit it."""
 
-import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +11,7 @@ from edge_runtime.bundle.members import MANIFEST, MEMBER_LIMITS
 from edge_runtime.classifier_tensors import classifier_tensors
 from edge_runtime.datasets import Dataset
 from edge_runtime.doctor.findings import Cause
-from edge_runtime.errors import DatasetError, EdgeError, ModelError
+from edge_runtime.errors import DatasetError, ModelError
 from edge_runtime.files import read_capped
 from edge_runtime.images import Preprocessing
 from edge_runtime.inspection import ModelSummary, inspect_model
@@ -150,11 +148,8 @@ def _refuse_what_is_no_file(path: Path) -> None:
 
 def _with_manifest(data: bytes, summary: ModelSummary, beside: Path, stated: Output) -> Record:
     try:
-        document = json.loads(read_capped(beside, limit_bytes=MEMBER_LIMITS[MANIFEST]))
-        if not isinstance(document, Mapping):
-            raise ValueError("expected a JSON object")
-        manifest = Manifest.from_dict(document)
-    except (EdgeError, OSError, ValueError, RecursionError) as error:
+        manifest = Manifest.from_json(read_capped(beside, limit_bytes=MEMBER_LIMITS[MANIFEST]))
+    except (OSError, ValueError) as error:
         fault = Cause("manifest", f"{beside} cannot be read ({error})", _RECONVERT)
         return Record(data, summary, None, None, stated, faults=(fault,))
     notes: tuple[str, ...] = ()

@@ -1,12 +1,15 @@
 """Which files have passed every check on this machine, by hash.
 
 A note is an empty file whose name says all. It is only ever written after the checks, by the user
-who runs them, into that user's own cache; losing it costs a second. It holds for this processor
-only: the same memory card in another board has the model checked again.
+who runs them, into that user's own cache; one that another user could have written there counts
+for nothing, and losing one costs a second. It holds for this processor only: the same memory card
+in another board has the model checked again.
 """
 
 import contextlib
+import os
 import platform
+import stat
 from pathlib import Path
 
 from edge_runtime.backends import Backend, Kernels
@@ -21,9 +24,20 @@ _CHECKS_VERSION = 2
 def has_passed(file: ModelFile, *, backend: Backend, kernels: Kernels) -> bool:
     """Return whether these very bytes have passed with this runtime on this machine."""
     try:
-        return _note(file, backend, kernels).is_file()
+        note = _note(file, backend, kernels)
+        return _is_own(note.parent) and _is_own(note)
     except (OSError, RuntimeError):  # no such folder may be read, or there is no home
         return False
+
+
+def _is_own(path: Path) -> bool:
+    """Return whether this user made a file or a folder, and nobody else may write to it."""
+    found = path.lstat()
+    return (
+        found.st_uid == os.geteuid()
+        and not stat.S_ISLNK(found.st_mode)
+        and not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    )
 
 
 def remember_passed(file: ModelFile, *, backend: Backend, kernels: Kernels) -> None:

@@ -12,7 +12,7 @@ from edge_runtime.errors import ContractError, nearest_name
 from edge_runtime.files import read_capped
 from edge_runtime.parity.contract import Budgets, Contract, Margins
 from edge_runtime.parity.steps import StepKind
-from edge_runtime.parity.toml_lines import KeyPath, key_lines
+from edge_runtime.parity.toml_lines import KeyPath, key_lines, refuse_deep_keys
 from edge_runtime.wording import printable, shortened
 
 if sys.version_info >= (3, 11):
@@ -21,7 +21,7 @@ else:
     import tomli as tomllib
 
 CONTRACT_FILE = Path("parity.toml")  # where commands look for it
-_LIMIT_BYTES = 2**20
+_LIMIT_BYTES = 64 * 1024  # with a comment for each demand it has 3 KiB
 _BYTE_ORDER_MARK = "\N{ZERO WIDTH NO-BREAK SPACE}"
 _LONGEST_NAME = 60
 
@@ -77,12 +77,13 @@ def _parsed(path: Path) -> tuple[dict[str, Any], dict[KeyPath, int]]:
     """Return what a file says, and the lines on which it does."""
     text = _text(path)
     try:
+        refuse_deep_keys(text)
         return tomllib.loads(text), key_lines(text)
     except tomllib.TOMLDecodeError as error:
         message, line = _without_place(str(error), text)
         raise ContractError(f"{printable(path)}:{line}: {_explained(message)}") from None
     except (RecursionError, ValueError):
-        # Brackets in brackets, or a number of thousands of digits.
+        # Brackets in brackets, a key of many parts, or a number of thousands of digits.
         raise ContractError(
             f"{printable(path)}:1: the file holds a value that is too long or too deeply nested; a "
             "contract has only tables of numbers."
@@ -99,8 +100,10 @@ def _text(path: Path) -> str:
         ) from None
     except OSError as error:
         raise ContractError(f"The contract {name} cannot be read: {error.strerror}.") from None
-    except ValueError as error:
-        raise ContractError(f"{name} is no contract: {error}.") from None
+    except ValueError:
+        raise ContractError(
+            f"{name} is no contract: it is larger than {_LIMIT_BYTES // 1024} KiB."
+        ) from None
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:

@@ -12,6 +12,9 @@ else:
 
 KeyPath = tuple[str, ...]
 
+_ENDS_OF_KEYS = {*"\n=,[]{}"}
+_MOST_PARTS = 32  # a contract has three
+
 # The tokens of TOML 1.0. A bare word is what is left: a bare key, or a part of a value.
 _TOKEN = re.compile(
     r'"""(?:\\.|(?!""").)*"{3,5}'
@@ -30,16 +33,32 @@ def key_lines(text: str) -> dict[KeyPath, int]:
     """Return the line, from 1, on which each key and table of a TOML text is first named.
 
     A key in a table has the table's keys before its own: ("steps", "runtime", "accuracy"). The
-    tables of an array share one path.
+    tables of an array share one path. Nothing is recorded of what lies in many tables.
 
     Args:
         text: valid TOML, its lines ended by line feeds alone.
     """
     lines: dict[KeyPath, int] = {}
     for path, line in _Reader(text).named_paths():
-        for length in range(1, len(path) + 1):
+        for length in range(1, min(len(path), _MOST_PARTS) + 1):
             lines.setdefault(path[:length], line)
     return lines
+
+
+def refuse_deep_keys(text: str) -> None:
+    """Raise where a key has many parts: of 20,000 parts the parser makes 1.5 GB.
+
+    Args:
+        text: TOML, which need not be valid.
+
+    Raises:
+        ValueError: there is such a key.
+    """
+    dots = 0
+    for token, _ in _tokens(text):
+        dots = dots + 1 if token == "." else 0 if token in _ENDS_OF_KEYS else dots
+        if dots >= _MOST_PARTS:
+            raise ValueError("a key has too many parts")
 
 
 class _Reader:

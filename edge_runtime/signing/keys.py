@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 CRYPTOGRAPHY = "cryptography>=42"
 PUBLIC_SUFFIX = ".pub"
 
+_BEGIN = b"-----BEGIN "
 _KEY_LIMIT_BYTES = 16 * 1024
 # The curves of the specification's registry, the hash that Sigstore pairs with each, and Sigstore's
 # name for the two: https://github.com/sigstore/architecture-docs/blob/main/algorithm-registry.md
@@ -106,6 +107,8 @@ def read_public_key(path: Path) -> PublicKey:
                 f"it is a private key; give the public one, {path.name}{PUBLIC_SUFFIX}, and keep "
                 "the private one to yourself"
             )
+        if data.count(_BEGIN) > 1:
+            raise SignatureError("it holds several keys; give each in a file of its own")
         return _public(_load(data))
     except SignatureError as error:
         raise SignatureError(f"{path}: {error}.") from error

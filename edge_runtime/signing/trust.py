@@ -79,8 +79,13 @@ class TrustStore:
             if self.path.stat().st_mode & 0o022:
                 raise ValueError("other users may change it")
             return split_pem(data.decode("ascii"))
-        except FileNotFoundError:
-            return ()
+        except FileNotFoundError as error:
+            if not self.path.is_symlink():
+                return ()
+            raise SignatureError(
+                f"{self.path}: this link to the trusted keys points nowhere; nothing is installed "
+                "until it is put right, or is removed."
+            ) from error
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else error
             raise SignatureError(
