@@ -190,6 +190,7 @@ class Classifier(Closing):
             InputError: the array has another dtype or shape.
             ModelError: the runtime fails on one of them.
         """
+        self.refuse_wrong_input(images)
         probabilities = np.empty((len(images), len(self.class_names)), np.float32)
         seconds = np.empty(len(images))
         for index in range(len(images)):

@@ -9,6 +9,7 @@ import errno
 import gc
 import importlib
 import io
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -134,14 +135,41 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except (click.Abort, KeyboardInterrupt):
         echo("Interrupted.", err=True)
         return INTERRUPTED
-    except (ReaderLeftError, SystemExit):  # click itself exits when nobody reads the help
+    except ReaderLeftError:
         return READER_LEFT
+    except SystemExit as end:
+        return _click_exit_code(end)
     except Exception as error:
+        if _was_interrupted(error):
+            echo("Interrupted.", err=True)
+            return INTERRUPTED
         if console.debug:
             raise
         echo(f"Error: {_one_line(_sentence(error))}", err=True)
         return CANNOT
     return result if isinstance(result, int) else 0
+
+
+def _click_exit_code(end: SystemExit) -> int:
+    """Return the exit code when click itself exits: nobody reads the help, or a shell completes."""
+    if isinstance(end.__context__, BrokenPipeError):
+        return READER_LEFT
+    if end.code:
+        variable = "_FMNIST_EDGE_COMPLETE"
+        echo(
+            f"Error: {variable} is for shell completion; expected bash_source, zsh_source or "
+            f"fish_source, got '{os.environ.get(variable, '')}'.",
+            err=True,
+        )
+        return CANNOT
+    return 0
+
+
+def _was_interrupted(error: BaseException | None) -> bool:
+    """Whether an error comes of Ctrl-C: a module that is interrupted in C raises ImportError."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__
+    return error is not None
 
 
 def _say_misuse(error: click.ClickException) -> None:

@@ -45,11 +45,17 @@ class Worker(Closing):
 
     def __init__(self, make: Callable[[], Function]) -> None:
         (request_out, self._requests), (self._replies, reply_in) = os.pipe(), os.pipe()
-        self._process = os.fork()
-        if self._process == 0:
-            os.close(self._requests)
-            os.close(self._replies)
-            _serve(make, request_out, reply_in)
+        # Until the child ignores it: it would carry on as a second copy of the program.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            self._process = os.fork()
+            if self._process == 0:
+                signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent says what Ctrl-C means
+                os.close(self._requests)
+                os.close(self._replies)
+                _serve(make, request_out, reply_in)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         os.close(request_out)
         os.close(reply_in)
         self._open = True
@@ -123,7 +129,6 @@ def death_in_words(code: int) -> str:
 def _serve(make: Callable[[], Function], requests: int, replies: int) -> NoReturn:
     """Answer until there are no more requests; nothing of the parent's is cleaned up here."""
     try:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what Ctrl-C means
         function: Function | None = None
         while True:
             _, size = _HEAD.unpack(_read(requests, _HEAD.size))

@@ -249,6 +249,13 @@ def test_another_type_dtype_or_shape_is_refused(tiny_model, images, got):
             classifier.classify_batch(images)
 
 
+def test_one_after_the_other_refuses_what_a_batch_refuses(tiny_model):
+    with Classifier(tiny_model("int8")) as classifier:
+        for images in (None, [], np.zeros((0, 28, 28), np.float32)):
+            with pytest.raises(InputError, match="Expected a NumPy array of uint8 pixels"):
+                classifier.predict_each(images)
+
+
 @pytest.mark.parametrize(
     "image", [IMAGES[0] / 255.0, IMAGES, IMAGES[0, :7], [[0]], None, b"png", Image.new("L", (8, 8))]
 )

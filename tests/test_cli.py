@@ -139,3 +139,39 @@ def test_the_documented_command_line_is_the_real_one() -> None:
     script = [sys.executable, str(ROOT / "scripts" / "write-cli-docs"), "--stdout"]
     now = subprocess.run(script, capture_output=True, text=True, check=True).stdout
     assert written == now, "run scripts/write-cli-docs"
+
+
+@pytest.mark.parametrize(
+    ("asked", "code", "out", "err"),
+    [
+        ("bash_complete", 0, "plain,classify\n", ""),
+        (
+            "csh_source",
+            1,
+            "",
+            "Error: _FMNIST_EDGE_COMPLETE is for shell completion; expected bash_source, "
+            "zsh_source or fish_source, got 'csh_source'.\n",
+        ),
+    ],
+)
+def test_shell_completion_has_an_exit_code_of_its_own(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch, asked: str, code: int, out: str, err: str
+) -> None:
+    monkeypatch.setenv("_FMNIST_EDGE_COMPLETE", asked)
+    monkeypatch.setenv("COMP_WORDS", "fmnist-edge cl")
+    monkeypatch.setenv("COMP_CWORD", "1")
+    done = cli()
+    assert (done.code, done.out, done.err) == (code, out, err)
+
+
+def test_an_import_that_ctrl_c_ends_is_not_a_broken_installation(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is written in C turns a KeyboardInterrupt while it starts into an ImportError."""
+
+    def interrupted(name: str) -> None:
+        raise ImportError("initialization failed") from KeyboardInterrupt()
+
+    monkeypatch.setattr("edge_runtime.backends.importlib.import_module", interrupted)
+    done = cli("classify", ROOT / "tests" / "data" / "tiny-int8.tflite", "x.png")
+    assert (done.code, done.err.splitlines()[-1]) == (130, "Interrupted.")

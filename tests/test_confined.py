@@ -4,6 +4,8 @@ import csv
 import faulthandler
 import json
 import os
+import subprocess
+import sys
 import threading
 
 import hostile
@@ -197,3 +199,17 @@ def test_a_worker_that_dies_says_of_what():
         worker.send(b"")
         with pytest.raises(WorkerLostError, match=r"the runtime dies of it \(signal 11\)"):
             worker.receive()
+
+
+def test_ctrl_c_while_a_worker_starts_makes_no_second_copy_of_the_program():
+    code = (
+        "import os, signal\n"
+        "from edge_runtime.forked import Worker\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "os.register_at_fork(after_in_child=lambda: os.kill(os.getpid(), signal.SIGINT))\n"
+        "with Worker(lambda: bytes.upper) as worker:\n"
+        "    worker.send(b'answered')\n"
+        "    print(worker.receive())\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "b'ANSWERED'\n", "")
