@@ -117,5 +117,6 @@ def test_chunks_fit_into_half_a_pipe() -> None:
 
 
 def test_little_memory_starts_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(picture_reading, "may_fork", lambda: True)  # threads of other tests
     monkeypatch.setattr(Path, "read_text", lambda *_: "MemTotal: 9 kB\nMemAvailable: 300000 kB\n")
     assert picture_reading._worker_count() == 1
