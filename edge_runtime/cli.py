@@ -151,18 +151,18 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 
 def _click_exit_code(end: SystemExit) -> int:
-    """Return the exit code when click itself exits: nobody reads the help, or a shell completes."""
-    if isinstance(end.__context__, BrokenPipeError):
+    """Return the exit code when click itself exits: a shell completes, or nobody reads the help."""
+    asked = os.environ.get("_FMNIST_EDGE_COMPLETE")
+    if not asked:
         return READER_LEFT
-    if end.code:
-        variable = "_FMNIST_EDGE_COMPLETE"
-        echo(
-            f"Error: {variable} is for shell completion; expected bash_source, zsh_source or "
-            f"fish_source, got '{os.environ.get(variable, '')}'.",
-            err=True,
-        )
-        return CANNOT
-    return 0
+    if not end.code:
+        return 0
+    echo(
+        "Error: _FMNIST_EDGE_COMPLETE is for shell completion; expected bash_source, zsh_source or "
+        f"fish_source, got '{asked}'.",
+        err=True,
+    )
+    return CANNOT
 
 
 def _was_interrupted(error: BaseException | None) -> bool:
