@@ -15,6 +15,8 @@ from edge_runtime.errors import PictureError
 from edge_runtime.images import Picture, Preprocessing, read_picture
 from edge_runtime.picture_reading import read_pictures
 
+pytestmark = pytest.mark.usefixtures("alone")
+
 GREY = Preprocessing(8, 8, 1, background="dark")
 COUNT = 150
 
@@ -117,6 +119,5 @@ def test_chunks_fit_into_half_a_pipe() -> None:
 
 
 def test_little_memory_starts_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(picture_reading, "may_fork", lambda: True)  # threads of other tests
     monkeypatch.setattr(Path, "read_text", lambda *_: "MemTotal: 9 kB\nMemAvailable: 300000 kB\n")
     assert picture_reading._worker_count() == 1
