@@ -105,7 +105,9 @@ def open_source(path: Path, *, logits: bool = False) -> SourceModel:
         with native_messages_silenced():
             source = _open_saved_model(path) if path.is_dir() else _open_keras(path, logits)
     except ModelError as error:
-        raise error if str(path) in str(error) else ModelError(f"{path}: {error}") from error
+        if str(path) in str(error):
+            raise
+        raise ModelError(f"{path}: {error}") from error
     except Exception as error:
         # Keras and TensorFlow raise whatever the file's content led to.
         raise ModelError(f"{path}: the model cannot be loaded: {_one_line(error)}") from error

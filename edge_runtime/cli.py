@@ -167,9 +167,11 @@ def _click_exit_code(end: SystemExit) -> int:
 
 def _was_interrupted(error: BaseException | None) -> bool:
     """Whether an error comes of Ctrl-C: a module that is interrupted in C raises ImportError."""
-    while error is not None and not isinstance(error, KeyboardInterrupt):
+    causes: list[BaseException] = []
+    while error is not None and error not in causes:  # an error may be named as its own cause
+        causes.append(error)
         error = error.__cause__
-    return error is not None
+    return any(isinstance(cause, KeyboardInterrupt) for cause in causes)
 
 
 def _say_misuse(error: click.ClickException) -> None:

@@ -120,7 +120,7 @@ def changed_model(
     return build
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """Threads that are there already do not count, such as those of pytest-xdist."""
     count, others = threading.active_count, threading.active_count() - 1

@@ -175,3 +175,15 @@ def test_an_import_that_ctrl_c_ends_is_not_a_broken_installation(
     monkeypatch.setattr("edge_runtime.backends.importlib.import_module", interrupted)
     done = cli("classify", ROOT / "tests" / "data" / "tiny-int8.tflite", "x.png")
     assert (done.code, done.err.splitlines()[-1]) == (130, "Interrupted.")
+
+
+def test_an_error_that_is_its_own_cause_is_told_all_the_same(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(name: str) -> None:
+        error = ImportError("no such symbol")
+        raise error from error
+
+    monkeypatch.setattr("edge_runtime.backends.importlib.import_module", broken)
+    done = cli("classify", ROOT / "tests" / "data" / "tiny-int8.tflite", "x.png")
+    assert (done.code, "no such symbol" in done.err) == (1, True)

@@ -21,7 +21,7 @@ from edge_runtime.loading.careful import careful_classifier
 from edge_runtime.loading.confined import ConfinedClassifier
 from edge_runtime.model_file import ModelFile
 
-pytestmark = [pytest.mark.timeout(120), pytest.mark.usefixtures("alone")]
+pytestmark = pytest.mark.timeout(120)
 
 REASONS = {
     "fails": "ai-edge-litert fails on this image: gather index out of bounds",

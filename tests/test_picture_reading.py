@@ -15,8 +15,6 @@ from edge_runtime.errors import PictureError
 from edge_runtime.images import Picture, Preprocessing, read_picture
 from edge_runtime.picture_reading import read_pictures
 
-pytestmark = pytest.mark.usefixtures("alone")
-
 GREY = Preprocessing(8, 8, 1, background="dark")
 COUNT = 150
 
