@@ -120,6 +120,16 @@ def read_picture(
     return prepare(open_picture(source), preprocessing, invert=invert)
 
 
+def try_picture(
+    source: str | Path, preprocessing: Preprocessing, *, invert: Invert = "auto"
+) -> Picture | PictureError:
+    """Read one picture file as `read_picture` does, and return its error instead of raising it."""
+    try:
+        return read_picture(source, preprocessing, invert=invert)
+    except PictureError as error:
+        return error
+
+
 def open_picture(source: str | Path) -> Image.Image:
     """Read and decode one picture file; "-" is standard input.
 

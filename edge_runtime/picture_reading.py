@@ -16,9 +16,7 @@ from edge_runtime.decoding import LIMIT_PIXELS
 from edge_runtime.errors import ModelError, PictureError
 from edge_runtime.files import MEBIBYTE
 from edge_runtime.forked import Worker, WorkerLostError, may_fork
-from edge_runtime.images import Invert, Picture, Preprocessing, read_picture
-
-Read = Picture | PictureError
+from edge_runtime.images import Invert, Picture, Preprocessing, try_picture
 
 # So long one process reads alone. It is about what two workers cost on a small board, and tells how
 # long the rest would take; where that is less than as much again, they are not worth it.
@@ -37,7 +35,7 @@ _HEAD = struct.Struct("=??I")  # whether it was read, whether it is inverted, ho
 
 def read_pictures(
     pictures: Sequence[str], preprocessing: Preprocessing, *, invert: Invert = "auto"
-) -> Iterator[Read]:
+) -> Iterator[Picture | PictureError]:
     """Yield what `read_picture` returns for each picture or, instead, the `PictureError`.
 
     Args:
@@ -47,14 +45,14 @@ def read_pictures(
     """
     start, done = time.perf_counter(), 0
     for done, picture in enumerate(pictures, 1):
-        yield _read(picture, preprocessing, invert)
+        yield try_picture(picture, preprocessing, invert=invert)
         rest, seconds = len(pictures) - done, time.perf_counter() - start
         if seconds > _ALONE_SECONDS and rest * seconds / done > _ALONE_SECONDS:
             break
     rest_of = pictures[done:]
     count = _worker_count() if rest_of and "-" not in rest_of else 0
     if count < 2:
-        yield from (_read(picture, preprocessing, invert) for picture in rest_of)
+        yield from (try_picture(picture, preprocessing, invert=invert) for picture in rest_of)
         return
     size = round(_CHUNK_SECONDS * done / (time.perf_counter() - start))
     readers = _Readers(count, preprocessing, invert)
@@ -62,13 +60,6 @@ def read_pictures(
         yield from readers.read(_chunks(rest_of, min(max(size, 1), _MOST_IN_CHUNK)))
     finally:
         readers.close()
-
-
-def _read(picture: str, preprocessing: Preprocessing, invert: Invert) -> Read:
-    try:
-        return read_picture(picture, preprocessing, invert=invert)
-    except PictureError as error:
-        return error
 
 
 def _worker_count() -> int:
@@ -117,7 +108,7 @@ class _Readers:
         """Return what became of the pictures of a request; this runs in a worker."""
         reply = []
         for picture in request.decode(errors="surrogateescape").split("\0"):
-            read = _read(picture, self._preprocessing, self._invert)
+            read = try_picture(picture, self._preprocessing, invert=self._invert)
             if isinstance(read, PictureError):
                 body = str(read).encode(errors="surrogateescape")
             else:
@@ -126,7 +117,7 @@ class _Readers:
             reply += [_HEAD.pack(isinstance(read, Picture), inverted, len(body)), body]
         return b"".join(reply)
 
-    def read(self, chunks: Iterator[list[str]]) -> Iterator[Read]:
+    def read(self, chunks: Iterator[list[str]]) -> Iterator[Picture | PictureError]:
         """Yield what became of each picture, two requests ahead of every worker."""
         waiting: deque[tuple[int, list[str]]] = deque()
         for number, chunk in enumerate(chunks):
@@ -138,7 +129,7 @@ class _Readers:
         while waiting:
             yield from self._received(waiting)
 
-    def _received(self, waiting: deque[tuple[int, list[str]]]) -> Iterator[Read]:
+    def _received(self, waiting: deque[tuple[int, list[str]]]) -> Iterator[Picture | PictureError]:
         place, chunk = waiting.popleft()
         try:
             reply = self._workers[place].receive()
@@ -157,7 +148,7 @@ class _Readers:
         for chunk in unanswered:
             self._workers[place].send(_encoded(chunk))
 
-    def _one_by_one(self, chunk: Sequence[str]) -> Iterator[Read]:
+    def _one_by_one(self, chunk: Sequence[str]) -> Iterator[Picture | PictureError]:
         """Read pictures each in a process of its own, of which one ended another."""
         for picture in chunk:
             with self._worker() as worker:
@@ -171,7 +162,7 @@ class _Readers:
                     reads = [PictureError(f"{picture}: {error}.")]
             yield from reads
 
-    def _unpacked(self, reply: bytes, chunk: Sequence[str]) -> Iterator[Read]:
+    def _unpacked(self, reply: bytes, chunk: Sequence[str]) -> Iterator[Picture | PictureError]:
         position = 0
         for _ in chunk:
             was_read, inverted, size = _HEAD.unpack_from(reply, position)

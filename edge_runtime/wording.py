@@ -1,7 +1,6 @@
 """How numbers and names are written, the same in every report."""
 
 import re
-import unicodedata
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -18,12 +17,13 @@ _JOINERS = "\N{ZERO WIDTH NON-JOINER}\N{ZERO WIDTH JOINER}"
 # Stands for a letter that must not be shown.
 UNPRINTABLE = "\N{REPLACEMENT CHARACTER}"
 
-# The first signs of what CI systems would take for a command.
-_CI_HASHES = re.compile(r"#(?=#(?:vso|teamcity)?\[)")
-_CI_COLON = re.compile(r"^(\s*):(?=:)")
+# The first signs of what CI systems would take for a command. Hardly a text has one, so they are
+# compiled when they are needed: a command on a small board should start soon.
+_CI_HASHES = r"#(?=#(?:vso|teamcity)?\[)"
+_CI_COLON = r"^(\s*):(?=:)"
 
 # Where a spreadsheet takes a text for a formula; those of full width count, too.
-_FORMULA = re.compile(r"(^|;)(\s*[=+\-@＝＋－＠])")
+_FORMULA = r"(^|;)(\s*[=+\-@＝＋－＠])"
 
 # Fractions that differ by less are the same but for rounding.
 _SAME = 1e-9
@@ -50,7 +50,9 @@ def printable(value: object) -> str:
             letter if letter.isprintable() or _joins(text, place) else UNPRINTABLE
             for place, letter in enumerate(text)
         )
-    return _CI_COLON.sub(rf"\1{UNPRINTABLE}", _CI_HASHES.sub(UNPRINTABLE, text))
+    if "##" in text:
+        text = re.sub(_CI_HASHES, UNPRINTABLE, text)
+    return re.sub(_CI_COLON, rf"\1{UNPRINTABLE}", text) if "::" in text else text
 
 
 def _joins(text: str, place: int) -> bool:
@@ -73,7 +75,7 @@ def json_escaped(text: str) -> str:
         else "".join(one if one.isprintable() else json.dumps(one)[1:-1] for one in line)
         for line in text.split("\n")
     )
-    return _CI_HASHES.sub(r"\\u0023", safe)
+    return re.sub(_CI_HASHES, r"\\u0023", safe)
 
 
 def csv_row(cells: Sequence[object], *, escape_formulas: bool = False) -> str:
@@ -90,7 +92,9 @@ def csv_row(cells: Sequence[object], *, escape_formulas: bool = False) -> str:
 
     texts = [printable(cell) if isinstance(cell, str) else cell for cell in cells]
     if escape_formulas:
-        texts = [_FORMULA.sub(r"\1'\2", text) if isinstance(text, str) else text for text in texts]
+        texts = [
+            re.sub(_FORMULA, r"\1'\2", text) if isinstance(text, str) else text for text in texts
+        ]
     line = io.StringIO()
     csv.writer(line, lineterminator="").writerow(texts)
     return line.getvalue()
@@ -109,6 +113,10 @@ def shortened(text: str, limit: int) -> str:
 
 def columns(text: str) -> int:
     """Return how wide ``text`` is in letters of a terminal: Chinese ones count as two."""
+    if text.isascii():
+        return len(text)
+    import unicodedata  # a megabyte that few texts need
+
     return sum(
         0 if unicodedata.combining(letter) else 1 + (unicodedata.east_asian_width(letter) in "WF")
         for letter in text

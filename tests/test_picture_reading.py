@@ -12,7 +12,7 @@ from PIL import Image
 
 from edge_runtime import picture_reading
 from edge_runtime.errors import PictureError
-from edge_runtime.images import Picture, Preprocessing, read_picture
+from edge_runtime.images import Picture, Preprocessing, read_picture, try_picture
 from edge_runtime.picture_reading import read_pictures
 
 GREY = Preprocessing(8, 8, 1, background="dark")
@@ -74,12 +74,12 @@ def test_a_picture_that_ends_a_process_is_named_and_the_others_are_read(
 ) -> None:
     parent = os.getpid()
 
-    def deadly(picture: str, *arguments: Any, **options: Any) -> Picture:
+    def deadly(picture: str, *arguments: Any, **options: Any) -> Picture | PictureError:
         if picture.endswith("077.png") and os.getpid() != parent:
             os.kill(os.getpid(), 9)
-        return read_picture(picture, *arguments, **options)
+        return try_picture(picture, *arguments, **options)
 
-    monkeypatch.setattr(picture_reading, "read_picture", deadly)
+    monkeypatch.setattr(picture_reading, "try_picture", deadly)
     reads = list(read_pictures(mixed, GREY))
     failed = [str(read) for read in reads if isinstance(read, PictureError)]
     assert len(reads) == len(mixed)

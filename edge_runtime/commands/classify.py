@@ -13,12 +13,11 @@ from edge_runtime.classifier import Classification, Classifier
 from edge_runtime.console import Console, ModelPath, json_option, talk_options
 from edge_runtime.errors import ModelError, PictureError
 from edge_runtime.files import read_text
-from edge_runtime.images import PICTURE_SUFFIXES, Invert, Picture
+from edge_runtime.images import PICTURE_SUFFIXES, Invert, Picture, Preprocessing, try_picture
 from edge_runtime.listing import expand, files_below
 from edge_runtime.loading import open_model
 from edge_runtime.loading.careful import careful_classifier
 from edge_runtime.numeric import Whole
-from edge_runtime.picture_reading import read_pictures
 from edge_runtime.terminal import echo, echo_json
 from edge_runtime.wording import columns, csv_row, printable
 
@@ -161,9 +160,20 @@ def _answers(
     classifier: Classifier, found: Sequence[str | Answer], invert: Invert
 ) -> Iterator[Answer]:
     pictures = [picture for picture in found if isinstance(picture, str)]
-    reads = read_pictures(pictures, classifier.preprocessing, invert=invert)
+    reads = _reads(pictures, classifier.preprocessing, invert)
     for picture in found:
         yield picture if isinstance(picture, Answer) else _answer(classifier, picture, next(reads))
+
+
+def _reads(
+    pictures: Sequence[str], preprocessing: Preprocessing, invert: Invert
+) -> Iterator[Picture | PictureError]:
+    if len(pictures) < 2:
+        return (try_picture(picture, preprocessing, invert=invert) for picture in pictures)
+    # Here, since a single picture should not wait for what starts processes.
+    from edge_runtime.picture_reading import read_pictures
+
+    return read_pictures(pictures, preprocessing, invert=invert)
 
 
 def _answer(classifier: Classifier, picture: str, read: Picture | PictureError) -> Answer:

@@ -6,8 +6,8 @@ file is read here first. What would take too much is refused, and the decoder ge
 make up the pixels and nothing else: no Exif, no colour profile, no text, no further frames.
 """
 
-from edge_runtime.decoding.bmp import read_bmp
-from edge_runtime.decoding.jpeg import read_jpeg
+from collections.abc import Callable
+
 from edge_runtime.decoding.layout import (
     LIMIT_PIXELS,
     LIMIT_SIDE,
@@ -31,8 +31,6 @@ __all__ = [
     "upright",
 ]
 
-_READERS = {b"\x89PNG\r\n\x1a\n": read_png, b"\xff\xd8\xff": read_jpeg, b"BM": read_bmp}
-
 
 def read_layout(data: bytes) -> Layout:
     """Return what the bytes of a picture file say, in a form that is safe to decode.
@@ -41,9 +39,21 @@ def read_layout(data: bytes) -> Layout:
         NoPictureError: it is neither a PNG nor a JPEG nor a BMP.
         PictureError: it is damaged, or would take too much memory or time.
     """
-    for signature, read in _READERS.items():
-        if data.startswith(signature):
-            layout = read(data)
-            refuse_unreasonable(layout)
-            return layout
+    layout = _reader(data)(data)
+    refuse_unreasonable(layout)
+    return layout
+
+
+def _reader(data: bytes) -> Callable[[bytes], Layout]:
+    """Return what reads such a file; for other formats than PNG it is imported if needed."""
+    if data.startswith(b"\x89PNG\r\n\x1a\n"):
+        return read_png
+    if data.startswith(b"\xff\xd8\xff"):
+        from edge_runtime.decoding.jpeg import read_jpeg
+
+        return read_jpeg
+    if data.startswith(b"BM"):
+        from edge_runtime.decoding.bmp import read_bmp
+
+        return read_bmp
     raise NoPictureError("not a PNG, JPEG or BMP")
