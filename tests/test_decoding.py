@@ -3,7 +3,6 @@
 import io
 import struct
 import zlib
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -196,7 +195,7 @@ def test_a_png_with_a_second_header_is_refused_before_it_is_decoded(width):
 @pytest.mark.parametrize("size", [(64, 47), (640, 480)])
 def test_what_is_decoded_has_the_size_that_was_checked(monkeypatch, size):
     def other(data):
-        return replace(read_layout(data), width=size[0], height=size[1])
+        return read_layout(data)._replace(width=size[0], height=size[1])
 
     monkeypatch.setattr("edge_runtime.images.read_layout", other)
     for data in (encoded(Image.new("L", (64, 48)), kind) for kind in ("PNG", "JPEG", "BMP")):

@@ -14,7 +14,6 @@ from edge_runtime.console import Console, ModelPath, json_option, talk_options
 from edge_runtime.errors import ModelError, PictureError
 from edge_runtime.files import read_text
 from edge_runtime.images import PICTURE_SUFFIXES, Invert, Picture, Preprocessing, try_picture
-from edge_runtime.listing import expand, files_below
 from edge_runtime.loading import open_model
 from edge_runtime.loading.careful import careful_classifier
 from edge_runtime.numeric import Whole
@@ -142,8 +141,12 @@ def _find(argument: str) -> Iterator[str | Answer]:
     path = Path(argument)
     unlisted: list[OSError] = []
     if argument == "-" or path.is_file():
-        found, nothing = [argument], ""
-    elif path.is_dir():
+        yield argument
+        return
+    # Here, since a single picture should not wait for what looks into folders.
+    from edge_runtime.listing import expand, files_below
+
+    if path.is_dir():
         found = files_below(argument, PICTURE_SUFFIXES, unlisted.append)
         nothing = "there are no pictures in this folder"
     else:

@@ -2,8 +2,7 @@
 
 import bisect
 import io
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from edge_runtime.errors import PictureError
 from edge_runtime.files import MEBIBYTE
@@ -24,8 +23,7 @@ class NoPictureError(PictureError):
     """The bytes do not start like a picture."""
 
 
-@dataclass(frozen=True)
-class Layout:
+class Layout(NamedTuple):
     """What a picture file says of itself.
 
     Attributes:

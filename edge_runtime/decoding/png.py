@@ -13,11 +13,6 @@ from edge_runtime.decoding.layout import (
     append_part,
     joined,
 )
-from edge_runtime.decoding.orientation import (
-    exif_orientation,
-    profile_orientation,
-    xmp_orientation,
-)
 from edge_runtime.errors import PictureError
 from edge_runtime.files import MEBIBYTE
 
@@ -111,6 +106,13 @@ class _Orientation:
         return (self._profile if self._exif is None else self._exif) or self._xmp or 1
 
     def look_into(self, kind: bytes, content: memoryview) -> None:
+        # Here, since a plain picture should not wait for what compiles patterns.
+        from edge_runtime.decoding.orientation import (
+            exif_orientation,
+            profile_orientation,
+            xmp_orientation,
+        )
+
         if kind == b"eXIf" and self._exif is None:
             self._exif = exif_orientation(content)
         elif kind == b"iTXt" and not self._xmp and content[: len(_XMP)] == _XMP:

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from edge_runtime.backends import Kernels
 from edge_runtime.errors import MissingDependencyError, ModelError
-from edge_runtime.loading.limits import CPU_SECONDS
 from edge_runtime.model_file import ModelFile
 
 _TIMEOUT_SECONDS = 120
@@ -129,6 +128,8 @@ def run_child(command: list[str], data: bytes) -> dict[str, Any]:
     # Here, since a model that has passed before should not wait for them.
     import signal
     import subprocess
+
+    from edge_runtime.loading.limits import CPU_SECONDS
 
     try:
         child = subprocess.run(

@@ -45,6 +45,7 @@ def remember_passed(file: ModelFile, *, backend: Backend, kernels: Kernels) -> N
     with contextlib.suppress(OSError, RuntimeError):
         note = _note(file, backend, kernels)
         note.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        note.parent.chmod(0o700)  # an older one may be open to a group, and would never count
         note.touch(mode=0o600)
 
 
