@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import jsonschema
+import numpy as np
 import pytest
 from conftest import ROOT, Finished, started
 from PIL import Image
@@ -179,12 +180,16 @@ def test_impossible_options_are_refused_before_anything_is_measured(
 def test_a_plot_is_a_picture(cli: Cli, here: Path, tiny_model: TinyModel, pictures: Path) -> None:
     pytest.importorskip("matplotlib")
     arguments = [tiny_model(name) for name in ("float32", "int8", "dynamic")]
-    plot = ("--plot", "plot.png", "--dataset", f"folder:{pictures}")
+    long = here / ("pictures-of-" + "W" * 80)
+    long.symlink_to(pictures)
+    plot = ("--plot", "plot.png", "--dataset", f"folder:{long}")
     done = cli("benchmark", *arguments, *SHORT, *plot)
     assert done.code == 0, done.err
     assert done.out.endswith("plot  plot.png\n")
     with Image.open("plot.png") as picture:
         assert picture.size == (800, 528)
+        margins = np.asarray(picture.convert("L"))[:, [*range(20), *range(780, 800)]]
+    assert (margins == 255).all()  # no text is cut off, however long names are
 
 
 def test_a_missing_matplotlib_is_said_with_its_pip_line(

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING
 from edge_runtime.benchmark.result import Benchmark, Measured
 from edge_runtime.errors import EdgeError, MissingDependencyError
 from edge_runtime.machine import machine_details
-from edge_runtime.wording import microseconds, plural, printable, size
+from edge_runtime.wording import microseconds, plural, printable, shortened, size
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.backends.backend_agg import RendererAgg
-    from matplotlib.text import Annotation
+    from matplotlib.text import Annotation, Text
     from matplotlib.transforms import Bbox
 
 # The look of the training figures (trainer/figures/style.py), which this package must not import.
@@ -42,7 +42,8 @@ _STYLE = {
 }
 _SIZE_IN = (800 / 120, 4.4)
 _DPI = 120
-_TITLE_COLUMNS, _SUBTITLE_COLUMNS = 72, 110
+_LEFT = 0.035  # the figure's margins, as a share of its width
+_LONGEST_NAME = 60
 _LARGEST_AREA = 900.0  # square points of the largest file
 _POINTS_PER_INCH = 72
 _LEAST_POINTS = 3.0  # the vertical axis spans at least so many: small differences look small
@@ -86,12 +87,12 @@ def benchmark_plot(found: Benchmark) -> bytes:
     with style.context(["default", _STYLE]):
         figure = Figure(figsize=_SIZE_IN, dpi=_DPI, facecolor="white")
         renderer = FigureCanvasAgg(figure).get_renderer()  # type: ignore[no-untyped-call]
-        title = textwrap.wrap(printable(found.choice.headline), _TITLE_COLUMNS)
-        subtitle = textwrap.wrap(_subtitle(found), _SUBTITLE_COLUMNS)
-        figure.text(0.035, 0.955, "\n".join(title), va="top", fontsize=12.5, fontweight="bold")
-        below = 0.955 - 0.065 * len(title)
-        figure.text(0.035, below, "\n".join(subtitle), va="top", color=_MUTED)
-        axes = figure.add_axes((0.085, 0.12, 0.88, below - 0.06 - 0.04 * len(subtitle) - 0.12))
+        title = figure.text(_LEFT, 0.955, printable(found.choice.headline), va="top")
+        title.set(fontsize=12.5, fontweight="bold")
+        below = 0.955 - 0.065 * _wrap(title, renderer)
+        subtitle = figure.text(_LEFT, below, _subtitle(found), va="top", color=_MUTED)
+        lines = _wrap(subtitle, renderer)
+        axes = figure.add_axes((0.085, 0.12, 0.88, below - 0.06 - 0.04 * lines - 0.12))
         _draw(axes, shown, taken=found.choice.taken)
         _label(axes, shown, renderer)
         buffer = io.BytesIO()
@@ -99,11 +100,24 @@ def benchmark_plot(found: Benchmark) -> bytes:
     return buffer.getvalue()
 
 
+def _wrap(text: "Text", renderer: "RendererAgg") -> int:
+    """Break a text into lines that end before the figure's right margin; return how many."""
+    words = text.get_text()
+    lines, columns = [words], len(words)
+    right = renderer.width * (1 - _LEFT)
+    while text.get_window_extent(renderer).x1 > right and columns > 1:
+        columns -= 1
+        lines = textwrap.wrap(words, columns)
+        text.set_text("\n".join(lines))
+    return len(lines)
+
+
 def _subtitle(found: Benchmark) -> str:
     total = max(each.score.accuracy.total for each in found.measured if each.score)
     threads = found.measured[0].contestant.threads
+    dataset = shortened(printable(found.dataset), _LONGEST_NAME)
     return (
-        f"{plural(total, 'test image')} of {printable(found.dataset)}; median of one image on "
+        f"{plural(total, 'test image')} of {dataset}; median of one image on "
         f"{plural(threads, 'thread')} of {machine_details()['cpu']}; areas: size of the file"
     )
 
