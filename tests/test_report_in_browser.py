@@ -124,6 +124,17 @@ def test_a_report_opens_without_an_error_a_request_or_a_sideways_scroll(
     assert page.height > 1000
 
 
+@pytest.mark.parametrize("report", ["of a run"], indirect=True)
+def test_no_table_of_a_report_is_cut_off_on_a_desktop(browser: Browser, report: Path) -> None:
+    shown(browser, report, width=1200)
+    wider = browser.execute_script(
+        "return [...document.querySelectorAll('.scroller')]"
+        ".map(each => each.scrollWidth - each.clientWidth)"
+    )
+    assert len(wider) > 5
+    assert max(wider) == 0
+
+
 def test_a_report_is_dark_where_the_system_is(browser: Browser, report: Path) -> None:
     assert shown(browser, report).background == "rgb(255, 255, 255)"
     assert shown(browser, report, scheme="dark").background == "rgb(15, 22, 29)"
