@@ -203,3 +203,18 @@ def test_a_usual_python_builds_a_wheel_for_all_machines(source: Path, tmp_path: 
     ):
         assert runtimes_of(required(base, "Linux", machine, python)) == runtime
     assert "Requires-Python: >=3.10" in text
+
+
+def test_the_wheel_holds_every_file_of_the_packages(source: Path, tmp_path: Path) -> None:
+    # What is only installed in place never shows that a folder was forgotten.
+    name, _, _ = wheel(source, tmp_path, fake=False)
+    with zipfile.ZipFile(tmp_path / name) as archive:
+        packed = {Path(entry) for entry in archive.namelist() if ".dist-info/" not in entry}
+    files = {
+        path.relative_to(source)
+        for package in ("edge_runtime", "trainer", "converter")
+        for path in (source / package).rglob("*")
+        if path.is_file() and path.suffix != ".pyc"
+    }
+    assert Path("edge_runtime/decoding/png.py") in files
+    assert packed == files
