@@ -3,7 +3,7 @@
 All else is in pyproject.toml. The runtime is chosen here because no environment marker tells the
 size of a pointer or the C library: a 32-bit Raspberry Pi OS on its 64-bit kernel says `aarch64`.
 Where no runtime has a wheel none is required, so that the installation succeeds and the first
-command can say what to do (edge_runtime/availability.py), instead of pip that it found no version.
+command can say what to do (runtimes/availability.py), instead of pip that it found no version.
 """
 
 # Older Pythons read this too, to learn from pip that 3.10 is needed.

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.datasets import Dataset, image_hashes
+from edge_runtime.data.datasets import Dataset, image_hashes
 from edge_runtime.errors import DatasetError
-from edge_runtime.files import sha256
+from edge_runtime.files.reading import sha256
 
 # Chosen by measurement on training images; see docs/choices.md.
 DEFAULT_SIZE = 100

@@ -9,31 +9,29 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from converter.calibration import DEFAULT_SIZE
-from converter.recipes import RECIPES, Io, Recipe, choose_recipes, input_output_type
-from edge_runtime.claims import claimed
-from edge_runtime.console import (
-    Console,
+from converter.schemes import RECIPES, Io, Recipe, choose_recipes, input_output_type
+from edge_runtime.commands.options import (
     dataset_options,
-    json_option,
     refuse_options_without_dataset,
     run_options,
     spec_from_options,
-    talk_options,
 )
+from edge_runtime.console.numeric import Whole
+from edge_runtime.console.talk import Console, json_option, talk_options
+from edge_runtime.console.terminal import echo, echo_json
 from edge_runtime.errors import ConversionError, DatasetError, UnsupportedError, extra_missing
-from edge_runtime.health import warning_line
-from edge_runtime.inspection import RUNTIMES
-from edge_runtime.native import native_messages_silenced
-from edge_runtime.numeric import Whole
-from edge_runtime.terminal import echo, echo_json
+from edge_runtime.files.claims import claimed
+from edge_runtime.models.inspection import RUNTIMES
+from edge_runtime.proof.health import warning_line
+from edge_runtime.runtimes.native import native_messages_silenced
 
 if TYPE_CHECKING:
     from converter.calibration import RepresentativeDataset
     from converter.conversion import SourceModel
     from converter.job import Converted, LabelledImages, Labels
     from converter.target import Target
-    from edge_runtime.datasets import Dataset
-    from edge_runtime.runs import Run
+    from edge_runtime.data.datasets import Dataset
+    from edge_runtime.models.runs import Run
 
 
 @click.command()
@@ -222,7 +220,7 @@ def _refuse_unusable_io(recipes: tuple[Recipe, ...], io: Io | None) -> None:
 
 def _run(model: Path | None, run_name: str | None, runs_dir: Path) -> "Run | None":
     """Return the run that the model belongs to, if it belongs to one."""
-    from edge_runtime.runs import find_run, open_run
+    from edge_runtime.models.runs import find_run, open_run
 
     if model is None:
         return find_run(runs_dir, run_name)
@@ -255,7 +253,7 @@ def _claimed(targets: Sequence[Path], *, force: bool) -> contextlib.AbstractCont
 
 
 def _dataset(run: "Run | None", choice: dict[str, Any], seed: int) -> "Dataset | None":
-    from edge_runtime.datasets import load_dataset
+    from edge_runtime.data.datasets import load_dataset
 
     chosen = choice["dataset"] is not None
     if run is not None and not chosen:
@@ -302,7 +300,7 @@ def _labelled(
 
 def _labels(source: "SourceModel", run: "Run | None", dataset: "Dataset | None") -> "Labels":
     from converter.job import Labels
-    from edge_runtime.images import Preprocessing
+    from edge_runtime.data.images import Preprocessing
 
     if run is not None:
         names = tuple(str(name) for name in run.config["class_names"])

@@ -15,10 +15,10 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from converter.logits import without_softmax
-from converter.recipes import Recipe
+from converter.schemes import Recipe
 from edge_runtime.errors import ConversionError, ModelError
-from edge_runtime.model_file import is_bundle
-from edge_runtime.native import native_messages_silenced
+from edge_runtime.models.model_file import is_bundle
+from edge_runtime.runtimes.native import native_messages_silenced
 
 _Shape = tuple[int | None, ...]
 

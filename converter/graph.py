@@ -7,7 +7,7 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 
-from edge_runtime.inspection.schema import FILE_IDENTIFIER
+from edge_runtime.models.inspection.schema import FILE_IDENTIFIER
 
 # Buffers start at multiples of this (force_align in tensorflow/lite/schema/schema.fbs).
 _BUFFER_ALIGNMENT = 16

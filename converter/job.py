@@ -13,20 +13,20 @@ from numpy.typing import NDArray
 from converter.calibration import RepresentativeDataset
 from converter.conversion import SourceModel, convert_source
 from converter.marking import marked
-from converter.recipes import Recipe
+from converter.schemes import Recipe
 from converter.speedup import Speedup, speed_up
 from converter.target import Target, made_for, prove
 from converter.verification import Verified, graph_facts, verify
-from edge_runtime.classifier import Classifier
+from edge_runtime.data.images import Preprocessing
 from edge_runtime.errors import ConversionError
-from edge_runtime.files import sha256
-from edge_runtime.full_model import hash_full_model
-from edge_runtime.health import Health, measure_health
-from edge_runtime.images import Preprocessing
-from edge_runtime.loading.probe import ProbeResult
-from edge_runtime.manifest import Manifest, Output
-from edge_runtime.model_file import ModelFile, manifest_path
-from edge_runtime.writing import to_json, write_together
+from edge_runtime.files.reading import sha256
+from edge_runtime.files.writing import to_json, write_together
+from edge_runtime.inference.classifier import Classifier
+from edge_runtime.inference.loading.probe import ProbeResult
+from edge_runtime.models.full_model import hash_full_model
+from edge_runtime.models.manifest import Manifest, Output
+from edge_runtime.models.model_file import ModelFile, manifest_path
+from edge_runtime.proof.health import Health, measure_health
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,9 @@
 """Mark a .tflite as made here, without touching what it computes."""
 
 from converter.graph import EditableGraph
-from edge_runtime.inspection.flatbuffer import FlatBuffer
-from edge_runtime.inspection.schema import ModelField
-from edge_runtime.marking import MARK
+from edge_runtime.models.inspection.flatbuffer import FlatBuffer
+from edge_runtime.models.inspection.schema import ModelField
+from edge_runtime.models.marking import MARK
 
 
 def marked(data: bytes) -> bytes:

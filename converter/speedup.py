@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from converter.packing import Packed, pack_pixels
 from converter.target import Target
 from edge_runtime.errors import ModelError
-from edge_runtime.loading.trial import Trial, compare_forms
+from edge_runtime.inference.loading.trial import Trial, compare_forms
 
 # A smaller gain could be chance, and then the same conversion would not give the same file twice.
 _LEAST_GAIN = 0.05

@@ -4,11 +4,11 @@ import sys
 from dataclasses import dataclass
 
 from converter.verification import Verified
-from edge_runtime.backends import choose_backend
 from edge_runtime.errors import MissingDependencyError, ModelError, UnsupportedError
-from edge_runtime.inspection import RUNTIMES, Runtime
-from edge_runtime.loading.probe import ProbeResult, probe, version_in
-from edge_runtime.model_file import ModelFile
+from edge_runtime.inference.loading.probe import ProbeResult, probe, version_in
+from edge_runtime.models.inspection import RUNTIMES, Runtime
+from edge_runtime.models.model_file import ModelFile
+from edge_runtime.runtimes.backends import choose_backend
 
 
 @dataclass(frozen=True)

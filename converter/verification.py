@@ -3,9 +3,14 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from converter.recipes import Recipe
+from converter.schemes import Recipe
 from edge_runtime.errors import ConversionError
-from edge_runtime.inspection import ModelSummary, RuntimeSupport, inspect_model, runtime_support
+from edge_runtime.models.inspection import (
+    ModelSummary,
+    RuntimeSupport,
+    inspect_model,
+    runtime_support,
+)
 
 
 @dataclass(frozen=True)

@@ -12,70 +12,58 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from edge_runtime.backends import Backend, available_backends, choose_backend
-    from edge_runtime.classifier import Classification, Classifier
-    from edge_runtime.datasets import Dataset, DatasetSpec, load_dataset
-    from edge_runtime.errors import EdgeError
-    from edge_runtime.evaluation import predict_file
-    from edge_runtime.images import Preprocessing, read_picture
-    from edge_runtime.inspection import inspect_model
-    from edge_runtime.metrics import PairedCounts, count_pairs
-    from edge_runtime.parity import Budgets, Contract, Margins, ParityReport, compare
-    from edge_runtime.parity.contract_file import load_contract
-    from edge_runtime.pool import ClassifierPool
-    from edge_runtime.predictions import Predictions
+    from edge_runtime.data.datasets import Dataset as Dataset
+    from edge_runtime.data.datasets import DatasetSpec as DatasetSpec
+    from edge_runtime.data.datasets import load_dataset as load_dataset
+    from edge_runtime.data.images import Preprocessing as Preprocessing
+    from edge_runtime.data.images import read_picture as read_picture
+    from edge_runtime.data.predictions import Predictions as Predictions
+    from edge_runtime.errors import EdgeError as EdgeError
+    from edge_runtime.inference.classifier import Classification as Classification
+    from edge_runtime.inference.classifier import Classifier as Classifier
+    from edge_runtime.inference.evaluation import predict_file as predict_file
+    from edge_runtime.inference.pool import ClassifierPool as ClassifierPool
+    from edge_runtime.models.inspection import inspect_model as inspect_model
+    from edge_runtime.proof.metrics import PairedCounts as PairedCounts
+    from edge_runtime.proof.metrics import count_pairs as count_pairs
+    from edge_runtime.proof.parity import Budgets as Budgets
+    from edge_runtime.proof.parity import Contract as Contract
+    from edge_runtime.proof.parity import Margins as Margins
+    from edge_runtime.proof.parity import ParityReport as ParityReport
+    from edge_runtime.proof.parity import compare as compare
+    from edge_runtime.proof.parity.contract_file import load_contract as load_contract
+    from edge_runtime.runtimes.backends import Backend as Backend
+    from edge_runtime.runtimes.backends import available_backends as available_backends
+    from edge_runtime.runtimes.backends import choose_backend as choose_backend
 
+# Where each public name lives; the same list, for type checkers, is above.
 _HOME = {
-    "Backend": "backends",
-    "Budgets": "parity",
-    "Classification": "classifier",
-    "Classifier": "classifier",
-    "ClassifierPool": "pool",
-    "Contract": "parity",
-    "Dataset": "datasets",
-    "DatasetSpec": "datasets",
+    "Backend": "runtimes.backends",
+    "Budgets": "proof.parity",
+    "Classification": "inference.classifier",
+    "Classifier": "inference.classifier",
+    "ClassifierPool": "inference.pool",
+    "Contract": "proof.parity",
+    "Dataset": "data.datasets",
+    "DatasetSpec": "data.datasets",
     "EdgeError": "errors",
-    "Margins": "parity",
-    "PairedCounts": "metrics",
-    "ParityReport": "parity",
-    "Predictions": "predictions",
-    "Preprocessing": "images",
-    "available_backends": "backends",
-    "choose_backend": "backends",
-    "compare": "parity",
-    "count_pairs": "metrics",
-    "inspect_model": "inspection",
-    "load_contract": "parity.contract_file",
-    "load_dataset": "datasets",
-    "predict_file": "evaluation",
-    "read_picture": "images",
+    "Margins": "proof.parity",
+    "PairedCounts": "proof.metrics",
+    "ParityReport": "proof.parity",
+    "Predictions": "data.predictions",
+    "Preprocessing": "data.images",
+    "available_backends": "runtimes.backends",
+    "choose_backend": "runtimes.backends",
+    "compare": "proof.parity",
+    "count_pairs": "proof.metrics",
+    "inspect_model": "models.inspection",
+    "load_contract": "proof.parity.contract_file",
+    "load_dataset": "data.datasets",
+    "predict_file": "inference.evaluation",
+    "read_picture": "data.images",
 }
 
-__all__ = [
-    "Backend",
-    "Budgets",
-    "Classification",
-    "Classifier",
-    "ClassifierPool",
-    "Contract",
-    "Dataset",
-    "DatasetSpec",
-    "EdgeError",
-    "Margins",
-    "PairedCounts",
-    "ParityReport",
-    "Predictions",
-    "Preprocessing",
-    "available_backends",
-    "choose_backend",
-    "compare",
-    "count_pairs",
-    "inspect_model",
-    "load_contract",
-    "load_dataset",
-    "predict_file",
-    "read_picture",
-]
+__all__ = list(_HOME)
 
 
 def __getattr__(name: str) -> Any:

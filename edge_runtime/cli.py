@@ -17,15 +17,15 @@ from typing import Any
 
 import click
 
-from edge_runtime.console import Console, talk_options
-from edge_runtime.errors import EdgeError, extra_missing, nearest_name
-from edge_runtime.terminal import (
+from edge_runtime.console.talk import Console, talk_options
+from edge_runtime.console.terminal import (
     ReaderLeftError,
     echo,
     open_closed_streams,
     print_traceback,
     refuse_closed_output,
 )
+from edge_runtime.errors import EdgeError, extra_missing, nearest_name
 
 # name: (module, what `--help` says of it)
 COMMANDS = {

@@ -2,10 +2,6 @@
 
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:  # every command writes words, few of them need arrays
-    from edge_runtime.metrics import Rate
 
 ABSENT = "\N{EN DASH}"
 MINUS = "\N{MINUS SIGN}"
@@ -136,9 +132,9 @@ def percent(value: float, decimals: int = 1) -> str:
     return f"{value * 100:.{decimals}f}" if value == value else ABSENT
 
 
-def percent_interval(rate: "Rate", decimals: int = 1) -> str:
-    """Return the 95 % interval of a rate in percent."""
-    low, high = rate.interval
+def percent_interval(interval: tuple[float, float], decimals: int = 1) -> str:
+    """Return the interval of a fraction in percent."""
+    low, high = interval
     return span(percent(low, decimals), percent(high, decimals))
 
 

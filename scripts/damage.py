@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 from bundles import archive_of, crc_fixed, rehashed, same_members, sealed
 
-from edge_runtime.bundle.archive import pack, unpack
-from edge_runtime.bundle.contents import manifest_bytes
-from edge_runtime.bundle.members import CARD, GOLDEN, MANIFEST, MODEL
-from edge_runtime.inspection import model as inspection
-from edge_runtime.inspection.flatbuffer import FlatBuffer, Span
+from edge_runtime.models.bundle.archive import pack, unpack
+from edge_runtime.models.bundle.contents import manifest_bytes
+from edge_runtime.models.bundle.members import CARD, GOLDEN, MANIFEST, MODEL
+from edge_runtime.models.inspection import model as inspection
+from edge_runtime.models.inspection.flatbuffer import FlatBuffer, Span
 
 Damage = Callable[[bytes, random.Random], bytes]
 

@@ -23,11 +23,11 @@ import numpy as np
 from bundles import edited, rehashed, sealed, tiny_bundle
 from PIL import Image
 
-from edge_runtime.bundle.archive import pack, unpack
-from edge_runtime.bundle.members import MANIFEST
-from edge_runtime.datasets import DatasetSpec, load_dataset
-from edge_runtime.datasets.stored import stored_images
-from edge_runtime.predictions import SCHEMA_VERSION
+from edge_runtime.data.datasets import DatasetSpec, load_dataset
+from edge_runtime.data.datasets.stored import stored_images
+from edge_runtime.data.predictions import SCHEMA_VERSION
+from edge_runtime.models.bundle.archive import pack, unpack
+from edge_runtime.models.bundle.members import MANIFEST
 
 ROOT = Path(__file__).resolve().parent.parent
 Writer = Callable[[Path], None]
@@ -234,7 +234,7 @@ PICTURES: dict[str, Writer] = {
 @cache
 def bundle() -> bytes:
     """Return a real bundle."""
-    return tiny_bundle((ROOT / "tests" / "data" / "tiny-int8.tflite").read_bytes())
+    return tiny_bundle((ROOT / "tests" / "fixtures" / "tiny-int8.tflite").read_bytes())
 
 
 def _manifest(text: bytes) -> bytes:
@@ -280,7 +280,7 @@ BUNDLES: dict[str, Writer] = {
 
 def rehashed_unlimited(model: bytes) -> bytes:
     """Return a bundle with a model over the limit, as another program could write it."""
-    from edge_runtime.bundle import archive, members
+    from edge_runtime.models.bundle import archive, members
 
     kept = dict(members.MEMBER_LIMITS)
     archive.MEMBER_LIMITS = {**kept, "model.tflite": 2**31}

@@ -9,18 +9,18 @@ from typing import Any
 
 import numpy as np
 
-from edge_runtime.backends import choose_backend
-from edge_runtime.bundle.archive import pack, unpack
-from edge_runtime.bundle.contents import describe_members, manifest_bytes
-from edge_runtime.bundle.making import make_bundle
-from edge_runtime.bundle.members import CARD, GOLDEN, MANIFEST, MODEL
-from edge_runtime.bundle.selftest import SelfTest, run_selftest
-from edge_runtime.datasets import Dataset, Split
-from edge_runtime.files import sha256
-from edge_runtime.inspection.flatbuffer import FlatBuffer, Span
-from edge_runtime.inspection.schema import ModelField
-from edge_runtime.inspection.tensors import read_buffer
-from edge_runtime.model_file import ModelFile, bundled_model
+from edge_runtime.data.datasets import Dataset, Split
+from edge_runtime.files.reading import sha256
+from edge_runtime.inference.bundling.making import make_bundle
+from edge_runtime.inference.loading.selftest import SelfTest, run_selftest
+from edge_runtime.models.bundle.archive import pack, unpack
+from edge_runtime.models.bundle.contents import describe_members, manifest_bytes
+from edge_runtime.models.bundle.members import CARD, GOLDEN, MANIFEST, MODEL
+from edge_runtime.models.inspection.flatbuffer import FlatBuffer, Span
+from edge_runtime.models.inspection.schema import ModelField
+from edge_runtime.models.inspection.tensors import read_buffer
+from edge_runtime.models.model_file import ModelFile, bundled_model
+from edge_runtime.runtimes.backends import choose_backend
 
 # What the tiny models are named for: how they are quantized, and their border where it is another.
 SCHEMES = (

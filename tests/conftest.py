@@ -20,8 +20,8 @@ from bundles import CLASSES, tiny_bundle
 from hypothesis import settings
 from PIL import Image
 
-from edge_runtime.datasets import Dataset, DatasetSpec, load_dataset
-from edge_runtime.locks import lock
+from edge_runtime.data.datasets import Dataset, DatasetSpec, load_dataset
+from edge_runtime.files.locks import lock
 
 # Some test files import Keras before the command line could silence TensorFlow.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -69,7 +69,7 @@ def sample() -> Dataset:
 @pytest.fixture(scope="session")
 def tiny_model() -> Callable[[str], Path]:
     """`tiny_model("int8")` is the path of a small model; `scripts/make-test-models` makes them."""
-    return lambda name: ROOT / "tests" / "data" / f"tiny-{name}.tflite"
+    return lambda name: ROOT / "tests" / "fixtures" / f"tiny-{name}.tflite"
 
 
 @pytest.fixture(scope="session")

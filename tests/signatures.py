@@ -13,7 +13,7 @@ from typing import Any
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from edge_runtime.signing.keys import PublicKey
+from edge_runtime.models.signing.keys import PublicKey
 
 P256, P384, P521 = ec.SECP256R1(), ec.SECP384R1(), ec.SECP521R1()
 _HASHES = {"secp256r1": hashes.SHA256(), "secp384r1": hashes.SHA384(), "secp521r1": hashes.SHA512()}

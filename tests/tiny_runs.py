@@ -7,14 +7,14 @@ from pathlib import Path
 import numpy as np
 from bundles import CLASSES
 
-from edge_runtime.datasets import Dataset, DatasetSpec, load_dataset
-from edge_runtime.evaluation import make_predictions, prediction_details
-from edge_runtime.files import sha256
-from edge_runtime.images import Preprocessing
-from edge_runtime.manifest import Manifest
-from edge_runtime.model_file import manifest_path
-from edge_runtime.predictions import Predictions
-from edge_runtime.writing import write_json_atomically
+from edge_runtime.data.datasets import Dataset, DatasetSpec, load_dataset
+from edge_runtime.data.images import Preprocessing
+from edge_runtime.data.predictions import Predictions
+from edge_runtime.files.reading import sha256
+from edge_runtime.files.writing import write_json_atomically
+from edge_runtime.inference.evaluation import make_predictions, prediction_details
+from edge_runtime.models.manifest import Manifest
+from edge_runtime.models.model_file import manifest_path
 
 PREPROCESSING = Preprocessing(8, 8, 1)
 

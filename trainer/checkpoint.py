@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.arrays import ArrayFile
-from edge_runtime.documents import DOCUMENT_LIMIT_BYTES
+from edge_runtime.data.arrays import ArrayFile
 from edge_runtime.errors import TrainingError
-from edge_runtime.files import open_regular
-from edge_runtime.writing import write_atomically
+from edge_runtime.files.documents import DOCUMENT_LIMIT_BYTES
+from edge_runtime.files.reading import open_regular
+from edge_runtime.files.writing import write_atomically
 
 _LIMIT_BYTES = 2**32 - 1  # of the zip format without its extension
 

@@ -10,23 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edge_runtime.console import (
-    Console,
-    dataset_options,
-    json_option,
-    runs_dir_option,
-    spec_from_options,
-    talk_options,
-)
+from edge_runtime.commands.options import dataset_options, runs_dir_option, spec_from_options
+from edge_runtime.console.numeric import Finite, Whole
+from edge_runtime.console.talk import Console, json_option, talk_options
+from edge_runtime.console.terminal import echo, echo_json
 from edge_runtime.errors import RunError, extra_missing
-from edge_runtime.native import native_messages_silenced
-from edge_runtime.numeric import Finite, Whole
-from edge_runtime.runs import LATEST
-from edge_runtime.terminal import echo, echo_json
-from trainer.config import FAST_CNN, NETWORKS, POST_CNN, RECIPES, TrainingConfig
+from edge_runtime.models.runs import LATEST
+from edge_runtime.runtimes.native import native_messages_silenced
+from trainer.recipe import FAST_CNN, NETWORKS, POST_CNN, RECIPES, TrainingConfig
 
 if TYPE_CHECKING:
-    from edge_runtime.datasets import Dataset
+    from edge_runtime.data.datasets import Dataset
     from trainer.training import Epoch
 
 _RESUMABLE = {"epochs", "learning_rate"}
@@ -188,7 +182,7 @@ def _train_anew(
     runs_dir: Path, name: str | None, options: dict[str, Any], *, force: bool, console: Console
 ) -> Path:
     """Train a run, or go on where the same command was killed; return its folder."""
-    from edge_runtime.datasets import load_dataset
+    from edge_runtime.data.datasets import load_dataset
 
     # All that can be refused is refused before TensorFlow is imported, which takes seconds.
     config = _config(options)
@@ -211,7 +205,7 @@ def _train_anew(
 
 def _resume(context: click.Context, runs_dir: Path, name: str | None, console: Console) -> Path:
     """Go on with an interrupted run; return its folder."""
-    from edge_runtime.datasets import load_dataset
+    from edge_runtime.data.datasets import load_dataset
 
     _refuse_changes(context)
     with _tensorflow_needed():

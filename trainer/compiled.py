@@ -10,9 +10,9 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from edge_runtime.datasets import Split
-from trainer.config import Precision, TrainingConfig
+from edge_runtime.data.datasets import Split
 from trainer.fast_layers import fast_layers
+from trainer.recipe import Precision, TrainingConfig
 
 # The activations of so many images stay in a processor's cache.
 _MEASURING_BATCH = 128

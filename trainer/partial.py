@@ -18,12 +18,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from edge_runtime.documents import parse_object
 from edge_runtime.errors import RunError
-from edge_runtime.files import MEBIBYTE, read_capped
-from edge_runtime.folders import recover_folder, remove
-from edge_runtime.locks import is_at, is_locked, lock
-from edge_runtime.writing import sync
+from edge_runtime.files.documents import parse_object
+from edge_runtime.files.folders import recover_folder, remove
+from edge_runtime.files.locks import is_at, is_locked, lock
+from edge_runtime.files.reading import MEBIBYTE, read_capped
+from edge_runtime.files.writing import sync
 
 CONFIG = "config.json"
 CHECKPOINT = "checkpoint.npz"

@@ -5,18 +5,18 @@ from typing import Any
 
 import tensorflow as tf
 
-from edge_runtime.datasets import Dataset
-from edge_runtime.evaluation import (
+from edge_runtime.data.datasets import Dataset
+from edge_runtime.data.predictions import Predictions
+from edge_runtime.inference.evaluation import (
     Progress,
     SplitName,
     chosen_split,
     make_predictions,
     prediction_details,
 )
-from edge_runtime.full_model import full_model_size, hash_full_model, is_saved_model
-from edge_runtime.memory import memory_growth
-from edge_runtime.predictions import Predictions
-from trainer.models import load_classifier, refuse_misfit
+from edge_runtime.inference.memory import memory_growth
+from edge_runtime.models.full_model import full_model_size, hash_full_model, is_saved_model
+from trainer.architectures import load_classifier, refuse_misfit
 from trainer.saved_model import SavedModel
 from trainer.training import probabilities
 

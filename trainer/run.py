@@ -8,20 +8,19 @@ import keras
 import numpy as np
 import sklearn.metrics
 
-from edge_runtime.datasets import Dataset
+from edge_runtime.data.datasets import Dataset
+from edge_runtime.data.predictions import Predictions
 from edge_runtime.errors import RunError
-from edge_runtime.folders import put_folder_in_place, remove
-from edge_runtime.metrics import Rate
-from edge_runtime.predictions import Predictions
-from edge_runtime.runs import Run, mark_latest, open_run
-from edge_runtime.writing import write_json_atomically
-from trainer.config import TrainingConfig
-from trainer.figures import save_run_figures
-from trainer.models import (
+from edge_runtime.files.folders import put_folder_in_place, remove
+from edge_runtime.files.writing import write_json_atomically
+from edge_runtime.models.runs import Run, mark_latest, open_run
+from edge_runtime.proof.metrics import Rate
+from trainer.architectures import (
     gives_probabilities,
     load_keras,
     save_keras,
 )
+from trainer.figures import save_run_figures
 from trainer.partial import (
     CHECKPOINT,
     CONFIG,
@@ -32,6 +31,7 @@ from trainer.partial import (
     target_of,
 )
 from trainer.prediction import predict
+from trainer.recipe import TrainingConfig
 from trainer.training import Epoch, fit, raw_outputs
 
 FULL_MODEL = "full (Keras)"

@@ -10,14 +10,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from edge_runtime.datasets import Dataset
+from edge_runtime.data.datasets import Dataset
 from edge_runtime.errors import DatasetError, RunError
-from edge_runtime.files import sha256
-from edge_runtime.folders import remove
-from edge_runtime.runs import next_run_name
-from edge_runtime.writing import write_json_atomically
-from trainer.config import FAST_CNN, NETWORKS, POST_CNN, TrainingConfig
-from trainer.models import build_fast_cnn, build_post_cnn, load_classifier, save_keras
+from edge_runtime.files.folders import remove
+from edge_runtime.files.reading import sha256
+from edge_runtime.files.writing import write_json_atomically
+from edge_runtime.models.runs import next_run_name
+from trainer.architectures import build_fast_cnn, build_post_cnn, load_classifier, save_keras
 from trainer.partial import (
     CONFIG,
     INITIAL_MODEL,
@@ -31,6 +30,7 @@ from trainer.partial import (
     refuse_if_in_use,
     target_of,
 )
+from trainer.recipe import FAST_CNN, NETWORKS, POST_CNN, TrainingConfig
 
 
 def choose_target(runs_dir: Path, config: TrainingConfig, dataset: Dataset) -> Path:

@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from edge_runtime.datasets.dataset import Dataset, DatasetSpec, Split
+from edge_runtime.data.datasets.dataset import Dataset, DatasetSpec, Split
+from edge_runtime.data.images import Preprocessing, prepare
 from edge_runtime.errors import DatasetError, MissingDependencyError, nearest_name
-from edge_runtime.files import sha256
-from edge_runtime.images import Preprocessing, prepare
-from edge_runtime.native import native_messages_silenced
+from edge_runtime.files.reading import sha256
+from edge_runtime.runtimes.native import native_messages_silenced
 
 _CONNECT_TIMEOUT_SECONDS = 5.0
 _READ_BATCH = 1024

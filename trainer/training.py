@@ -10,14 +10,14 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from edge_runtime.datasets import Dataset, Split
+from edge_runtime.data.datasets import Dataset, Split
 from edge_runtime.errors import TrainingError
-from edge_runtime.quantization import softmax
+from edge_runtime.inference.quantization import softmax
+from trainer.architectures import gives_probabilities
 from trainer.augmentation import augmented
 from trainer.checkpoint import Checkpoint
 from trainer.compiled import as_input, compile_epoch, compile_measure
-from trainer.config import TrainingConfig
-from trainer.models import gives_probabilities
+from trainer.recipe import TrainingConfig
 
 _EVALUATION_BATCH = 256
 

@@ -7,32 +7,29 @@ from typing import Any, get_args
 
 import click
 
-from edge_runtime.backends import BACKENDS, Kernels, choose_backend
-from edge_runtime.benchmark import Benchmark, Rounds, Settings, open_contestants, run_benchmark
-from edge_runtime.benchmark.plot import benchmark_plot, refuse_missing_matplotlib
-from edge_runtime.benchmark.table import benchmark_table
+from edge_runtime.benchmarks import Benchmark, Rounds, Settings, open_contestants, run_benchmark
+from edge_runtime.benchmarks.plot import benchmark_plot, refuse_missing_matplotlib
+from edge_runtime.benchmarks.table import benchmark_table
 from edge_runtime.commands.chain import model_name
-from edge_runtime.console import (
-    Console,
+from edge_runtime.commands.options import (
     ModelPath,
     dataset_options,
-    json_option,
     refuse_options_without_dataset,
     run_options,
     spec_from_options,
-    talk_options,
-    text_width,
 )
-from edge_runtime.datasets import Dataset, load_dataset
+from edge_runtime.console.numeric import Whole
+from edge_runtime.console.talk import Console, json_option, talk_options, text_width
+from edge_runtime.console.terminal import echo, echo_json
+from edge_runtime.data.datasets import Dataset, load_dataset
 from edge_runtime.errors import EdgeError, RunError
-from edge_runtime.lineage import Lineage, run_for_images
-from edge_runtime.numeric import Whole
-from edge_runtime.parity import EXIT_CODES, Budgets
-from edge_runtime.parity.contract_file import CONTRACT_FILE, load_contract
-from edge_runtime.pool import usable_cores
-from edge_runtime.runs import Run, find_run
-from edge_runtime.terminal import echo, echo_json
-from edge_runtime.writing import refuse_unwritable_folder, write_atomically
+from edge_runtime.files.writing import refuse_unwritable_folder, write_atomically
+from edge_runtime.inference.pool import usable_cores
+from edge_runtime.models.lineage import Lineage, run_for_images
+from edge_runtime.models.runs import Run, find_run
+from edge_runtime.proof.parity import EXIT_CODES, Budgets
+from edge_runtime.proof.parity.contract_file import CONTRACT_FILE, load_contract
+from edge_runtime.runtimes.backends import BACKENDS, Kernels, choose_backend
 
 _DEFAULT = Rounds()
 _QUICK = Settings(loads=1, starts=1, seconds=0.1, repeats=1)

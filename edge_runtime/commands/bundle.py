@@ -8,29 +8,29 @@ from typing import Any
 
 import click
 
-from edge_runtime.backends import choose_backend
-from edge_runtime.bundle.contents import Bundle, read_bundle
-from edge_runtime.bundle.document import LARGEST_VERSION
-from edge_runtime.bundle.making import make_bundle
 from edge_runtime.commands.bundle_files import signer_of_options, write_bundle
 from edge_runtime.commands.keys import passphrase_option
-from edge_runtime.console import (
-    Console,
+from edge_runtime.commands.options import (
     dataset_options,
     is_word_installed,
-    json_option,
     refuse_options_without_dataset,
     run_options,
     spec_from_options,
-    talk_options,
 )
-from edge_runtime.datasets import Dataset, load_dataset
+from edge_runtime.console.numeric import Whole
+from edge_runtime.console.talk import Console, json_option, talk_options
+from edge_runtime.console.terminal import echo, echo_json
+from edge_runtime.data.datasets import Dataset, load_dataset
+from edge_runtime.data.predictions import Predictions
 from edge_runtime.errors import BundleError, EdgeError, RunError
-from edge_runtime.files import sha256
-from edge_runtime.health import warning_line
-from edge_runtime.lineage import FullModel, Lineage, full_models, run_for_images
-from edge_runtime.loading import open_model
-from edge_runtime.model_file import (
+from edge_runtime.files.reading import sha256
+from edge_runtime.files.writing import refuse_unwritable_folder
+from edge_runtime.inference.bundling.making import make_bundle
+from edge_runtime.inference.loading import open_model
+from edge_runtime.models.bundle.contents import Bundle, read_bundle
+from edge_runtime.models.bundle.document import LARGEST_VERSION
+from edge_runtime.models.lineage import FullModel, Lineage, full_models, run_for_images
+from edge_runtime.models.model_file import (
     BUNDLE_SUFFIX,
     ModelFile,
     is_bundle,
@@ -38,15 +38,13 @@ from edge_runtime.model_file import (
     read_model,
     refuse_missing,
 )
-from edge_runtime.numeric import Whole
-from edge_runtime.predictions import Predictions
-from edge_runtime.runs import Run, find_run
-from edge_runtime.signing.keys import short
-from edge_runtime.signing.making import Signer
-from edge_runtime.signing.verification import signature_path, signature_state
-from edge_runtime.terminal import echo, echo_json
+from edge_runtime.models.runs import Run, find_run
+from edge_runtime.models.signing.keys import short
+from edge_runtime.models.signing.making import Signer
+from edge_runtime.models.signing.verification import signature_path, signature_state
+from edge_runtime.proof.health import warning_line
+from edge_runtime.runtimes.backends import choose_backend
 from edge_runtime.wording import percent
-from edge_runtime.writing import refuse_unwritable_folder
 
 _PREFERRED = "int8.tflite"
 

@@ -5,13 +5,13 @@ from pathlib import Path
 import click
 
 from edge_runtime.commands.keys import read_passphrase
-from edge_runtime.console import Console
+from edge_runtime.console.talk import Console
 from edge_runtime.errors import BundleError
-from edge_runtime.files import sha256
-from edge_runtime.model_file import read_model_bytes
-from edge_runtime.signing.making import Signer, public_key_path
-from edge_runtime.signing.verification import signature_path, signature_state
-from edge_runtime.writing import write_together
+from edge_runtime.files.reading import sha256
+from edge_runtime.files.writing import write_together
+from edge_runtime.models.model_file import read_model_bytes
+from edge_runtime.models.signing.making import Signer, public_key_path
+from edge_runtime.models.signing.verification import signature_path, signature_state
 
 
 def signer_of_options(key: Path | None, passphrase_file: Path | None) -> Signer | None:

@@ -5,14 +5,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from edge_runtime.console import INSTALLED
+from edge_runtime.commands.options import INSTALLED
+from edge_runtime.data.predictions import PREDICTIONS_SUFFIX, Predictions
+from edge_runtime.devices.releases import FILE_NAME, Releases, device_home
 from edge_runtime.errors import PredictionsError, ReleaseError
-from edge_runtime.files import sha256
-from edge_runtime.full_model import hash_full_model, is_full_model
-from edge_runtime.lineage import recorded_text
-from edge_runtime.model_file import model_stem, read_model
-from edge_runtime.predictions import PREDICTIONS_SUFFIX, Predictions
-from edge_runtime.releases import FILE_NAME, Releases, device_home
+from edge_runtime.files.reading import sha256
+from edge_runtime.models.full_model import hash_full_model, is_full_model
+from edge_runtime.models.lineage import recorded_text
+from edge_runtime.models.model_file import model_stem, read_model
 
 
 def model_name(path: Path) -> str:

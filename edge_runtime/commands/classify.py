@@ -8,16 +8,17 @@ from typing import Any
 import click
 import numpy as np
 
-from edge_runtime.backends import BACKENDS
-from edge_runtime.classifier import Classification, Classifier
-from edge_runtime.console import Console, ModelPath, json_option, talk_options
+from edge_runtime.commands.options import ModelPath
+from edge_runtime.console.numeric import Whole
+from edge_runtime.console.talk import Console, json_option, talk_options
+from edge_runtime.console.terminal import echo, echo_json
+from edge_runtime.data.images import PICTURE_SUFFIXES, Invert, Picture, Preprocessing, try_picture
 from edge_runtime.errors import ModelError, PictureError
-from edge_runtime.files import read_text
-from edge_runtime.images import PICTURE_SUFFIXES, Invert, Picture, Preprocessing, try_picture
-from edge_runtime.loading import open_model
-from edge_runtime.loading.careful import careful_classifier
-from edge_runtime.numeric import Whole
-from edge_runtime.terminal import echo, echo_json
+from edge_runtime.files.reading import read_text
+from edge_runtime.inference.careful import careful_classifier
+from edge_runtime.inference.classifier import Classification, Classifier
+from edge_runtime.inference.loading import open_model
+from edge_runtime.runtimes.backends import BACKENDS
 from edge_runtime.wording import columns, csv_row, printable
 
 
@@ -144,7 +145,7 @@ def _find(argument: str) -> Iterator[str | Answer]:
         yield argument
         return
     # Here, since a single picture should not wait for what looks into folders.
-    from edge_runtime.listing import expand, files_below
+    from edge_runtime.files.listing import expand, files_below
 
     if path.is_dir():
         found = files_below(argument, PICTURE_SUFFIXES, unlisted.append)
@@ -174,7 +175,7 @@ def _reads(
     if len(pictures) < 2:
         return (try_picture(picture, preprocessing, invert=invert) for picture in pictures)
     # Here, since a single picture should not wait for what starts processes.
-    from edge_runtime.picture_reading import read_pictures
+    from edge_runtime.inference.picture_reading import read_pictures
 
     return read_pictures(pictures, preprocessing, invert=invert)
 

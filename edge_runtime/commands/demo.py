@@ -8,11 +8,12 @@ import click
 import numpy as np
 from PIL import Image, ImageOps
 
-from edge_runtime.console import Console, runs_dir_option, talk_options
-from edge_runtime.datasets import Dataset
-from edge_runtime.numeric import Whole
-from edge_runtime.runs import find_run
-from edge_runtime.terminal import echo
+from edge_runtime.commands.options import runs_dir_option
+from edge_runtime.console.numeric import Whole
+from edge_runtime.console.talk import Console, talk_options
+from edge_runtime.console.terminal import echo
+from edge_runtime.data.datasets import Dataset
+from edge_runtime.models.runs import find_run
 
 _PICTURE_CLASSES = 6
 _PICTURE_SIDE = 280

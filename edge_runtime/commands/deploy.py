@@ -5,17 +5,18 @@ from typing import Any
 
 import click
 
-from edge_runtime.console import Console, json_option, run_options, talk_options
+from edge_runtime.commands.options import run_options
+from edge_runtime.console.talk import Console, json_option, talk_options
+from edge_runtime.console.terminal import echo, echo_json
 from edge_runtime.devices import Device, EmulatedDevice, open_device
 from edge_runtime.devices.deployment import Delivery, SignedBundle, install_bundle
 from edge_runtime.devices.setup import SetUp, look, set_up
 from edge_runtime.devices.wheel import project_version
 from edge_runtime.errors import RunError
-from edge_runtime.files import MEBIBYTE
-from edge_runtime.model_file import BUNDLE_SUFFIX, is_bundle, read_model
-from edge_runtime.runs import find_run
-from edge_runtime.signing.keys import short
-from edge_runtime.terminal import echo, echo_json
+from edge_runtime.files.reading import MEBIBYTE
+from edge_runtime.models.model_file import BUNDLE_SUFFIX, is_bundle, read_model
+from edge_runtime.models.runs import find_run
+from edge_runtime.models.signing.keys import short
 
 
 @click.command()

@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from edge_runtime.commands.chain import Link
-from edge_runtime.console import Console
-from edge_runtime.datasets import Dataset
+from edge_runtime.console.talk import Console
+from edge_runtime.data.datasets import Dataset
+from edge_runtime.data.predictions import Predictions
 from edge_runtime.devices import Device, EmulatedDevice, open_device
 from edge_runtime.devices.prediction import predict_on_device
 from edge_runtime.devices.setup import look, set_up
 from edge_runtime.errors import DeviceError, PredictionsError
-from edge_runtime.parity.steps import FLOAT_SCHEMES
-from edge_runtime.predictions import Predictions
+from edge_runtime.proof.parity.steps import FLOAT_SCHEMES
 
 
 @dataclass(frozen=True)

@@ -6,26 +6,24 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from edge_runtime.backends import Backend, choose_backend
-from edge_runtime.console import (
-    Console,
+from edge_runtime.commands.options import (
     ModelPath,
     dataset_options,
-    json_option,
     refuse_options_without_dataset,
     run_options,
     spec_from_options,
-    talk_options,
 )
-from edge_runtime.datasets import Dataset, load_dataset
+from edge_runtime.console.numeric import Whole
+from edge_runtime.console.talk import Console, json_option, talk_options
+from edge_runtime.console.terminal import echo, echo_json
+from edge_runtime.data.datasets import Dataset, load_dataset
 from edge_runtime.doctor import Diagnosis, Options, examine, open_record
 from edge_runtime.doctor.environment import EnvironmentFinding, check_environment
 from edge_runtime.errors import ModelError
-from edge_runtime.lineage import Lineage, run_for_images
-from edge_runtime.loading.probe import probe
-from edge_runtime.model_file import ModelFile
-from edge_runtime.numeric import Whole
-from edge_runtime.terminal import echo, echo_json
+from edge_runtime.inference.loading.probe import probe
+from edge_runtime.models.lineage import Lineage, run_for_images
+from edge_runtime.models.model_file import ModelFile
+from edge_runtime.runtimes.backends import Backend, choose_backend
 
 FOUND = 1
 # Of the corrections that help, so many are shown beside a cause.

@@ -5,19 +5,20 @@ from typing import Any
 
 import click
 
-from edge_runtime.bundle.contents import Bundle
-from edge_runtime.console import ModelPath, json_option, talk_options
+from edge_runtime.commands.options import ModelPath
+from edge_runtime.console.talk import json_option, talk_options
+from edge_runtime.console.terminal import echo, echo_json
 from edge_runtime.errors import ManifestError, ModelError, ReleaseError
-from edge_runtime.inspection import (
+from edge_runtime.models.bundle.contents import Bundle
+from edge_runtime.models.inspection import (
     ModelSummary,
     RuntimeSupport,
     TensorInfo,
     inspect_model,
     runtime_support,
 )
-from edge_runtime.model_file import ModelFile, is_bundle, read_model, read_model_bytes
-from edge_runtime.signing.verification import SignatureState, signature_state
-from edge_runtime.terminal import echo, echo_json
+from edge_runtime.models.model_file import ModelFile, is_bundle, read_model, read_model_bytes
+from edge_runtime.models.signing.verification import SignatureState, signature_state
 
 
 @click.command()
@@ -79,7 +80,7 @@ def _read(model: Path) -> tuple[ModelFile, str]:
 
 def _signature(model: Path, bundle: Bundle) -> SignatureState:
     """Return what the signature beside a bundle is worth on this machine."""
-    from edge_runtime.releases import Releases, device_home
+    from edge_runtime.devices.releases import Releases, device_home
 
     try:
         return Releases(device_home()).trusted.state(model, bundle.sha256)

@@ -7,11 +7,13 @@ from typing import Any
 
 import click
 
-from edge_runtime.console import Console, Function, json_option, talk_options
+from edge_runtime.console.talk import Console, Function, json_option, talk_options
+from edge_runtime.console.terminal import echo, echo_json
+from edge_runtime.devices.releases import Releases, device_home
 from edge_runtime.errors import SignatureError
-from edge_runtime.files import read_capped
-from edge_runtime.releases import Releases, device_home
-from edge_runtime.signing.keys import (
+from edge_runtime.files.reading import read_capped
+from edge_runtime.files.writing import write_atomically
+from edge_runtime.models.signing.keys import (
     PUBLIC_SUFFIX,
     PublicKey,
     new_private_key,
@@ -20,8 +22,6 @@ from edge_runtime.signing.keys import (
     read_public_key,
     short,
 )
-from edge_runtime.terminal import echo, echo_json
-from edge_runtime.writing import write_atomically
 
 PASSPHRASE_VARIABLE = "FMNIST_EDGE_PASSPHRASE"
 _PASSPHRASE_LIMIT_BYTES = 1024

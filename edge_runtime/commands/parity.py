@@ -12,6 +12,13 @@ from numpy.typing import NDArray
 
 from edge_runtime.commands.chain import Link, complete, open_links
 from edge_runtime.commands.device_stage import ReadyDevice, ready_devices, run_on_device
+from edge_runtime.commands.options import (
+    ModelPath,
+    dataset_options,
+    refuse_options_without_dataset,
+    run_options,
+    spec_from_options,
+)
 from edge_runtime.commands.outputs import (
     REPORT_FILES,
     chosen_files,
@@ -20,30 +27,20 @@ from edge_runtime.commands.outputs import (
     write_results,
 )
 from edge_runtime.commands.plan import Plan, plan_comparison, run_of_links
-from edge_runtime.console import (
-    Console,
-    ModelPath,
-    dataset_options,
-    json_option,
-    refuse_options_without_dataset,
-    run_options,
-    spec_from_options,
-    talk_options,
-    text_width,
-)
-from edge_runtime.datasets import Dataset, DatasetSpec, load_dataset
+from edge_runtime.console.numeric import Finite
+from edge_runtime.console.talk import Console, json_option, talk_options, text_width
+from edge_runtime.console.terminal import echo, echo_json_text
+from edge_runtime.data.datasets import Dataset, DatasetSpec, load_dataset
+from edge_runtime.data.predictions import Predictions
 from edge_runtime.errors import EdgeError, PredictionsError
-from edge_runtime.evaluation import predict_file
-from edge_runtime.lineage import Lineage
-from edge_runtime.numeric import Finite
-from edge_runtime.parity import EXIT_CODES, Contract, ParityReport, compare
-from edge_runtime.parity.contract import DEFAULT_MAX_DROP, DEFAULT_MIN_AGREEMENT
-from edge_runtime.parity.contract_file import CONTRACT_FILE, contract_template, load_contract
-from edge_runtime.predictions import Predictions
-from edge_runtime.report import report_json, report_table
-from edge_runtime.runs import Run
-from edge_runtime.terminal import echo, echo_json_text
-from edge_runtime.writing import write_atomically
+from edge_runtime.files.writing import write_atomically
+from edge_runtime.inference.evaluation import predict_file
+from edge_runtime.models.lineage import Lineage
+from edge_runtime.models.runs import Run
+from edge_runtime.proof.parity import EXIT_CODES, Contract, ParityReport, compare
+from edge_runtime.proof.parity.contract import DEFAULT_MAX_DROP, DEFAULT_MIN_AGREEMENT
+from edge_runtime.proof.parity.contract_file import CONTRACT_FILE, contract_template, load_contract
+from edge_runtime.proof.report import report_json, report_table
 
 
 @click.command()

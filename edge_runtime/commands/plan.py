@@ -12,9 +12,9 @@ from edge_runtime.commands.reference import (
     source_of,
 )
 from edge_runtime.errors import PredictionsError, RunError
-from edge_runtime.lineage import Lineage, Origin, full_models, recorded_text
-from edge_runtime.parity.basis import Basis
-from edge_runtime.runs import Run, find_run, images_missing
+from edge_runtime.models.lineage import Lineage, Origin, full_models, recorded_text
+from edge_runtime.models.runs import Run, find_run, images_missing
+from edge_runtime.proof.parity.basis import Basis
 
 
 @dataclass(frozen=True)

@@ -7,30 +7,28 @@ from typing import Any, get_args
 
 import click
 
-from edge_runtime.backends import BACKENDS, Kernels
-from edge_runtime.claims import claimed
 from edge_runtime.commands.chain import model_name
-from edge_runtime.console import (
-    Console,
+from edge_runtime.commands.options import (
     ModelPath,
     dataset_options,
-    json_option,
     refuse_options_without_dataset,
     run_options,
     spec_from_options,
-    talk_options,
 )
-from edge_runtime.datasets import Dataset, load_dataset
+from edge_runtime.console.numeric import Whole
+from edge_runtime.console.talk import Console, json_option, talk_options
+from edge_runtime.console.terminal import echo, echo_json
+from edge_runtime.data.datasets import Dataset, load_dataset
+from edge_runtime.data.predictions import PREDICTIONS_SUFFIX, Predictions
 from edge_runtime.errors import PredictionsError
-from edge_runtime.evaluation import SplitName, chosen_split, predict_file
-from edge_runtime.files import MEBIBYTE
-from edge_runtime.full_model import is_full_model
-from edge_runtime.lineage import Lineage, run_for_images
-from edge_runtime.metrics import Rate
-from edge_runtime.model_file import refuse_missing
-from edge_runtime.numeric import Whole
-from edge_runtime.predictions import PREDICTIONS_SUFFIX, Predictions
-from edge_runtime.terminal import echo, echo_json
+from edge_runtime.files.claims import claimed
+from edge_runtime.files.reading import MEBIBYTE
+from edge_runtime.inference.evaluation import SplitName, chosen_split, predict_file
+from edge_runtime.models.full_model import is_full_model
+from edge_runtime.models.lineage import Lineage, run_for_images
+from edge_runtime.models.model_file import refuse_missing
+from edge_runtime.proof.metrics import Rate
+from edge_runtime.runtimes.backends import BACKENDS, Kernels
 
 
 @click.command()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from edge_runtime.commands.chain import Link
 from edge_runtime.errors import ModelError, RunError
-from edge_runtime.lineage import (
+from edge_runtime.models.lineage import (
     FullModel,
     Lineage,
     Origin,
@@ -14,8 +14,8 @@ from edge_runtime.lineage import (
     recorded_text,
     run_around,
 )
-from edge_runtime.parity.basis import HowFound
-from edge_runtime.runs import Run
+from edge_runtime.models.runs import Run
+from edge_runtime.proof.parity.basis import HowFound
 
 FLOAT_MODEL = "float32.tflite"
 

@@ -6,14 +6,15 @@ from typing import Any
 
 import click
 
-from edge_runtime.backends import choose_backend
-from edge_runtime.console import is_word_installed, json_option, talk_options
+from edge_runtime.commands.options import is_word_installed
+from edge_runtime.console.talk import json_option, talk_options
+from edge_runtime.console.terminal import echo, echo_json
+from edge_runtime.devices.releases import NOTHING_INSTALLED, Release, Releases, device_home
 from edge_runtime.errors import EdgeError, ReleaseError, SignatureError
-from edge_runtime.loading.opening import examine
-from edge_runtime.model_file import ModelFile, read_model
-from edge_runtime.releases import NOTHING_INSTALLED, Release, Releases, device_home
-from edge_runtime.signing.verification import SignatureState
-from edge_runtime.terminal import echo, echo_json
+from edge_runtime.inference.loading.opening import examine
+from edge_runtime.models.model_file import ModelFile, read_model
+from edge_runtime.models.signing.verification import SignatureState
+from edge_runtime.runtimes.backends import choose_backend
 from edge_runtime.wording import percent
 
 _backend_option = click.option(

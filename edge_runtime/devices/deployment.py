@@ -14,11 +14,11 @@ from edge_runtime.devices.device import Answer, Device, Progress, check
 from edge_runtime.devices.setup import SetUp
 from edge_runtime.devices.transfer import Parcel, put_files
 from edge_runtime.errors import DeviceError
-from edge_runtime.files import sha256
-from edge_runtime.model_file import BUNDLE_SUFFIX, read_model_bytes
-from edge_runtime.signing.keys import PublicKey, read_public_key
-from edge_runtime.signing.making import public_key_path
-from edge_runtime.signing.verification import check_signature, read_signature, signature_path
+from edge_runtime.files.reading import sha256
+from edge_runtime.models.model_file import BUNDLE_SUFFIX, read_model_bytes
+from edge_runtime.models.signing.keys import PublicKey, read_public_key
+from edge_runtime.models.signing.making import public_key_path
+from edge_runtime.models.signing.verification import check_signature, read_signature, signature_path
 
 _TIMEOUT_S = 600.0
 # Argument: the bundle to keep, with what belongs to it.

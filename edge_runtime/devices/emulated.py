@@ -14,8 +14,8 @@ from pathlib import Path
 from edge_runtime.devices.device import Answer, Progress, run_here
 from edge_runtime.devices.qemu import DEFAULT_BOARD, Board, find_board, is_arm64, register_qemu
 from edge_runtime.errors import DeviceError, DeviceTimeoutError
-from edge_runtime.files import cache_folder
-from edge_runtime.writing import write_atomically
+from edge_runtime.files.reading import cache_folder
+from edge_runtime.files.writing import write_atomically
 
 ROOT_VARIABLE = "FMNIST_EDGE_EMULATED_ROOT"
 SUITE = "bookworm"

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from edge_runtime.availability import LAST_PYTHON_OF_LITERT, LAST_PYTHON_OF_TFLITE_RUNTIME
 from edge_runtime.errors import DeviceError
+from edge_runtime.runtimes.availability import LAST_PYTHON_OF_LITERT, LAST_PYTHON_OF_TFLITE_RUNTIME
 
 PYTHONS = ((3, 10), LAST_PYTHON_OF_LITERT)
 TFLITE_RUNTIME = "tflite-runtime==2.14.0"

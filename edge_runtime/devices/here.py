@@ -7,10 +7,10 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from edge_runtime.console.terminal import echo
 from edge_runtime.devices.device import Answer, Progress, run_here
 from edge_runtime.devices.setup import look, set_up
 from edge_runtime.errors import EdgeError
-from edge_runtime.terminal import echo
 
 
 @dataclass(frozen=True)

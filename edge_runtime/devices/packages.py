@@ -9,9 +9,9 @@ from pathlib import Path
 
 from edge_runtime.devices.facts import Facts
 from edge_runtime.errors import DeviceError
-from edge_runtime.files import cache_folder
-from edge_runtime.folders import put_folder_in_place, remove
-from edge_runtime.locks import folder_lock
+from edge_runtime.files.folders import put_folder_in_place, remove
+from edge_runtime.files.locks import folder_lock
+from edge_runtime.files.reading import cache_folder
 
 _OLDEST_MANYLINUX = 17  # manylinux2014 is manylinux_2_17: PEP 600
 _SHOWN = 300

@@ -5,14 +5,19 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from edge_runtime.datasets import Dataset
-from edge_runtime.datasets.stored import IMAGES_SUFFIX, stored_images
+from edge_runtime.data.datasets import Dataset
+from edge_runtime.data.datasets.stored import IMAGES_SUFFIX, stored_images
+from edge_runtime.data.predictions import PREDICTIONS_SUFFIX, Predictions
 from edge_runtime.devices.device import Device, Progress, check
 from edge_runtime.devices.transfer import Parcel, get_file, put_files
 from edge_runtime.errors import DeviceError, DeviceLostError
-from edge_runtime.files import sha256
-from edge_runtime.model_file import found_manifest_path, is_bundle, manifest_path, read_model_bytes
-from edge_runtime.predictions import PREDICTIONS_SUFFIX, Predictions
+from edge_runtime.files.reading import sha256
+from edge_runtime.models.model_file import (
+    found_manifest_path,
+    is_bundle,
+    manifest_path,
+    read_model_bytes,
+)
 
 _WORKSPACE = ".cache/fmnist-edge"
 _SHOWN_DIGITS = 16

@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import Any
 
 STAMP = ".complete"
-TRUSTED_KEYS = "trusted-keys.pem"  # as edge_runtime.signing.trust says
+TRUSTED_KEYS = "trusted-keys.pem"  # as edge_runtime.models.signing.trust says
 
 
 def home_folder(given: str) -> Path:

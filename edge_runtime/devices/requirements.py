@@ -6,7 +6,7 @@
 import importlib.metadata
 
 from edge_runtime.devices.facts import TFLITE_RUNTIME, Facts
-from edge_runtime.signing.keys import CRYPTOGRAPHY
+from edge_runtime.models.signing.keys import CRYPTOGRAPHY
 
 LITERT = "ai-edge-litert>=2.0"
 _PYTHON_WITH_TOMLLIB = (3, 11)

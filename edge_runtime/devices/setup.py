@@ -14,7 +14,7 @@ from edge_runtime.devices.requirements import litert_here, requirements
 from edge_runtime.devices.transfer import Parcel, put_files
 from edge_runtime.devices.wheel import Wheel, device_wheel
 from edge_runtime.errors import DeviceError
-from edge_runtime.files import sha256
+from edge_runtime.files.reading import sha256
 
 _PROVISION = Path(__file__).with_name("provision.py")
 _LOOK_TIMEOUT_S = 120.0

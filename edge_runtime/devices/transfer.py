@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from edge_runtime.devices.device import Answer, Device, Progress, check
 from edge_runtime.errors import DeviceError, DeviceLostError
-from edge_runtime.files import sha256
+from edge_runtime.files.reading import sha256
 
 Result = TypeVar("Result")
 

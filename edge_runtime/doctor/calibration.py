@@ -10,7 +10,7 @@ import numpy as np
 
 from edge_runtime.doctor.subject import Extremes, Floats, hidden_tensors, observe
 from edge_runtime.doctor.surgery import Affine, Group, QuantizedFile
-from edge_runtime.loading.workbench import Workbench
+from edge_runtime.doctor.workbench import Workbench
 
 _ROUNDS = 10
 # How much wider a range is tried while it may be too narrow.

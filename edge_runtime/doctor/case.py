@@ -5,15 +5,15 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.counting import count_numbers
+from edge_runtime.data.counting import count_numbers
 from edge_runtime.doctor.correction import Apply
 from edge_runtime.doctor.evidence import Score, score
 from edge_runtime.doctor.subject import Floats, Trial
 from edge_runtime.doctor.surgery import QuantizedFile
+from edge_runtime.doctor.workbench import Workbench
 from edge_runtime.errors import ModelError
-from edge_runtime.inspection import ModelSummary
-from edge_runtime.loading.workbench import Workbench
-from edge_runtime.manifest import Output
+from edge_runtime.models.inspection import ModelSummary
+from edge_runtime.models.manifest import Output
 
 _PART = 64
 

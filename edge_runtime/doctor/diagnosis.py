@@ -5,8 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.backends import Backend
-from edge_runtime.datasets import Dataset
+from edge_runtime.data.datasets import Dataset
 from edge_runtime.doctor.case import Case, balanced, softmaxes_at_end
 from edge_runtime.doctor.corrections import input_corrections
 from edge_runtime.doctor.evidence import Score, is_guessing, log_loss
@@ -18,8 +17,9 @@ from edge_runtime.doctor.record import Record, fit_images
 from edge_runtime.doctor.session import Candidate
 from edge_runtime.doctor.surgery import INTEGERS, WITH_WEIGHTS, QuantizedFile
 from edge_runtime.doctor.treatment import Treatment, treat
+from edge_runtime.doctor.workbench import Workbench
 from edge_runtime.errors import DatasetError
-from edge_runtime.loading.workbench import Workbench
+from edge_runtime.runtimes.backends import Backend
 from edge_runtime.wording import plural
 
 DEFAULT_IMAGES = 500

@@ -4,13 +4,13 @@ import re
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from edge_runtime.availability import (
+from edge_runtime.doctor.host import Machine, this_machine
+from edge_runtime.runtimes.availability import (
     LAST_PYTHON_OF_LITERT,
     LAST_PYTHON_OF_TFLITE_RUNTIME,
     runtime_for,
 )
-from edge_runtime.backends import BACKENDS
-from edge_runtime.doctor.host import Machine, this_machine
+from edge_runtime.runtimes.backends import BACKENDS
 
 # The newest runs models; TensorFlow, which trains and converts, is made for those before it.
 SUPPORTED_PYTHONS = ((3, 10), LAST_PYTHON_OF_LITERT)

@@ -22,8 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.doctor.subject import Floats
-from edge_runtime.quantization import softmax
-from edge_runtime.statistics import mcnemar_p_value
+from edge_runtime.inference.quantization import softmax
+from edge_runtime.proof.statistics import mcnemar_p_value
 
 # One false name in a thousand examinations of models that are as they should be, at most.
 SIGNIFICANCE = 1e-3

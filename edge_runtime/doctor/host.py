@@ -9,10 +9,10 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge_runtime.availability import glibc_version
-from edge_runtime.backends import BACKENDS, Backend
 from edge_runtime.errors import MissingDependencyError
-from edge_runtime.native import native_messages_silenced
+from edge_runtime.runtimes.availability import glibc_version
+from edge_runtime.runtimes.backends import BACKENDS, Backend
+from edge_runtime.runtimes.native import native_messages_silenced
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.counting import count_numbers
+from edge_runtime.data.counting import count_numbers
 from edge_runtime.doctor.evidence import Score, score
 from edge_runtime.doctor.subject import Floats
 

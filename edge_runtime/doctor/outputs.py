@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 from edge_runtime.doctor.evidence import as_probabilities, log_loss
 from edge_runtime.doctor.subject import Floats
-from edge_runtime.inspection import TensorInfo
-from edge_runtime.manifest import Output
-from edge_runtime.statistics import mcnemar_p_value
+from edge_runtime.models.inspection import TensorInfo
+from edge_runtime.models.manifest import Output
+from edge_runtime.proof.statistics import mcnemar_p_value
 
 OutputKind = Literal["softmax-twice", "softmax-missing"]
 

@@ -7,16 +7,21 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from edge_runtime.bundle.members import MANIFEST, MEMBER_LIMITS
-from edge_runtime.classifier_tensors import classifier_tensors
-from edge_runtime.datasets import Dataset
+from edge_runtime.data.datasets import Dataset
+from edge_runtime.data.images import Preprocessing
 from edge_runtime.doctor.findings import Cause
 from edge_runtime.errors import DatasetError, ModelError
-from edge_runtime.files import read_capped
-from edge_runtime.images import Preprocessing
-from edge_runtime.inspection import ModelSummary, inspect_model
-from edge_runtime.manifest import Manifest, Output
-from edge_runtime.model_file import found_manifest_path, is_bundle, read_model, read_model_bytes
+from edge_runtime.files.reading import read_capped
+from edge_runtime.inference.tensors import classifier_tensors
+from edge_runtime.models.bundle.members import MANIFEST, MEMBER_LIMITS
+from edge_runtime.models.inspection import ModelSummary, inspect_model
+from edge_runtime.models.manifest import Manifest, Output
+from edge_runtime.models.model_file import (
+    found_manifest_path,
+    is_bundle,
+    read_model,
+    read_model_bytes,
+)
 
 _RECONVERT = "Convert the model again, so that a fitting manifest is written: fmnist-edge convert"
 

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.inspection import TensorInfo, inspect_model
-from edge_runtime.loading.workbench import Workbench
-from edge_runtime.quantization import dequantize, quantize
+from edge_runtime.doctor.workbench import Workbench
+from edge_runtime.inference.quantization import dequantize, quantize
+from edge_runtime.models.inspection import TensorInfo, inspect_model
 
 Floats = NDArray[np.float32]
 

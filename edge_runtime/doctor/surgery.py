@@ -13,16 +13,16 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.inspection.flatbuffer import FlatBuffer, Span, Table
-from edge_runtime.inspection.graph import Graph, Operator, read_graph
-from edge_runtime.inspection.operators import read_operator_code
-from edge_runtime.inspection.schema import (
+from edge_runtime.models.inspection.flatbuffer import FlatBuffer, Span, Table
+from edge_runtime.models.inspection.graph import Graph, Operator, read_graph
+from edge_runtime.models.inspection.operators import read_operator_code
+from edge_runtime.models.inspection.schema import (
     ModelField,
     QuantizationField,
     SubgraphField,
     TensorField,
 )
-from edge_runtime.inspection.tensors import TensorInfo, read_buffer
+from edge_runtime.models.inspection.tensors import TensorInfo, read_buffer
 
 INTEGERS = ("int8", "uint8", "int16")
 

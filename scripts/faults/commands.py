@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from edge_runtime.backends import choose_backend
-from edge_runtime.bundle.making import make_bundle
-from edge_runtime.datasets import Dataset, Split
-from edge_runtime.model_file import ModelFile
+from edge_runtime.data.datasets import Dataset, Split
+from edge_runtime.inference.bundling.making import make_bundle
+from edge_runtime.models.model_file import ModelFile
+from edge_runtime.runtimes.backends import choose_backend
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-_TINY = ROOT / "tests" / "data" / "tiny-int8.tflite"
+_TINY = ROOT / "tests" / "fixtures" / "tiny-int8.tflite"
 _CLASSES = tuple("abcdefghij")
 _SIDE = 8
 

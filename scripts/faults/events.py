@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from edge_runtime import folders
+from edge_runtime.files import folders
 
 # An audit event, where in its arguments the path stands that changes, and where its folder does.
 _REPORTED = {

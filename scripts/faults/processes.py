@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
-from edge_runtime import evaluation
 from edge_runtime.cli import run
+from edge_runtime.inference import evaluation
 from faults.events import BeforeEvent, watch
 
 
@@ -37,7 +37,6 @@ def import_everything(*, tensorflow: bool) -> None:
     Latency and memory differ from run to run, and so would the files that record them. They are
     replaced, and the seven figures of a run, which take longer than all else, by a few bytes each.
     """
-    import edge_runtime.bundle.making
     import edge_runtime.commands.bundle
     import edge_runtime.commands.parity
     import edge_runtime.commands.predict

@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 
 from edge_runtime.errors import EdgeError
-from edge_runtime.machine import machine_details
-from edge_runtime.runs import Run, find_run, open_run
-from edge_runtime.writing import write_atomically
+from edge_runtime.files.writing import write_atomically
+from edge_runtime.models.runs import Run, find_run, open_run
+from edge_runtime.runtimes.machine import machine_details
 from peers.contestants import BASELINE, CONTESTANTS, Contestant, choose
 from peers.results import Result, ratio_in_rounds, spread, table
 from peers.workers import Worker, WorkerError

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from edge_runtime.native import native_messages_silenced
-from edge_runtime.runs import Run
+from edge_runtime.models.runs import Run
+from edge_runtime.runtimes.native import native_messages_silenced
 
 with native_messages_silenced():
     import keras

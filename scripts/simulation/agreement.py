@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.statistics import clopper_pearson_interval
+from edge_runtime.proof.statistics import clopper_pearson_interval
 from simulation.cells import Cell
 
 LIMITS = (0.90, 0.95, 0.97, 0.98, 0.99, 0.995, 0.999)

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.metrics.brier import EDGES, WORST_SCORE
-from edge_runtime.statistics.bounded_mean import mean_is_above
+from edge_runtime.proof.metrics.brier import EDGES, WORST_SCORE
+from edge_runtime.proof.statistics.bounded_mean import mean_is_above
 from simulation.cells import Cell
 
 MARGINS = (0.01, 0.02, 0.05)

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from edge_runtime.statistics import difference_interval
+from edge_runtime.proof.statistics import difference_interval
 from simulation.accuracy import draw
 from simulation.cells import Cell
 

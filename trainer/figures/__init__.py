@@ -7,7 +7,7 @@ Each function returns a Matplotlib figure whose title is the finding and saves n
 from collections.abc import Sequence
 from pathlib import Path
 
-from edge_runtime.writing import write_atomically
+from edge_runtime.files.writing import write_atomically
 from trainer.figures.answers import Floats, Integers
 from trainer.figures.confidence import confidence_histogram
 from trainer.figures.confusion import confusion_matrix_figure

@@ -1,0 +1,142 @@
+"""The latency of one image: rounds in which every model has its turn.
+
+All models are loaded into one process and take turns, in another order each round. What slows the
+machine down for seconds (heat, other programs) then hits them alike and leaves their ratios as they
+are, which processes of their own, one after the other, would not do. Nothing else runs meanwhile:
+an interpreter of one thread starts none, and those of several have time to go to sleep in the
+warm-up that each block begins with. That also brings the model back into the caches, where it is on
+a device that runs one model.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_runtime.benchmarks.distribution import Latency
+from edge_runtime.benchmarks.subject import Subject
+from edge_runtime.benchmarks.timing import Arguments, time_calls, warm_up
+from edge_runtime.inference.quantization import quantization_table
+
+WARM_UP_NS = 2_000_000
+
+
+@dataclass(frozen=True)
+class Rounds:
+    """How the latency is measured.
+
+    Attributes:
+        rounds: how many turns each model has.
+        images: timed in a turn at most, for each of the three figures.
+        block_ns: no image is begun after so long, so that a slow model does not take all the time.
+        seed: of the order within the rounds.
+    """
+
+    rounds: int = 40
+    images: int = 100
+    block_ns: int = 20_000_000
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Turns:
+    """What one model's turns gave.
+
+    Attributes:
+        array: from a (1, H, W, C) uint8 array to probabilities, through `Classifier.predict`.
+        interpreter: `invoke` alone, of an interpreter whose input was set before.
+        picture: from the path of a PNG file of the input's size to the answer, through
+            `Classifier.classify`.
+    """
+
+    array: Latency
+    interpreter: Latency
+    picture: Latency
+
+    @property
+    def own_code_us(self) -> float:
+        """What our code around `invoke` takes for one image: the median over the rounds."""
+        return float(np.median(self._arrays() - self._interpreters()))
+
+    @property
+    def interpreter_share(self) -> float:
+        """The part of the time from array to probabilities that `invoke` takes, at most 1."""
+        return min(1.0, float(np.median(self._interpreters() / self._arrays())))
+
+    def _arrays(self) -> NDArray[np.float64]:
+        return np.array(self.array.round_medians_us)
+
+    def _interpreters(self) -> NDArray[np.float64]:
+        return np.array(self.interpreter.round_medians_us)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it for JSON."""
+        return {
+            "from_array": self.array.to_dict(),
+            "interpreter_alone": self.interpreter.to_dict(),
+            "from_png": self.picture.to_dict(),
+            "own_code_us": self.own_code_us,
+            "interpreter_share": self.interpreter_share,
+        }
+
+
+Part = tuple[Callable[..., object], Sequence[Arguments]]
+
+
+def measure_rounds(
+    subjects: Sequence[Subject],
+    *,
+    settings: Rounds,
+    between: Callable[[], None] = lambda: None,
+    progress: Callable[[int], None] = lambda done: None,
+) -> list[Turns]:
+    """Measure the latency of every subject.
+
+    Args:
+        subjects: who takes turns; each round gives them their next images.
+        settings: how many rounds and images.
+        between: called after each round, outside of what is timed.
+        progress: called with 1 after each turn.
+    """
+    rng = np.random.default_rng(settings.seed)
+    bare = [_invocation(each) for each in subjects]
+    files = [each.files for each in subjects]
+    taken: list[list[list[NDArray[np.int64]]]] = [[[], [], []] for _ in subjects]
+    for number in range(settings.rounds):
+        first = number * settings.images
+        for index in rng.permutation(len(subjects)):
+            classifier = subjects[index].classifier
+            arrays = [
+                (image[np.newaxis],) for image in _some(subjects[index].images, first, settings)
+            ]
+            paths = [(path,) for path in _some(files[index], first, settings)]
+            parts: list[Part] = [
+                (classifier.predict, arrays),
+                (bare[index], [()] * settings.images),
+                (classifier.classify, paths),
+            ]
+            for (function, calls), times in zip(parts, taken[index], strict=True):
+                warm_up(function, calls, for_ns=WARM_UP_NS)
+                times.append(time_calls(function, calls, limit_ns=settings.block_ns))
+            progress(1)
+        between()
+    return [Turns(*map(Latency.of, times)) for times in taken]
+
+
+def _some(items: Sequence[Any] | NDArray[Any], first: int, settings: Rounds) -> list[Any]:
+    """Return as many items as a round takes, from a place on, beginning anew after the last."""
+    return [items[(first + number) % len(items)] for number in range(settings.images)]
+
+
+def _invocation(subject: Subject) -> Callable[[], None]:
+    """Return `invoke` of an interpreter of the same model, with an image in its input."""
+    contestant, tensor = subject.contestant, subject.classifier.summary.inputs[0]
+    interpreter = contestant.backend.load(
+        contestant.file.data, threads=contestant.threads, kernels=contestant.kernels
+    )
+    # The same image as often as the model's batch is large.
+    pixels = np.resize(quantization_table(tensor)[subject.images[0]], tensor.shape)
+    interpreter.set_tensor(interpreter.get_input_details()[0]["index"], pixels)
+    return interpreter.invoke

@@ -1,0 +1,150 @@
+"""Options that several commands have: models, runs, datasets."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from edge_runtime.console.numeric import Whole
+from edge_runtime.console.talk import Function
+
+if TYPE_CHECKING:  # not every command needs arrays
+    from edge_runtime.data.datasets import DatasetSpec
+
+INSTALLED = "installed"
+
+
+def is_word_installed(path: Path) -> bool:
+    """Return whether a model's path is the word `installed`, and no file of that name is here."""
+    return str(path) == INSTALLED and not path.exists()
+
+
+class ModelPath(click.Path):
+    """The path of a model; the word `installed` is the bundle that is installed on this device."""
+
+    name = "model"
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the path, that of the current release for `installed`."""
+        path: Any = super().convert(value, param, ctx)
+        if not is_word_installed(path):
+            return path
+        from edge_runtime.devices.releases import Releases, device_home
+
+        return Releases(device_home()).installed_path()
+
+
+def run_options(function: Function) -> Function:
+    """Add --run and --runs-dir, which name a run that was trained before."""
+    for decorator in (
+        runs_dir_option,
+        click.option("--run", "run_name", metavar="NAME", help="The run.  [default: the latest]"),
+    ):
+        function = decorator(function)
+    return function
+
+
+def runs_dir_option(function: Function) -> Function:
+    """Add --runs-dir."""
+    return click.option(
+        "--runs-dir",
+        default="runs",
+        show_default=True,
+        metavar="DIR",
+        type=click.Path(file_okay=False),
+        help="Where runs are kept.",
+    )(function)
+
+
+def dataset_options(default: str | None) -> Callable[[Function], Function]:
+    """Add the options that choose a dataset; `spec_from_options` reads them."""
+
+    def decorate(function: Function) -> Function:
+        for decorator in reversed(_dataset_options(default)):
+            function = decorator(function)
+        return function
+
+    return decorate
+
+
+def _dataset_options(default: str | None) -> Sequence[Callable[[Function], Function]]:
+    positive = Whole(min=1)
+    return (
+        click.option(
+            "--dataset",
+            default=default,
+            show_default=default is not None,
+            metavar="SOURCE",
+            help="sample (embedded), fashion_mnist, tfds:NAME, idx:DIR, folder:DIR or images:FILE."
+            + ("" if default else "  [default: the run's]"),
+        ),
+        click.option("--train-size", type=positive, help="Use only the first so many to train on."),
+        click.option("--test-size", type=positive, help="Use only the first so many to test on."),
+        click.option(
+            "--image-size",
+            metavar="HxW",
+            callback=_parse_size,
+            help="Fit the pictures of folder: and tfds: to this size, as in 64x64.",
+        ),
+        click.option(
+            "--channels",
+            type=click.Choice(["1", "3"]),
+            help="Make the pictures of folder: and tfds: grey (1) or RGB (3).",
+        ),
+        click.option("--data-dir", metavar="DIR", help="Where TFDS keeps its datasets."),
+    )
+
+
+def refuse_options_without_dataset(options: dict[str, Any]) -> None:
+    """Raise if values of `dataset_options` are given that say nothing without --dataset."""
+    given = [name for name, value in options.items() if value is not None]
+    if options["dataset"] is None and given:
+        names = ", ".join(f"--{name.replace('_', '-')}" for name in given)
+        raise click.UsageError(f"{names} is for a --dataset; the run's own stays what it was.")
+
+
+def spec_from_options(options: dict[str, Any], *, seed: int) -> "DatasetSpec":
+    """Take the values of `dataset_options` out of a command's options, as what to load."""
+    from edge_runtime.data.datasets import DatasetSpec
+
+    channels = options.pop("channels")
+    return DatasetSpec(
+        source=_absolute_source(options.pop("dataset")),
+        seed=seed,
+        channels=int(channels) if channels else None,
+        data_dir=_absolute_folder(options.pop("data_dir")),
+        **{key: options.pop(key) for key in ("train_size", "test_size", "image_size")},
+    )
+
+
+def _absolute_source(source: str) -> str:
+    """Make the path of idx:, folder: and images: absolute: later commands may run elsewhere."""
+    prefix, colon, argument = source.partition(":")
+    if prefix in ("idx", "folder", "images") and argument:
+        return f"{prefix}{colon}{_absolute_folder(argument)}"
+    return source
+
+
+def _absolute_folder(folder: str | None) -> str | None:
+    if folder is None or "://" in folder:  # TFDS reads buckets too
+        return folder
+    return str(Path(folder).expanduser().resolve())
+
+
+def _parse_size(
+    context: click.Context, parameter: click.Parameter, value: str | None
+) -> tuple[int, int] | None:
+    if value is None:
+        return None
+    height, _, width = value.lower().partition("x")
+    try:
+        size = int(height), int(width or height)
+    except ValueError:
+        raise click.BadParameter(f"expected HEIGHTxWIDTH, as in 64x64, got '{value}'.") from None
+    if not (1 <= size[0] <= 4096 and 1 <= size[1] <= 4096):
+        raise click.BadParameter(f"both sides must be 1 to 4096, got '{value}'.")
+    return size

@@ -1,0 +1,1 @@
+"""The command line's ground: where words go, how much is said, which numbers are taken."""

@@ -1,0 +1,295 @@
+"""Arrays from an .npz that anybody may have made or damaged.
+
+NumPy's own reader can raise what `ast`, `tokenize`, `zipfile`, `zlib`, `bz2`, `lzma` and `pickle`
+raise, and unpacks before it looks. This one knows the one form that `numpy.savez` and
+`numpy.savez_compressed` write, and raises `ArraysError` alone. Whatever an archive announces is
+checked before anything is unpacked, and `ArrayFile.verify` goes through the content in pieces, so
+that what is refused in the end took a few MiB.
+"""
+
+import io
+import math
+import re
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_runtime.errors import ArraysError
+from edge_runtime.files.reading import MEBIBYTE, read_exactly
+from edge_runtime.files.zip_directory import DEFLATED, LOCAL, STORED, Entry, read_directory
+
+Check = Callable[[NDArray[Any]], None]
+
+_PIECE_BYTES = MEBIBYTE
+_INPUT_BYTES = 64 * 1024
+_LOCAL_EXTRA_BYTES = 20  # the sizes in 64 bits, which savez always writes
+# Deflate cannot do better than 1032:1 (zlib's technical notes). Of what is stored here the 64
+# hexadecimal digits of each image's hash pack 2:1 at best, while the answers to it, K floats of
+# which most are 0, may go 1032:1: with the 1,000 classes of ImageNet 60:1 for the whole file.
+_MOST_RATIO = 100
+_FREE_BYTES = 32 * MEBIBYTE
+
+# numpy.lib.format, version 1.0: what it writes for an array of numbers or text in C order.
+_MAGIC = b"\x93NUMPY\x01\x00"
+_HEADER = re.compile(
+    rb"\{'descr': '([<|](?:b1|[iu][1248]|f[248]|[SU][1-9]\d{0,7}))', "
+    rb"'fortran_order': False, 'shape': \(((?:\d{1,12}, )*(?:\d{1,12},?)?)\), \} *\n"
+)
+_MOST_HEADER_BYTES = 1024
+_MOST_DIMENSIONS = 32  # NumPy 1's own limit
+_NAME = re.compile(r"\w{1,64}\.npy", re.ASCII)
+
+
+@dataclass(frozen=True)
+class _Member:
+    """An array in the archive, nothing of which is unpacked yet.
+
+    Attributes:
+        entry: what the archive says of it.
+        content: where its packed bytes start.
+        dtype: of its elements.
+        shape: of the array.
+        header_bytes: what comes before the elements.
+    """
+
+    entry: Entry
+    content: int
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+    header_bytes: int
+
+
+class ArrayFile:
+    """The arrays in an .npz; what it announces has been checked, and nothing is unpacked.
+
+    Args:
+        source: the archive, which must stay open, or its bytes.
+        limit_bytes: how many bytes all arrays together may take.
+
+    Raises:
+        ArraysError: it is no .npz as NumPy writes it, or unpacks to more than the limit.
+    """
+
+    def __init__(self, source: BinaryIO | bytes, *, limit_bytes: int) -> None:
+        self._stream = io.BytesIO(source) if isinstance(source, bytes) else source
+        try:
+            entries, start = read_directory(self._stream)
+            _refuse_bomb(entries, limit_bytes)
+            self._members = {
+                entry.name.removesuffix(".npy"): self._member(entry, end)
+                for entry, end in _in_order(entries, start)
+            }
+        except (ValueError, OSError) as error:
+            raise _refused(error) from error
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._members
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._members)
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """Return the shape that an array has.
+
+        Raises:
+            ArraysError: there is none of that name.
+        """
+        return self._named(name).shape
+
+    def dtype(self, name: str) -> np.dtype[Any]:
+        """Return the type of an array's elements.
+
+        Raises:
+            ArraysError: there is none of that name.
+        """
+        return self._named(name).dtype
+
+    def verify(self, checks: Mapping[str, Check] | None = None) -> None:
+        """Unpack everything once in pieces, hold it against its checksums, and keep nothing.
+
+        Args:
+            checks: by the name of an array what is called with some of its rows, (n, ...), and
+                raises what is wrong with them.
+
+        Raises:
+            ArraysError: the content is damaged.
+        """
+        for name, member in self._members.items():
+            check = (checks or {}).get(name)
+            try:
+                if check is None:
+                    for _ in self._pieces(member):
+                        pass
+                else:
+                    for rows in self._rows(member):
+                        check(rows)
+            except OSError as error:
+                raise _refused(error) from error
+
+    def __getitem__(self, name: str) -> NDArray[Any]:
+        """Unpack an array.
+
+        Raises:
+            ArraysError: there is none of that name, it is damaged, or memory does not suffice.
+        """
+        member = self._named(name)
+        try:
+            array = np.empty(math.prod(member.shape), member.dtype)
+            place, filled = array.view(np.uint8), 0
+            for piece in self._pieces(member):
+                place[filled : filled + len(piece)] = np.frombuffer(piece, np.uint8)
+                filled += len(piece)
+            return array.reshape(member.shape)
+        except (ValueError, OSError, MemoryError) as error:
+            raise _refused(error) from error
+
+    def text(self, name: str, *, limit_bytes: int) -> str:
+        """Return a text that was stored as an array without dimensions.
+
+        Raises:
+            ArraysError: there is none of that name, it is something else, or is too long.
+        """
+        member = self._named(name)
+        if member.shape != () or member.dtype.kind != "U":
+            raise ArraysError(f"its '{name}' is no text")
+        if member.dtype.itemsize > 4 * limit_bytes:
+            raise ArraysError(f"its '{name}' is longer than {limit_bytes:,} characters")
+        try:
+            return str(self[name])
+        except (ValueError, SystemError) as error:  # a number that is no character
+            raise ArraysError(f"its '{name}' is no text") from error
+
+    def _named(self, name: str) -> _Member:
+        if name not in self._members:
+            raise ArraysError(f"it has no array '{name}'")
+        return self._members[name]
+
+    def _member(self, entry: Entry, end: int) -> _Member:
+        """Read a member's headers; its packed bytes must reach exactly to ``end``."""
+        if not _NAME.fullmatch(entry.name):
+            raise ValueError(f"it has a member {entry.name!r}")
+        self._stream.seek(entry.offset)
+        local = read_exactly(self._stream, LOCAL.size + len(entry.name) + _LOCAL_EXTRA_BYTES)
+        if len(local) < LOCAL.size or not local.startswith(b"PK\3\4"):
+            raise ValueError(f"its member '{entry.name}' is not where it should be")
+        _, _, flags, method, *_, name_bytes, extra_bytes = LOCAL.unpack_from(local)
+        name = local[LOCAL.size : LOCAL.size + name_bytes]
+        content = entry.offset + LOCAL.size + name_bytes + extra_bytes
+        fits = extra_bytes <= _LOCAL_EXTRA_BYTES and content + entry.packed_bytes == end
+        if flags or method != entry.method or name != entry.name.encode("ascii") or not fits:
+            raise ValueError(f"its member '{entry.name}' is stored in another way than NumPy does")
+        start = b""
+        for piece in self._unpacked(entry, content, most_bytes=_MOST_HEADER_BYTES):
+            start += piece
+            if len(start) >= _MOST_HEADER_BYTES:
+                break
+        dtype, shape, header_bytes = _parsed_header(start, entry.name)
+        announced = header_bytes + dtype.itemsize * math.prod(shape)
+        if announced != entry.size_bytes:
+            raise ValueError(
+                f"its array '{entry.name}' announces {announced:,} bytes and has "
+                f"{entry.size_bytes:,}"
+            )
+        return _Member(entry, content, dtype, shape, header_bytes)
+
+    def _rows(self, member: _Member) -> Iterator[NDArray[Any]]:
+        """Yield some rows after the other, as many as are whole in a piece."""
+        row_shape = member.shape[1:]
+        row_bytes = max(1, member.dtype.itemsize * math.prod(row_shape))
+        waiting = bytearray()
+        for piece in self._pieces(member):
+            waiting += piece
+            count = len(waiting) // row_bytes
+            whole = bytes(waiting[: count * row_bytes])
+            del waiting[: count * row_bytes]
+            yield np.frombuffer(whole, member.dtype).reshape(count, *row_shape)
+
+    def _pieces(self, member: _Member) -> Iterator[bytes]:
+        """Yield the bytes of the elements."""
+        skip = member.header_bytes
+        for piece in self._unpacked(member.entry, member.content):
+            yield piece[skip:]
+            skip = max(0, skip - len(piece))
+
+    def _unpacked(
+        self, entry: Entry, content: int, *, most_bytes: int = _PIECE_BYTES
+    ) -> Iterator[bytes]:
+        """Yield the content of a member; it is as long as announced and has the right checksum.
+
+        Raises:
+            ArraysError: it is not.
+        """
+        unpack = zlib.decompressobj(-15) if entry.method == DEFLATED else None
+        crc, size, left, waiting = 0, 0, entry.packed_bytes, b""
+        while size <= entry.size_bytes:
+            if left and not waiting:
+                self._stream.seek(content + entry.packed_bytes - left)
+                waiting = read_exactly(self._stream, min(left, _INPUT_BYTES))
+                left -= len(waiting)
+            try:
+                # What is unpacked already may still be waiting in there when all input is.
+                piece = unpack.decompress(waiting, most_bytes) if unpack else waiting
+            except zlib.error as error:
+                raise ArraysError(f"its member '{entry.name}' is damaged") from error
+            waiting = unpack.unconsumed_tail if unpack else b""
+            if not piece and not waiting:
+                break
+            crc, size = zlib.crc32(piece, crc), size + len(piece)
+            yield piece
+        is_whole = unpack is None or (unpack.eof and not unpack.unused_data)
+        if size != entry.size_bytes or crc != entry.crc or left or not is_whole:
+            raise ArraysError(f"its member '{entry.name}' is damaged")
+
+
+def _refuse_bomb(entries: list[Entry], limit_bytes: int) -> None:
+    """Raise where the content has more bytes than allowed, or than honest arrays can pack to."""
+    unpacked = sum(entry.size_bytes for entry in entries)
+    packed = sum(entry.packed_bytes for entry in entries)
+    if unpacked > limit_bytes:
+        raise ValueError(f"unpacked it is larger than {limit_bytes // MEBIBYTE} MiB")
+    if unpacked > max(_FREE_BYTES, _MOST_RATIO * packed):
+        raise ValueError(f"its {packed:,} bytes would unpack to {unpacked:,}")
+    for entry in entries:
+        if entry.method not in (STORED, DEFLATED):
+            raise ValueError(f"its member {entry.name!r} is packed in another way than NumPy does")
+        if entry.method == STORED and entry.packed_bytes != entry.size_bytes:
+            raise ValueError(f"its member {entry.name!r} has two sizes")
+
+
+def _in_order(entries: list[Entry], directory: int) -> Iterator[tuple[Entry, int]]:
+    """Yield each member and where it must end: they follow one another without gap or overlap."""
+    if not entries:
+        raise ValueError("it has no members")
+    if len({entry.name for entry in entries}) < len(entries):
+        raise ValueError("it has two members of one name")
+    ordered = sorted(entries, key=lambda entry: entry.offset)
+    starts = [entry.offset for entry in ordered]
+    if starts[0] != 0:
+        raise ValueError("it has something before its first member")
+    yield from zip(ordered, [*starts[1:], directory], strict=True)
+
+
+def _parsed_header(start: bytes, name: str) -> tuple[np.dtype[Any], tuple[int, ...], int]:
+    """Return dtype, shape and length of the header that an array's bytes start with."""
+    length = int.from_bytes(start[8:10], "little")
+    found = _HEADER.fullmatch(start[10 : 10 + length])
+    if not start.startswith(_MAGIC) or found is None:
+        raise ValueError(f"its array '{name}' is not one of plain numbers or text")
+    descr, sides = found[1].decode("ascii"), found[2].decode("ascii")
+    shape = tuple(int(side) for side in sides.split(",") if side.strip())
+    # A shape like (0, 10**12) is empty and must not pass for a product that fits.
+    if len(shape) > _MOST_DIMENSIONS or max(shape, default=0) > 2**31 - 1:
+        raise ValueError(f"its array '{name}' has the shape ({sides})")
+    return np.dtype(descr), shape, 10 + length
+
+
+def _refused(error: BaseException) -> ArraysError:
+    if isinstance(error, ArraysError):
+        return error
+    if isinstance(error, MemoryError):
+        return ArraysError("memory does not suffice for its arrays")
+    return ArraysError(" ".join(str(error).split()).rstrip("."))

@@ -1,0 +1,173 @@
+"""What a dataset is, and how it is asked for."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_runtime.data.images import Preprocessing, common_background
+from edge_runtime.errors import DatasetError
+
+
+@dataclass(frozen=True)
+class DatasetSpec:
+    """What to load; recorded with each run, so that later commands load the same images.
+
+    Attributes:
+        source: `sample`, `fashion_mnist`, `tfds:NAME`, `idx:DIR`, `folder:DIR` or `images:FILE`.
+        train_size: use only the first so many training images.
+        test_size: use only the first so many test images.
+        seed: of the split and the order, where the source has none of its own.
+        image_size: (height, width) that pictures of other sizes are fitted to.
+        channels: 1 or 3, where pictures of both kinds occur.
+        data_dir: where TFDS keeps its datasets.
+    """
+
+    source: str = "sample"
+    train_size: int | None = None
+    test_size: int | None = None
+    seed: int = 0
+    image_size: tuple[int, int] | None = None
+    channels: int | None = None
+    data_dir: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what `from_dict` reads."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any]) -> "DatasetSpec":
+        """Read what `to_dict` wrote.
+
+        Raises:
+            DatasetError: a key is unknown.
+        """
+        try:
+            spec = dict(document)
+            size = spec.get("image_size")
+            return cls(**{**spec, "image_size": None if size is None else (size[0], size[1])})
+        except (TypeError, ValueError, LookupError) as error:
+            raise DatasetError(f"The recorded dataset cannot be read: {error}.") from error
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Images with their labels.
+
+    Attributes:
+        images: (N, H, W, C) uint8.
+        labels: (N,) int64, index into the class names.
+        source_sha256: (N,) S64, hashes of the picture files, or of the pixels before they were
+            resized; None where ``images`` are the pixels as they are stored.
+    """
+
+    images: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+    source_sha256: NDArray[np.bytes_] | None = None
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def take(self, rows: slice | NDArray[np.intp]) -> "Split":
+        """Return some of the images, in the order of ``rows``."""
+        source = None if self.source_sha256 is None else self.source_sha256[rows]
+        return Split(self.images[rows], self.labels[rows], source)
+
+    def image_sha256(self) -> NDArray[np.bytes_]:
+        """Return what names each image on every machine, (N,) S64.
+
+        The hash of the picture's file where there is one: two machines may decode or resize it to
+        different pixels. Else that of the pixels.
+        """
+        return image_hashes(self.images) if self.source_sha256 is None else self.source_sha256
+
+    def update(self, digest: Any) -> None:
+        """Feed shape, pixels and labels to a hash."""
+        digest.update(json.dumps(self.images.shape).encode())
+        digest.update(np.ascontiguousarray(self.images).data)
+        digest.update(np.ascontiguousarray(self.labels, np.int64).data)
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Images to learn from and images to test on.
+
+    Attributes:
+        name: the source that it was asked for by.
+        class_names: in the order of the labels.
+        train: what training and every choice may use.
+        test: read once, for the report.
+        recorded_fingerprint: of the whole dataset, where only its test images are here.
+    """
+
+    name: str
+    class_names: tuple[str, ...]
+    train: Split
+    test: Split
+    recorded_fingerprint: str | None = None
+
+    def __post_init__(self) -> None:
+        for split in (self.train, self.test):
+            if split.images.ndim != 4 or split.images.dtype != np.uint8:
+                raise DatasetError(
+                    f"Images must be (N, H, W, C) uint8, got {split.images.shape} "
+                    f"{split.images.dtype}."
+                )
+            if split.labels.shape != (len(split.images),):
+                raise DatasetError(
+                    f"There are {len(split.images)} images and {split.labels.shape} labels."
+                )
+            source = split.source_sha256
+            if source is not None and source.shape != (len(split.images),):
+                raise DatasetError(
+                    f"There are {len(split.images)} images and {source.shape} hashes of files."
+                )
+            if len(split) and not 0 <= split.labels.min() <= split.labels.max() < self.class_count:
+                raise DatasetError(
+                    f"Labels must be 0 to {self.class_count - 1}, one for each class name; got "
+                    f"{split.labels.min()} to {split.labels.max()}."
+                )
+        if self.train.images.shape[1:] != self.test.images.shape[1:]:
+            raise DatasetError(
+                f"Training images are {self.train.images.shape[1:]}, test images "
+                f"{self.test.images.shape[1:]}; they must have the same size."
+            )
+
+    @property
+    def class_count(self) -> int:
+        """How many classes there are."""
+        return len(self.class_names)
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """(H, W, C)."""
+        height, width, channels = self.train.images.shape[1:]
+        return height, width, channels
+
+    @cached_property
+    def preprocessing(self) -> Preprocessing:
+        """How to make a picture look like the training images."""
+        return Preprocessing(*self.image_shape, common_background(self.train.images))
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 over class names, pixels and labels of both splits."""
+        if self.recorded_fingerprint is not None:
+            return self.recorded_fingerprint
+        digest = hashlib.sha256(json.dumps(self.class_names).encode())
+        self.train.update(digest)
+        self.test.update(digest)
+        return digest.hexdigest()
+
+
+def image_hashes(images: NDArray[np.uint8]) -> NDArray[np.bytes_]:
+    """Return the SHA-256 of each image's pixels as (N,) byte strings of 64 hexadecimal digits."""
+    digests = [
+        hashlib.sha256(np.ascontiguousarray(image).data).hexdigest().encode() for image in images
+    ]
+    return np.array(digests, dtype="S64")

@@ -1,0 +1,1 @@
+"""Reading under limits, writing whole or not at all, locks, listings."""

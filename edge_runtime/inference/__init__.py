@@ -1,0 +1,1 @@
+"""Running a model on images, after its file has passed every check."""

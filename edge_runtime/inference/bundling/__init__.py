@@ -1,0 +1,1 @@
+"""Making a bundle, which takes running its model."""

@@ -1,0 +1,293 @@
+"""Run a model over the images of a dataset, and say what ran it: how predictions are made."""
+
+import importlib.metadata
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_runtime.data.datasets import Dataset, Split, image_hashes
+from edge_runtime.data.images import Preprocessing
+from edge_runtime.data.predictions import Predictions
+from edge_runtime.errors import DatasetError, ModelError, extra_missing
+from edge_runtime.inference.careful import careful_classifier
+from edge_runtime.inference.classifier import Classifier
+from edge_runtime.inference.loading import open_model
+from edge_runtime.inference.memory import model_memory
+from edge_runtime.models.full_model import is_saved_model
+from edge_runtime.models.model_file import model_stem
+from edge_runtime.runtimes.backends import Backend, Kernels, choose_backend
+from edge_runtime.runtimes.machine import machine_details
+from edge_runtime.runtimes.native import native_messages_silenced
+
+SplitName = Literal["test", "train"]
+Progress = Callable[[int], None]
+
+# So many images go into the process of a confined model at once, and progress is told in between.
+_PART = 100
+
+# Other kinds of models are entry points of this group: a suffix without its dot, and a function
+# (path, dataset, *, split, name, progress) to Predictions.
+_ENTRY_POINTS = "fmnist_edge.predictors"
+
+
+def predict_file(
+    path: Path,
+    dataset: Dataset,
+    *,
+    split: SplitName = "test",
+    backend: Backend | str | None = None,
+    threads: int = 1,
+    kernels: Kernels = "auto",
+    name: str | None = None,
+    progress: Progress = lambda done: None,
+) -> Predictions:
+    """Return what the model in a file says about the images of a dataset.
+
+    A .tflite without a manifest runs in a forked process under limits, unless this program has
+    several threads, or is not on Linux.
+
+    Args:
+        path: a .tflite file, a bundle (.edge.zip), or what needs TensorFlow: a .keras file or a
+            SavedModel's folder.
+        dataset: the images, their labels and the class names.
+        split: "test" or "train".
+        backend: what runs .tflite files, or its name; by default LiteRT, else tflite-runtime. A
+            full model always runs in TensorFlow, which chooses its own threads and kernels.
+        threads: threads of the interpreter.
+        kernels: which of the runtime's kernels, as in `Backend.load`.
+        name: what to call the model in reports; by default the file's name without its suffix.
+        progress: called with the number of images done since the last call.
+
+    Raises:
+        ModelError: the file is missing, damaged, or is no image classifier; or the runtime fails on
+            an image, or exceeds its limits.
+        DatasetError: the images have another size, or the classes are others.
+        MissingDependencyError: what runs such a model is not installed.
+    """
+    predictor = _predictor(path)
+    name = name or model_stem(path)
+    if predictor is not None:
+        made: Predictions = predictor(path, dataset, split=split, name=name, progress=progress)
+        return made
+    chosen = backend if isinstance(backend, Backend) else choose_backend(backend)
+    file = open_model(path, backend=chosen, kernels=kernels)
+    with careful_classifier(file, backend=chosen, threads=threads, kernels=kernels) as classifier:
+        predictions = evaluate(classifier, dataset, model=name, progress=progress, split=split)
+    memory = model_memory(file.data, backend=chosen.name, threads=threads, kernels=kernels)
+    source = file.manifest.source_sha256 if file.manifest else None
+    return predictions.with_details(memory_bytes=memory, source_sha256=source)
+
+
+def evaluate(
+    classifier: Classifier,
+    dataset: Dataset,
+    *,
+    model: str,
+    progress: Progress = lambda done: None,
+    split: SplitName = "test",
+) -> Predictions:
+    """Return what a classifier says about the images of a dataset.
+
+    The images go through one after the other, as they would on a device, so that the latency of
+    each can be measured: from (H, W, C) uint8 pixels to probabilities.
+
+    Args:
+        classifier: the model.
+        dataset: its class names must be the classifier's, unless those are numbered.
+        model: what to call the model in reports.
+        progress: called with the number of images done since the last call.
+        split: "test" or "train".
+
+    Raises:
+        DatasetError: the images have another size, or the classes are others.
+    """
+    refuse_misfit(classifier.name, classifier.preprocessing.shape, classifier.class_names, dataset)
+    images = chosen_split(dataset, split).images
+    probabilities = np.empty((len(images), dataset.class_count), np.float32)
+    seconds = np.empty(len(images))
+    for start in range(0, len(images), _PART):
+        part = slice(start, min(start + _PART, len(images)))
+        probabilities[part], seconds[part] = _predict_part(classifier, images, part)
+        progress(part.stop - part.start)
+    summary = classifier.summary
+    details = prediction_details(
+        dataset,
+        split,
+        model=model,
+        model_sha256=summary.sha256,
+        size_bytes=summary.size_bytes,
+        scheme=summary.scheme,
+        backend=classifier.backend.package,
+        backend_version=classifier.backend.version,
+        kernels=kernels_in_words(classifier),
+        threads=classifier.threads,
+        preprocessing=classifier.preprocessing,
+        latency_us=_latency(seconds * 1e6),
+    )
+    return make_predictions(probabilities, dataset, split, details)
+
+
+def _predict_part(
+    classifier: Classifier, images: NDArray[np.uint8], part: slice
+) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+    """Predict some of the images; where that fails, find out on which of them."""
+    try:
+        return classifier.predict_each(images[part])
+    except ModelError:
+        for index in range(part.start, part.stop):
+            try:
+                classifier.predict_each(images[index : index + 1])
+            except ModelError as error:
+                raise ModelError(
+                    f"{str(error).removesuffix('.')}. It is image {index + 1:,} of "
+                    f"{len(images):,}; predictions need all of them, so none were made."
+                ) from error
+        raise
+
+
+def chosen_split(dataset: Dataset, split: SplitName) -> Split:
+    """Return the test or the training images."""
+    return dataset.train if split == "train" else dataset.test
+
+
+def make_predictions(
+    probabilities: NDArray[np.float32],
+    dataset: Dataset,
+    split: SplitName,
+    details: Mapping[str, Any],
+) -> Predictions:
+    """Return (N, K) probabilities with the labels and the hashes of the images they are about."""
+    images = chosen_split(dataset, split)
+    return Predictions(
+        probabilities,
+        images.labels,
+        images.image_sha256(),
+        dataset.class_names,
+        details,
+        image_hashes(images.images),
+    )
+
+
+def prediction_details(
+    dataset: Dataset,
+    split: SplitName,
+    *,
+    model: str,
+    model_sha256: str,
+    size_bytes: int,
+    scheme: str,
+    backend: str,
+    backend_version: str,
+    kernels: str,
+    threads: int | None,
+    preprocessing: Preprocessing,
+    latency_us: Mapping[str, float] | None = None,
+    memory_bytes: int | None = None,
+    source_sha256: str | None = None,
+) -> dict[str, Any]:
+    """Return the `details` of predictions: the same keys whoever makes them, fit for JSON.
+
+    Args:
+        dataset: where the images are from; its name and fingerprint are taken.
+        split: "test" or "train".
+        model: what to call the model in reports.
+        model_sha256: hash of its file.
+        size_bytes: of its file.
+        scheme: "float32", "int8" and so on, "keras" for a full model.
+        backend: the package that ran it.
+        backend_version: of that package.
+        kernels: what ran the operators, in words: "XNNPACK, 7 of 8 operators", "built-in".
+        threads: how many threads it was given; None when the backend chose for itself.
+        preprocessing: how a picture becomes the model's input.
+        latency_us: median, p10 and p90 of one image in microseconds, and n; None where images did
+            not go one by one.
+        memory_bytes: how much the process grew at most while the model was loaded and run; None
+            where that was not measured.
+        source_sha256: hash of the full model that it was converted from; None where that is not
+            known, and for a full model.
+
+    Returns:
+        These, and what `machine_details` names.
+    """
+    return {
+        "model": model,
+        "model_sha256": model_sha256,
+        "source_sha256": source_sha256,
+        "size_bytes": size_bytes,
+        "scheme": scheme,
+        "dataset": dataset.name,
+        "dataset_fingerprint": dataset.fingerprint,
+        "split": split,
+        "backend": backend,
+        "backend_version": backend_version,
+        "kernels": kernels,
+        "threads": threads,
+        "preprocessing": preprocessing.to_dict(),
+        "latency_us": None if latency_us is None else dict(latency_us),
+        "memory_bytes": memory_bytes,
+        **machine_details(),
+    }
+
+
+def _latency(latencies_us: NDArray[np.float64]) -> dict[str, float]:
+    low, median, high = (float(value) for value in np.percentile(latencies_us, [10, 50, 90]))
+    return {"median": median, "p10": low, "p90": high, "n": len(latencies_us)}
+
+
+def kernels_in_words(classifier: Classifier) -> str:
+    """Return what really ran: the runtime may have left XNNPACK out where it was allowed."""
+    if classifier.kernels == "reference":
+        return "reference"
+    delegation = classifier.delegation()
+    if delegation.inside_xnnpack == 0:
+        return "built-in"
+    return f"XNNPACK, {delegation.inside_xnnpack} of {delegation.operator_count} operators"
+
+
+def _predictor(path: Path) -> Callable[..., Predictions] | None:
+    """Return what predicts with files of another kind, by their suffix; None for .tflite."""
+    kind = "keras" if is_saved_model(path) else path.suffix.removeprefix(".").lower()
+    for point in importlib.metadata.entry_points(group=_ENTRY_POINTS, name=kind):
+        if not path.exists():
+            # Said here, since the import takes seconds.
+            raise ModelError(f"{path}: there is no such model file; expected a .{kind} file.")
+        try:
+            with native_messages_silenced():
+                predictor: Callable[..., Predictions] = point.load()
+        except ImportError as error:
+            raise extra_missing(f"{path}: a .{kind} model", error) from error
+        return predictor
+    return None
+
+
+def refuse_misfit(
+    name: str, shape: tuple[int, int, int], class_names: tuple[str, ...], dataset: Dataset
+) -> None:
+    """Raise DatasetError unless a model takes a dataset's images and knows its classes.
+
+    Args:
+        name: of the model.
+        shape: (H, W, C) of its input.
+        class_names: what it knows; "0", "1" and so on where no names are recorded.
+        dataset: the images and the class names.
+    """
+    if dataset.image_shape != shape:
+        raise DatasetError(
+            f"{name} takes images of {shape}, the dataset "
+            f"'{dataset.name}' has {dataset.image_shape}; use the dataset that it was made for."
+        )
+    if len(class_names) != dataset.class_count:
+        raise DatasetError(
+            f"{name} knows {len(class_names)} classes, the dataset "
+            f"'{dataset.name}' has {dataset.class_count}; use the dataset that it was made for."
+        )
+    numbered = tuple(str(index) for index in range(dataset.class_count))
+    if class_names not in (dataset.class_names, numbered):
+        raise DatasetError(
+            f"{name} knows the classes {', '.join(class_names[:5])}…, the "
+            f"dataset '{dataset.name}' has {', '.join(dataset.class_names[:5])}…, in this order; "
+            "use the dataset that it was made for."
+        )

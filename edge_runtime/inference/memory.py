@@ -1,0 +1,121 @@
+"""How much memory a model takes, measured in a process of its own."""
+
+import contextlib
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from edge_runtime.inference.network import Network
+from edge_runtime.models.model_file import ModelFile
+from edge_runtime.runtimes.backends import Kernels, choose_backend
+
+_CLEAR_REFS = Path("/proc/self/clear_refs")
+_STATUS = Path("/proc/self/status")
+_RESET_PEAK = "5"  # proc(5), /proc/pid/clear_refs
+_TIMEOUT_SECONDS = 120.0
+_IMAGE_COUNT = 10
+
+# Nothing in the current folder may pass for a module of ours or of NumPy.
+_CHILD = """\
+import sys
+sys.path[:] = [path for path in sys.path if path]
+from edge_runtime.inference.memory import main
+main()
+"""
+
+
+@dataclass
+class MemoryGrowth:
+    """How much memory a piece of work took, once it is done.
+
+    Attributes:
+        peak_bytes: how much larger the process was at most than at the start; None while the work
+            is going on, and where the system does not tell (it has no /proc).
+    """
+
+    peak_bytes: int | None = None
+
+
+@contextlib.contextmanager
+def memory_growth() -> Iterator[MemoryGrowth]:
+    """Measure how much the process grows at most within the block.
+
+    Memory that the process used before and keeps for itself is filled first and does not count, so
+    of several models only the first is measured well.
+    """
+    growth = MemoryGrowth()
+    before = _reset_peak()
+    yield growth
+    peak = _resident_bytes("VmHWM")
+    if before is not None and peak is not None:
+        growth.peak_bytes = max(0, peak - before)
+
+
+def _reset_peak() -> int | None:
+    try:
+        _CLEAR_REFS.write_text(_RESET_PEAK)
+    except OSError:
+        return None
+    return _resident_bytes("VmRSS")
+
+
+def _resident_bytes(key: str) -> int | None:
+    try:
+        for line in _STATUS.read_text("utf-8").splitlines():
+            name, _, value = line.partition(":")
+            if name == key:
+                return int(value.split()[0]) * 1024
+    except OSError:
+        pass
+    return None
+
+
+def model_memory(
+    model: bytes, *, backend: str, threads: int = 1, kernels: Kernels = "auto"
+) -> int | None:
+    """Return how much a process grows at most while it loads a model and runs it, in bytes.
+
+    A new process is asked: within one, the memory of the models before would be used again. The
+    runtime is imported before it counts.
+
+    Args:
+        model: the .tflite bytes, which were loaded before without an error.
+        backend: name of the runtime.
+        threads: threads of the interpreter.
+        kernels: which of the runtime's kernels.
+
+    Returns:
+        None where the system does not tell (it has no /proc).
+    """
+    if not _CLEAR_REFS.exists():
+        return None
+    command = [sys.executable, "-c", _CHILD, backend, str(threads), kernels]
+    try:
+        child = subprocess.run(
+            command, input=model, capture_output=True, timeout=_TIMEOUT_SECONDS, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    answer = child.stdout.decode().strip()
+    return int(answer) if answer.isdecimal() else None
+
+
+def main() -> None:
+    """Measure the model on standard input, for `model_memory`."""
+    name, threads, kernels = sys.argv[1:]
+    backend = choose_backend(name)
+    backend.import_runtime()
+    model = ModelFile("the model", sys.stdin.buffer.read())
+    with memory_growth() as growth:
+        classifier = Network(
+            model,
+            backend=backend,
+            threads=int(threads),
+            kernels=kernels,  # type: ignore[arg-type]
+        )
+        classifier.predict(np.zeros((_IMAGE_COUNT, *classifier.preprocessing.shape), np.uint8))
+    sys.stdout.write("" if growth.peak_bytes is None else str(growth.peak_bytes))

@@ -1,0 +1,1 @@
+"""What a model is on disk: file, manifest, bundle, run, signature. Nothing in here runs one."""

@@ -1,0 +1,134 @@
+"""What the manifest of a bundle must say, checked as a whole before anything is made of it.
+
+`docs/bundle.md` lists the same fields. A field that is not listed is kept and never read.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from edge_runtime.errors import BundleError
+from edge_runtime.models.bundle.tolerance import Tolerance
+from edge_runtime.models.manifest import is_sha256
+
+SCHEMA_VERSION = 1
+LARGEST_VERSION = 2**31 - 1
+
+_MISSING = object()
+Kind = tuple[str, Callable[[Any], bool]]
+
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and 0 <= value < 2**53  # what every JSON reader can hold
+
+
+def _is_share(value: Any) -> bool:
+    return type(value) in (int, float) and 0 <= value <= 1
+
+
+def _is_rate(value: Any) -> bool:
+    if not isinstance(value, dict):
+        return False
+    interval, total = value.get("interval_95"), value.get("total")
+    if not isinstance(interval, list) or len(interval) != 2 or not all(map(_is_share, interval)):
+        return False
+    counts = value.get("successes"), total
+    return (
+        _is_share(value.get("value"))
+        and all(map(_is_count, counts))
+        and interval[0] <= interval[1]
+        and 0 <= value["successes"] <= value["total"] != 0
+    )
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_texts(value: Any) -> bool:
+    return isinstance(value, dict) and all(map(_is_text, value.values()))
+
+
+_TEXT: Kind = ("a text", _is_text)
+_TEXTS: Kind = ("an object of texts", _is_texts)
+_RATE: Kind = ("a rate (value, interval_95, successes and total)", _is_rate)
+_RATES: Kind = (
+    "an object of rates (value, interval_95, successes and total)",
+    lambda value: isinstance(value, dict) and all(map(_is_rate, value.values())),
+)
+
+REQUIRED: Mapping[str, Kind] = {
+    "minimum_runtime": _TEXTS,
+    "dataset.name": _TEXT,
+    "dataset.fingerprint": ("a SHA-256", is_sha256),
+    "metrics.images": _TEXT,
+    "metrics.accuracy": _RATE,
+    "metrics.recall": _RATES,
+    "golden.count": ("a whole number", _is_count),
+    "golden.images_from": _TEXT,
+    "golden.chosen": _TEXT,
+    "golden.made_with": _TEXTS,
+    "golden.made_with.runtime": _TEXT,
+}
+OPTIONAL: Mapping[str, Kind] = {"metrics.agreement_with_full_model": _RATE}
+
+
+def check_document(document: Mapping[str, Any]) -> tuple[Tolerance, ...]:
+    """Check all that commands read of a bundle's manifest, and return its tolerances.
+
+    Args:
+        document: the manifest but for what `Manifest.from_dict` has read.
+
+    Raises:
+        BundleError: a field is missing or is of another kind; the sentence names it.
+    """
+    check_version(document)
+    tolerances = _tolerances(_value(document, "golden.tolerances"))
+    for fields, is_required in ((REQUIRED, True), (OPTIONAL, False)):
+        for name, (kind, is_right) in fields.items():
+            value = _value(document, name)
+            if value is _MISSING and not is_required:
+                continue
+            if value is _MISSING:
+                raise BundleError(f"its manifest lacks '{name}'; expected {kind}")
+            if not is_right(value):
+                raise BundleError(
+                    f"its manifest's '{name}' must be {kind}, got {_shortened(value)}"
+                )
+    return tolerances
+
+
+def check_version(document: Mapping[str, Any]) -> int:
+    """Return the version of a bundle.
+
+    Raises:
+        BundleError: it is none, or the manifest is of another schema.
+    """
+    part = document.get("bundle")
+    stated = part.get("schema_version") if isinstance(part, dict) else None
+    if not isinstance(part, dict) or type(stated) is not int or stated != SCHEMA_VERSION:
+        raise BundleError(f"its manifest is not one of a bundle of version {SCHEMA_VERSION}")
+    version = part.get("version")
+    if type(version) is not int or not 1 <= version <= LARGEST_VERSION:
+        raise BundleError(
+            f"expected its 'bundle.version' to be a whole number from 1 on, got "
+            f"{_shortened(version)}"
+        )
+    return version
+
+
+def _value(document: Mapping[str, Any], name: str) -> Any:
+    value: Any = document
+    for key in name.split("."):
+        value = value.get(key, _MISSING) if isinstance(value, Mapping) else _MISSING
+    return value
+
+
+def _tolerances(stated: Any) -> tuple[Tolerance, ...]:
+    if not isinstance(stated, list) or not all(isinstance(entry, dict) for entry in stated):
+        raise BundleError("its manifest states no tolerances ('golden.tolerances')")
+    return tuple(Tolerance.from_dict(entry) for entry in stated)
+
+
+def _shortened(value: Any) -> str:
+    text = repr(value) if isinstance(value, str | int | float | None) else type(value).__name__
+    return text if len(text) <= 40 else text[:40] + "…"

@@ -1,0 +1,40 @@
+"""A full model's file: a `.keras`, or a SavedModel's folder. It is known by its hash."""
+
+import sys
+from pathlib import Path
+
+from edge_runtime.files.reading import hash_of_file, sha256
+
+
+def is_saved_model(path: Path) -> bool:
+    """Return whether a folder is a SavedModel."""
+    return (path / "saved_model.pb").is_file()
+
+
+def is_full_model(path: Path) -> bool:
+    """Return whether a file or a folder is a full model, by its name."""
+    return path.suffix.lower() == ".keras" or is_saved_model(path)
+
+
+def full_model_size(path: Path) -> int:
+    """Return how many bytes a file has, or all files of a folder together."""
+    files = [path] if path.is_file() else [entry for entry in path.rglob("*") if entry.is_file()]
+    return sum(file.stat().st_size for file in files)
+
+
+def hash_full_model(path: Path) -> str:
+    """Return the SHA-256 of a file, or of a list of all files of a folder with their hashes.
+
+    `convert` records it in the manifest of each file that it makes.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    if path.is_file():
+        return hash_of_file(path, limit_bytes=sys.maxsize)
+    parts = sorted(entry for entry in path.rglob("*") if entry.is_file())
+    listing = [
+        f"{entry.relative_to(path)} {hash_of_file(entry, limit_bytes=sys.maxsize)}"
+        for entry in parts
+    ]
+    return sha256("\n".join(listing).encode())

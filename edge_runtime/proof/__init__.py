@@ -1,0 +1,1 @@
+"""Is it still the same model? Statistics, metrics that add up, the verdict, and its reports."""

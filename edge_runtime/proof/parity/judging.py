@@ -1,0 +1,164 @@
+"""Judge the answers of a model by the margins of the contract."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_runtime.proof.metrics import PairedCounts
+from edge_runtime.proof.parity.checks import Check, Decision, worst
+from edge_runtime.proof.parity.contract import Margins
+from edge_runtime.proof.statistics import difference_interval, least_drop
+
+_Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class ErrorRates:
+    """How often a verdict may be wrong.
+
+    "Holds" is said only when every demand is shown to be kept, each at half of 1 - confidence; no
+    correction is due for their number (an intersection-union test: Berger 1982, Technometrics 24:
+    295-300). "Broken" is said when any of them is shown to be missed, so that all of them share
+    1 - confidence (Bonferroni): then no more than that many reports call a demand broken that is
+    kept, however the demands depend on each other.
+
+    Attributes:
+        confidence: of the intervals.
+        demands: how many demands on answers the report judges, of all models and all steps.
+    """
+
+    confidence: float = 0.95
+    demands: int = 1
+
+    @property
+    def shared_confidence(self) -> float:
+        """The confidence of a two-sided interval of which one side errs by one demand's share."""
+        return max(self.confidence, 1 - 2 * (1 - self.confidence) / self.demands)
+
+    def drop_level(self, classes: NDArray[np.int64] | int = 1) -> _Floats:
+        """Return up to which p-value of `drop_p_value` a drop beyond its interval is broken.
+
+        A demand's share is shared once more by the classes, one number or (M,). A single test is
+        left to its interval, which errs in 3.4 % at most.
+        """
+        tests = self.demands * np.asarray(classes, np.float64)
+        level: _Floats = np.where(tests > 1, (1 - self.confidence) / np.maximum(tests, 1), 1.0)
+        return level
+
+
+def demand_count(margins: Margins) -> int:
+    """Return how many demands these are."""
+    return sum(value is not None for value in vars(margins).values())
+
+
+def check_margins(
+    counts: PairedCounts, margins: Margins, rates: ErrorRates | None = None
+) -> tuple[Check, ...]:
+    """Judge the answers of a candidate against those of its reference.
+
+    Args:
+        counts: their answers to the same images.
+        margins: what is asked.
+        rates: how often the verdict may be wrong; by default these are all the demands there are.
+    """
+    rates = rates or ErrorRates(demands=max(1, demand_count(margins)))
+    checks = []
+    if margins.accuracy is not None:
+        checks.append(_check_accuracy(counts, margins.accuracy, rates))
+    if margins.agreement is not None:
+        checks.append(_check_agreement(counts, margins.agreement, rates))
+    if margins.class_recall is not None:
+        checks.append(_check_classes(counts, margins.class_recall, rates))
+    if margins.brier is not None:
+        checks.append(_check_brier(counts, margins.brier, rates))
+    return tuple(checks)
+
+
+def _decide(low: float, high: float, limit: float) -> Decision:
+    """Decide by where an interval lies of what must not fall below the limit.
+
+    A bound on the limit itself shows nothing.
+    """
+    if low > limit:
+        return "holds"
+    return "broken" if high < limit else "inconclusive"
+
+
+def _check_accuracy(counts: PairedCounts, margin: float, rates: ErrorRates) -> Check:
+    """Test for non-inferiority: the whole interval of the difference lies above the margin.
+
+    When the true drop is the margin that happens in (1 - confidence) / 2 of all samples: 2.5 %.
+    """
+    lost, won, total = (np.array([n]) for n in (counts.lost, counts.won, counts.image_count))
+    bounds = _difference_bounds(lost, won, total, rates)
+    low, high, shared_high = (float(bound[0]) for bound in bounds)
+    decision = _decide(low, shared_high, -margin)
+    alone = decision == "inconclusive" and high < -margin
+    return Check(
+        "accuracy",
+        margin,
+        decision,
+        counts.accuracy_difference,
+        (low, shared_high if alone else high),
+        broken_alone=alone,
+    )
+
+
+def _check_agreement(counts: PairedCounts, limit: float, rates: ErrorRates) -> Check:
+    rate = counts.agreement
+    low, high = rate.exact_interval(rates.confidence)
+    _, shared_high = rate.exact_interval(rates.shared_confidence)
+    decision = _decide(low, shared_high, limit)
+    alone = decision == "inconclusive" and high < limit
+    interval = low, shared_high if alone else high
+    return Check("agreement", limit, decision, rate.value, interval, broken_alone=alone)
+
+
+def _check_brier(counts: PairedCounts, margin: float, rates: ErrorRates) -> Check:
+    low, high = counts.brier_rise.interval(rates.confidence)
+    shared_low, _ = counts.brier_rise.interval(rates.shared_confidence)
+    decision = _decide(-high, -shared_low, -margin)
+    alone = decision == "inconclusive" and low > margin
+    interval = shared_low if alone else low, high
+    return Check("brier", margin, decision, counts.brier_rise.mean, interval, broken_alone=alone)
+
+
+def _check_classes(counts: PairedCounts, margin: float, rates: ErrorRates) -> Check:
+    """Judge the recall of every class that has images.
+
+    To say that all classes keep the margin, each must show it at the full confidence. To say that
+    some class breaks it, the demand's share of errors is shared among them once more, or of many
+    classes one would break it by luck.
+    """
+    lost, won, totals = counts.by_class
+    present = np.flatnonzero(totals)
+    of_class = lost[present], won[present], totals[present]
+    low, high, shared_high = _difference_bounds(*of_class, rates)
+    decisions = [_decide(*bounds, -margin) for bounds in zip(low, shared_high, strict=True)]
+    decision = worst(decisions)
+    deciding = [at for at, each in enumerate(decisions) if each == decision]
+    shown = min(deciding, key=lambda at: float(low[at]))
+    alone = decision == "inconclusive" and bool(high[shown] < -margin)
+    index = int(present[shown])
+    return Check(
+        "class_recall",
+        margin,
+        decision,
+        int(won[index] - lost[index]) / int(totals[index]),
+        (float(low[shown]), float(shared_high[shown] if alone else high[shown])),
+        index,
+        alone,
+    )
+
+
+def _difference_bounds(
+    lost: NDArray[np.int64], won: NDArray[np.int64], totals: NDArray[np.int64], rates: ErrorRates
+) -> tuple[_Floats, _Floats, _Floats]:
+    """Return the bounds of the differences' intervals, and their upper bounds for all at once.
+
+    These are no smaller than the intervals' own.
+    """
+    low, high = difference_interval(lost, won, totals, rates.confidence)
+    level = float(rates.drop_level(len(totals)))
+    return low, high, np.maximum(high, -least_drop(lost, won, totals, level))

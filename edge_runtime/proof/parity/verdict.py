@@ -1,0 +1,270 @@
+"""The verdict in words: a headline, what decided it, and what follows from that."""
+
+from edge_runtime.proof.metrics import decimals_for
+from edge_runtime.proof.parity.checks import Check, Decision
+from edge_runtime.proof.parity.contract import DEFAULT_MAX_DROP
+from edge_runtime.proof.parity.judgement import Comparison, Judgement
+from edge_runtime.proof.parity.steps import NOT_RECORDED
+from edge_runtime.wording import (
+    about,
+    decimals_beside,
+    percent,
+    plural,
+    points,
+    points_allowed,
+    points_interval,
+    printable,
+    score_decimals,
+    scores_interval,
+    shortened,
+    signed,
+)
+
+_HEADLINES: dict[Decision, str] = {
+    "holds": "Parity holds",
+    "broken": "Parity is broken",
+    "inconclusive": "Inconclusive",
+}
+_MOST_FINDINGS = 3
+_LONGEST_NAME = 60
+
+
+def verdict_sentence(report: Judgement) -> str:
+    """Return the headline, a colon, the findings that decided it, and what follows from them."""
+    found = findings(report)
+    shown = "; ".join(found[:_MOST_FINDINGS])
+    more = len(found) - _MOST_FINDINGS
+    rest = f" ({more:,} more.)" if more > 0 else ""
+    parts = [f"{headline(report)}: {shown}.{rest}", *remarks(report), consequence(report)]
+    return " ".join(filter(None, parts))
+
+
+def headline(report: Judgement) -> str:
+    """Return the verdict in a word or three."""
+    return _HEADLINES[report.decision]
+
+
+def findings(report: Judgement) -> list[str]:
+    """Return what decided, each without a full stop: the worst of the demands, by model.
+
+    The model whose accuracy fell furthest, or may have, comes first.
+    """
+    if report.decision == "holds":
+        return [_holding(report)]
+    wanted, confidence = report.decision, report.contract.confidence
+    worst_first = sorted(
+        report.comparisons, key=lambda item: item.counts.difference_interval(confidence)
+    )
+    found = [
+        describe(check, item.model, report)
+        for item in worst_first
+        for check in item.checks
+        if check.decision == wanted
+    ]
+    found += [
+        f"in the step {step.name} {describe(check, step.after_model, report)}"
+        for step, checks in zip(report.steps, report.step_checks, strict=True)
+        for check in checks
+        if check.decision == wanted
+    ]
+    return found
+
+
+def remarks(report: Judgement) -> list[str]:
+    """Return a sentence for each model whose answers moved more than its accuracy shows."""
+    found = (remark(item, report.contract.confidence) for item in report.comparisons)
+    return [sentence for sentence in found if sentence]
+
+
+def remark(item: Comparison, confidence: float) -> str:
+    """Return that more answers moved than the accuracy shows, a sentence, or "".
+
+    It is said, whatever the contract asks, of a model that changed more answers than the accuracy
+    may lose by default, most of which the accuracy does not show.
+    """
+    counts = item.counts
+    net = counts.won - counts.lost
+    if counts.flips <= DEFAULT_MAX_DROP * counts.image_count or 2 * abs(net) > counts.flips:
+        return ""
+    interval = counts.difference_interval(confidence)
+    decimals = decimals_for(counts.image_count)
+    same = interval[0] <= 0 <= interval[1]
+    though = "though its accuracy did not" if same else "more than its accuracy shows"
+    neither = counts.flips - counts.lost - counts.won
+    return (
+        f"{counts.flips:,} of {counts.image_count:,} answers of {called(item.model)} changed, "
+        f"{though}: {counts.lost:,} were lost, {counts.won:,} won, {neither:,} wrong before and "
+        f"after ({points(counts.accuracy_difference, decimals)} points, "
+        f"{confidence * 100:g} % interval {points_interval(interval, decimals)})."
+    )
+
+
+def consequence(report: Judgement) -> str:
+    """Return which step is to blame, or how many images would decide; "" when parity holds."""
+    if report.decision == "broken":
+        return _blame(report)
+    return _advice(report) if report.decision == "inconclusive" else ""
+
+
+def _holding(report: Judgement) -> str:
+    confidence = report.contract.confidence
+    worst = min(report.comparisons, key=lambda item: item.counts.difference_interval(confidence)[0])
+    margin = report.contract.margins.accuracy
+    low = worst.counts.difference_interval(confidence)[0]
+    decimals = decimals_for(worst.counts.image_count)
+    if margin is not None:
+        decimals = decimals_beside(margin, low, decimals=decimals)
+    only = len(report.comparisons) == 1
+    name = called(worst.model)
+    who = name if only else f"no model does worse than {name}, which"
+    allowed = f"; {points_allowed(margin)} may be lost" if margin is not None else ""
+    change = worst.counts.accuracy_difference
+    loss = f"{percent(-change, decimals)} points of" if change < 0 else "no"
+    return (
+        f"{who} loses {loss} accuracy here and, at {confidence * 100:g} % confidence, at most "
+        f"{percent(max(0.0, -low), decimals)} points{allowed}{_agreeing(report)}"
+    )
+
+
+def _agreeing(report: Judgement) -> str:
+    """Return what the least agreement is shown to be, where it is asked for."""
+    limit = report.contract.margins.agreement
+    if not limit:
+        return ""
+    least = min(report.comparisons, key=lambda item: item.counts.agreement.value)
+    rate = least.counts.agreement
+    low, _ = rate.exact_interval(report.contract.confidence)
+    decimals = decimals_beside(limit, low, decimals=decimals_for(rate.total))
+    who = "its" if len(report.comparisons) == 1 else f"{called(least.model)}'s"
+    most = "" if len(report.comparisons) == 1 else ", which differ most,"
+    return (
+        f"; of {who} answers{most} {percent(rate.value, decimals)} % are the same, and at least "
+        f"{percent(low, decimals)} % with that confidence, where {limit * 100:g} % are asked"
+    )
+
+
+def describe(check: Check, model: str, report: Judgement) -> str:
+    """Return what became of one demand, as a clause about the model without a full stop."""
+    if check.interval is None:
+        return _describe_budget(check, called(model))
+    reason = undecided_among_many(check, report)
+    return _describe_answers(check, check.interval, called(model), report) + (
+        f": {reason}" if reason else ""
+    )
+
+
+def undecided_among_many(check: Check, report: Judgement) -> str:
+    """Return why a demand is not called broken though it would be by itself, or ""."""
+    if not check.broken_alone:
+        return ""
+    among = [plural(report.judged_demands, "demand")] if report.judged_demands > 1 else []
+    if check.class_index is not None:
+        classes = len(report.reference.class_names) - len(report.reference.absent_classes)
+        among += [plural(classes, "class", "classes")]
+    return f"beyond the limit by itself, but not among {' and '.join(among)}"
+
+
+def _describe_answers(
+    check: Check, interval: tuple[float, float], model: str, report: Judgement
+) -> str:
+    low, high = interval
+    decimals = decimals_beside(check.limit, low, high, decimals=decimals_for(len(report.reference)))
+    sure = f"{report.contract.confidence * 100:g} % interval"
+    if check.broken_alone:
+        sure += " for all at once"
+    if check.demand == "agreement":
+        return (
+            f"{model} gives the same answer to {percent(check.value, decimals)} % of the images "
+            f"({sure} {percent(low, decimals)} to {percent(high, decimals)} %), where "
+            f"{check.limit * 100:g} % are asked"
+        )
+    if check.demand == "brier":
+        decimals = score_decimals(check.limit, interval)
+        return (
+            f"the Brier score of {model} changes by {signed(check.value, decimals)} "
+            f"({sure} {scores_interval(interval, decimals)}), where a rise by "
+            f"{check.limit:g} is allowed"
+        )
+    bounds = f"({sure} {points_interval(interval, decimals)})"
+    what = "accuracy"
+    if check.class_index is not None:
+        what = f"recall of '{called(report.reference.class_names[check.class_index])}'"
+    return (
+        f"{model} changes by {points(check.value, decimals)} points of {what} {bounds}, where a "
+        f"loss of {points_allowed(check.limit)} is allowed"
+    )
+
+
+def called(name: str) -> str:
+    """Return a name as it is written within a sentence: printable, and not endless."""
+    return shortened(printable(name), _LONGEST_NAME)
+
+
+def _describe_budget(check: Check, model: str) -> str:
+    what, unit = {
+        "size_bytes": ("is", "bytes"),
+        "latency_us": ("takes", "µs per image"),
+        "memory_bytes": ("needs", "bytes of memory"),
+    }[check.demand]
+    comparison = "above" if check.decision == "broken" else "within"
+    return f"{model} {what} {check.value:,.0f} {unit}, {comparison} the budget of {check.limit:,g}"
+
+
+def _blame(report: Judgement) -> str:
+    """Return at which step the answers of the worst model changed."""
+    broken = [item for item in report.comparisons if item.answers_are_broken and item.flips]
+    if not broken:
+        return ""
+    item = min(broken, key=lambda item: item.counts.accuracy_difference)
+    name, count = _blamed(item)
+    blamed = next((step for step in report.path(item) if step.name == name), None)
+    lost = [flip for flip in item.flips if flip.effect == "lost"]
+    among = f"{len(lost or item.flips):,} {'lost' if lost else 'changed'}"
+    answers = "answer" if len(lost or item.flips) == 1 else "answers"
+    where = f"{name} ({blamed.changed})" if blamed else name
+    if blamed and blamed.changed == NOT_RECORDED:
+        where = (
+            f"what lies between {called(blamed.before_model)} and {called(blamed.after_model)}, "
+            "which their files do not say"
+        )
+    apart = ""
+    if blamed and len(blamed.kinds) > 1 and name == blamed.name:
+        apart = " Add predictions of what lies between to tell these apart."
+    return (
+        f"To blame is {where}: {count:,} of the {among} {answers} of {called(item.model)} arose "
+        f"there.{apart}"
+    )
+
+
+def _blamed(item: Comparison) -> tuple[str, int]:
+    """Return the name that most lost (or else changed) answers are put down to, and how many."""
+    lost = [flip.blame for flip in item.flips if flip.effect == "lost"]
+    names = lost or [flip.blame for flip in item.flips]
+    name = max(dict.fromkeys(names), key=names.count)
+    return name, names.count(name)
+
+
+def images_wanted(report: Judgement) -> str:
+    """Return how many images it takes to decide a report, "" if no number is known or due."""
+    if report.images_needed is not None:
+        return about(report.images_needed)
+    return f"at least {report.images_at_least:,}" if report.images_at_least is not None else ""
+
+
+def _advice(report: Judgement) -> str:
+    images = plural(len(report.reference), "image")
+    verb = "does" if len(report.reference) == 1 else "do"
+    if report.images_needed is not None:
+        return (
+            f"{images} {verb} not decide it; {about(report.images_needed)} would in four of five "
+            "cases, if the rates stay as they are."
+        )
+    if report.images_at_least is not None:
+        return (
+            f"{images} {verb} not decide it; at least {report.images_at_least:,} are needed, and "
+            "very likely decide it if the rates stay as they are."
+        )
+    return (
+        f"{images} {verb} not decide it, and no number is likely to: what was measured lies too "
+        "near the limit."
+    )

@@ -1,0 +1,151 @@
+"""What table and page have in common: a row for each model, and which of them matters most."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from edge_runtime.proof.metrics import PairedCounts, Rate
+from edge_runtime.proof.parity import Comparison, ParityReport
+from edge_runtime.wording import printable
+
+# What a figure must name, and from which details it comes.
+_FACTS = (
+    ("Dataset", ("dataset",)),
+    ("Processor", ("cpu",)),
+    ("Runtime", ("backend", "backend_version")),
+    ("Threads", ("threads",)),
+    ("NumPy", ("numpy",)),
+)
+
+# More bytes or microseconds than any model has.
+_LARGEST_NUMBER = 1e10
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One model of the report.
+
+    Attributes:
+        model: its name, printable.
+        details: who computed its predictions; from a file, so anything may be missing.
+        accuracy: the share of right answers.
+        comparison: None for the full model.
+    """
+
+    model: str
+    details: Mapping[str, Any]
+    accuracy: Rate
+    comparison: Comparison | None = None
+
+    @property
+    def size_bytes(self) -> int | None:
+        """The size of the model's file."""
+        size = _number(self.details.get("size_bytes"))
+        return None if size is None else int(size)
+
+    def latency_us(self, key: str) -> float | None:
+        """The "median", "p10" or "p90" of the time that one image takes."""
+        latency = self.details.get("latency_us")
+        return _number(latency.get(key)) if isinstance(latency, Mapping) else None
+
+    def detail(self, *keys: str) -> str:
+        """Return what is recorded under the keys, joined by blanks, printable."""
+        values = (self.details.get(key) for key in keys)
+        return " ".join(printable(value) for value in values if value is not None)
+
+
+def entries(report: ParityReport) -> list[Entry]:
+    """Return the full model, then the converted ones."""
+    full = Entry(
+        printable(report.reference.model),
+        report.reference.details,
+        report.comparisons[0].counts.reference_accuracy,
+    )
+    return [full] + [
+        Entry(printable(item.model), item.details, item.counts.candidate_accuracy, item)
+        for item in report.comparisons
+    ]
+
+
+def leading(report: ParityReport) -> int:
+    """Return the index of the comparison that the page shows first.
+
+    The one that the verdict is about, the worst of the worst; where all is well, the one with most
+    changed answers, which are what there is to see.
+    """
+    if report.decision == "holds":
+        flips = [item.counts.flips for item in report.comparisons]
+        return flips.index(max(flips))
+    confidence = report.contract.confidence
+    deciding = [item.decision == report.decision for item in report.comparisons]
+    chosen = [index for index, decides in enumerate(deciding) if decides or not any(deciding)]
+    return min(
+        chosen, key=lambda index: report.comparisons[index].counts.difference_interval(confidence)
+    )
+
+
+def float32_size_bytes(report: ParityReport) -> int | None:
+    """Return the size of the float32 model, if there is one, to measure the others against."""
+    for entry in entries(report)[1:]:
+        if entry.details.get("scheme") == "float32" and entry.size_bytes:
+            return entry.size_bytes
+    return None
+
+
+def facts(report: ParityReport) -> list[tuple[str, str]]:
+    """Return what the figures were measured on; where models differ, which had what."""
+    found = [(label, _shared_fact(entries(report), keys)) for label, keys in _FACTS]
+    return [(label, value) for label, value in found if value]
+
+
+def _shared_fact(models: list[Entry], keys: tuple[str, ...]) -> str:
+    owners: dict[str, list[str]] = {}
+    for entry in models:
+        value = " ".join(printable(entry.details[key]) for key in keys if key in entry.details)
+        if value:
+            owners.setdefault(value, []).append(entry.model)
+    if [len(names) for names in owners.values()] == [len(models)]:
+        return next(iter(owners))
+    converted = [entry.model for entry in models[1:]]
+    return "; ".join(
+        f"{value} ({'converted' if names == converted else ', '.join(names)})"
+        for value, names in owners.items()
+    )
+
+
+def flip_counts(comparison: Comparison) -> tuple[int, int, int]:
+    """Return how many changed answers lost a right one, won one, or neither."""
+    counts = comparison.counts
+    return counts.lost, counts.won, neither(counts)
+
+
+def twin(report: ParityReport, comparison: Comparison) -> int | None:
+    """Return the index of the model before this one if all its probabilities are the same.
+
+    None for others, and for what was made from the full model: that is what all is held against.
+    """
+    last = report.path(comparison)[-1]
+    return last.before if last.before and not last.counts.largest_difference else None
+
+
+def neither(counts: PairedCounts) -> int:
+    """Return how many changed answers were wrong before and after."""
+    return counts.flips - counts.lost - counts.won
+
+
+def blamed_steps(report: ParityReport) -> frozenset[int]:
+    """Return the steps that a broken demand is put down to."""
+    of_models = {item.blamed_step for item in report.comparisons if item.decision == "broken"}
+    alone = {
+        index
+        for index, checks in enumerate(report.step_checks)
+        if any(check.decision == "broken" for check in checks)
+    }
+    return frozenset(step for step in of_models | alone if step is not None)
+
+
+def _number(value: object) -> float | None:
+    """Return a measured quantity, or None for what cannot be one."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if 0 <= value < _LARGEST_NUMBER else None

@@ -1,0 +1,74 @@
+"""The report for CI systems: JUnit's XML, in which every demand is a test case."""
+
+from xml.etree import ElementTree as ET
+
+from edge_runtime.proof.parity import Check, ParityReport
+from edge_runtime.proof.parity.verdict import remark
+from edge_runtime.proof.report.demands import DemandGroup, demand_groups, demanded, found
+from edge_runtime.wording import printable
+
+_DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n'
+
+
+def report_junit(report: ParityReport) -> str:
+    """Return a report as JUnit XML, without a newline at the end.
+
+    There is a test suite for each model and for each step of which something is asked, and a test
+    case for each demand. A broken demand is a <failure>. An inconclusive one is an <error>, which
+    is what JUnit calls a test that could not be carried out to its end: GitHub's test reporters,
+    GitLab and Jenkins count errors with the failures, so the gate is not green, yet tell both
+    apart. A <skipped> test would let Jenkins and GitLab pass, and nobody would add the images that
+    are wanting. Test cases have the same names from run to run, and nothing is timed, so the same
+    predictions give the same bytes.
+    """
+    suites = [_suite(group, report) for group in demand_groups(report)]
+    root = ET.Element("testsuites", {"name": "parity", **_totals(suites)})
+    root.extend(suites)
+    ET.indent(root)
+    return _DECLARATION + ET.tostring(root, encoding="unicode")
+
+
+def _totals(suites: list[ET.Element]) -> dict[str, str]:
+    keys = ("tests", "failures", "errors")
+    totals = {key: str(sum(int(suite.attrib[key]) for suite in suites)) for key in keys}
+    return {**totals, "time": "0"}
+
+
+def _suite(group: DemandGroup, report: ParityReport) -> ET.Element:
+    name = printable(f"{group.kind} {group.name}")
+    cases = [_case(name, check, group, report) for check in group.checks]
+    if group.kind == "step":
+        present = _element("testcase", name="the chain has this step", classname=name, time="0")
+        cases.insert(0, present)
+    suite = _element(
+        "testsuite",
+        name=name,
+        tests=str(len(cases)),
+        failures=str(sum(case.find("failure") is not None for case in cases)),
+        errors=str(sum(case.find("error") is not None for case in cases)),
+        skipped="0",
+        time="0",
+    )
+    suite.extend(cases)
+    for item in report.comparisons:
+        if group.kind == "model" and item.model == group.model:
+            sentence = remark(item, report.contract.confidence)
+            if sentence:
+                ET.SubElement(suite, "system-out").text = printable(sentence)
+    return suite
+
+
+def _case(suite: str, check: Check, group: DemandGroup, report: ParityReport) -> ET.Element:
+    case = _element("testcase", name=demanded(check), classname=suite, time="0")
+    sentence = printable(found(check, group, report))
+    if check.decision == "holds":
+        ET.SubElement(case, "system-out").text = sentence
+        return case
+    kind = "failure" if check.decision == "broken" else "error"
+    outcome = ET.SubElement(case, kind, {"type": check.decision, "message": sentence})
+    outcome.text = sentence
+    return case
+
+
+def _element(tag: str, **attributes: str) -> ET.Element:
+    return ET.Element(tag, attributes)

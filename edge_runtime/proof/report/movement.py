@@ -1,0 +1,59 @@
+"""What another runtime or processor changed about the same file, in words."""
+
+from collections.abc import Sequence
+
+from edge_runtime.proof.parity import Movement, ParityReport, Step
+from edge_runtime.wording import distance, plural, printable, shortened
+
+_MOST_LISTED = 5
+_LONGEST_NAME = 30
+
+
+def movements(report: ParityReport) -> list[tuple[Step, str]]:
+    """Return the steps between two runs of the same file, each with what moved and why."""
+    names, count = report.reference.class_names, len(report.reference)
+    return [
+        (step, movement_in_words(step.movement, names, count))
+        for step in report.steps
+        if step.movement is not None
+    ]
+
+
+def movement_in_words(movement: Movement, class_names: Sequence[str], image_count: int) -> str:
+    """Return how many images moved, how far, which answers changed beyond ties, and why."""
+    if not movement.images:
+        return f"All probabilities of {plural(image_count, 'image')} are the same, bit for bit."
+    return (
+        f"{movement.images:,} of {plural(image_count, 'image')} got other probabilities, by "
+        f"{_largest(movement)} at most. {_answers(movement, class_names)} "
+        f"{printable(movement.reason)}"
+    )
+
+
+def _largest(movement: Movement) -> str:
+    if movement.output_step is None:
+        largest = movement.largest
+        return f"{largest:.1e}" if largest < 0.00005 else distance(largest)
+    return f"{plural(movement.largest_steps or 0, 'step')} of 1/{round(1 / movement.output_step):,}"
+
+
+def _answers(movement: Movement, class_names: Sequence[str]) -> str:
+    count, ties = len(movement.answers), movement.ties
+    if not count:
+        return "No answer changed."
+    changed = f"{plural(count, 'answer')} changed"
+    if ties == count:
+        return f"{changed}, {'a tie' if count == 1 else 'all of them ties'} in one of the two."
+    beyond = [answer for answer in movement.answers if not answer.tied]
+    listed = ", ".join(
+        f"image {answer.image} ({_name(class_names, answer.before)} → "
+        f"{_name(class_names, answer.after)})"
+        for answer in beyond[:_MOST_LISTED]
+    )
+    more = len(beyond) - _MOST_LISTED
+    rest = f" and {more:,} more in report.json" if more > 0 else ""
+    return f"{changed}, {ties:,} of them ties; beyond ties: {listed}{rest}."
+
+
+def _name(class_names: Sequence[str], index: int) -> str:
+    return shortened(printable(class_names[index]), _LONGEST_NAME)

@@ -1,0 +1,81 @@
+"""The test that more accuracy was lost than a margin, exact enough for the levels that many share.
+
+A normal approximation is good at 2.5 % and bad at 0.05 %: among 2,000 images of which 1 % are lost
+or won, the score test rejects a true margin 2.7 times as often as it says there. The saddlepoint
+approximation keeps its relative error small in the tails.
+"""
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_runtime.proof.statistics.binomial import normal_tail
+from edge_runtime.proof.statistics.paired import won_probability
+
+_Floats = NDArray[np.float64]
+_Counts = NDArray[np.int64] | NDArray[np.float64]
+_HALVINGS = 50
+
+
+def drop_p_value(lost: _Counts, won: _Counts, total: _Counts, drop: _Floats | float) -> _Floats:
+    """Return the p-value of "the true drop is this or less", one-sided, for each set of counts.
+
+    P(L - W ≥ lost - won) when the true drop is this, by the saddlepoint approximation for lattices
+    (Daniels 1987, International Statistical Review 55: 37-48); the probability of a won image is
+    estimated by maximum likelihood under that drop, as in Tango's interval. Exact enumeration of
+    20 to 2,000 images finds a true drop rejected no more often than the level says, from 2.5 % to
+    0.05 %; `scripts/simulate-families` measures what follows for a report.
+
+    Args:
+        lost: (M,) images right for the reference and wrong for the candidate.
+        won: (M,) images wrong for the reference and right for the candidate.
+        total: (M,) all images, 1 or more.
+        drop: the lost accuracy, above 0 to 1.
+
+    Returns:
+        (M,) p-values; 1 where no more was lost than this.
+    """
+    p_values = np.ones(np.shape(lost))
+    drops = np.broadcast_to(drop, p_values.shape)
+    beyond = lost - won > total * drops + _LEAST_EXCESS
+    if beyond.any():
+        p_values[beyond] = _tail(lost[beyond], won[beyond], total[beyond], drops[beyond])
+    return p_values
+
+
+# Nearer to the mean the approximation divides by zero, and the p-value is near one half.
+_LEAST_EXCESS = 1e-6
+
+
+def least_drop(lost: _Counts, won: _Counts, total: _Counts, level: float) -> _Floats:
+    """Return the smallest drop that the counts do not reject at this one-sided level, (M,).
+
+    0 where not even that is rejected: what is asked is whether a margin is exceeded.
+    """
+    rejected, accepted = np.zeros(np.shape(lost)), np.maximum(0.0, (lost - won) / total)
+    for _ in range(_HALVINGS):
+        middle = (rejected + accepted) / 2
+        is_rejected = drop_p_value(lost, won, total, middle) <= level
+        rejected = np.where(is_rejected, middle, rejected)
+        accepted = np.where(is_rejected, accepted, middle)
+    return rejected
+
+
+def _tail(lost: _Floats, won: _Floats, total: _Floats, drop: _Floats) -> _Floats:
+    """Return P(L - W ≥ lost - won) where it is above its mean."""
+    gain = won_probability(lost, won, total, -drop)
+    loss, same = gain + drop, np.maximum(0.0, 1 - drop - 2 * gain)
+    share = np.minimum((lost - won) / total, 1 - 1e-12)
+    # The saddle point e^s, where the tilted mean is the observed one: a quadratic equation.
+    root = np.sqrt((share * same) ** 2 + 4 * (1 - share**2) * loss * gain)
+    tilt = (share * same + root) / (2 * (1 - share) * loss)
+    norm = loss * tilt + gain / tilt + same
+    curvature = total * ((loss * tilt + gain / tilt) / norm - share**2)
+    deviance = 2 * total * (share * np.log(tilt) - np.log(norm))
+    # At the edge of the lattice, all images lost, only the power of the loss is left.
+    w = np.sqrt(np.maximum(deviance, 1e-12))
+    u = np.maximum((1 - 1 / tilt) * np.sqrt(np.maximum(curvature, 0)), 1e-12)
+    density = np.exp(-w * w / 2) / math.sqrt(2 * math.pi)
+    tail: _Floats = np.clip(normal_tail(w) + density * (1 / u - 1 / w), 0.0, 1.0)
+    return tail

@@ -1,0 +1,1 @@
+"""The TFLite runtimes, the processor and the processes that they run in."""

@@ -1,0 +1,337 @@
+"""`fmnist-edge doctor`, on the article's network: healthy files, and faults planted in them."""
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edge_runtime.data.datasets import Dataset, Split
+from edge_runtime.files.reading import sha256
+
+Plant = Callable[..., Path]
+
+
+@pytest.fixture
+def copied(run_folder: Path, tmp_path: Path) -> Plant:
+    """`copied("int8", change_manifest=...)` is a copy of a converted model, changed."""
+
+    def copy(
+        name: str,
+        *,
+        change_manifest: Callable[[dict[str, Any]], object] | None = None,
+        data: bytes | None = None,
+    ) -> Path:
+        model = tmp_path / f"{name}.tflite"
+        model.write_bytes(data or (run_folder / f"{name}.tflite").read_bytes())
+        document = json.loads((run_folder / f"{name}.manifest.json").read_text())
+        document["model_sha256"] = sha256(model.read_bytes())
+        if change_manifest:
+            change_manifest(document)
+        (tmp_path / f"{name}.manifest.json").write_text(json.dumps(document))
+        return model
+
+    return copy
+
+
+@pytest.fixture
+def kinds(cli: Callable[..., Any]) -> Callable[..., list[str]]:
+    """`kinds(model)` are the causes that the doctor names; the exit code must fit them."""
+
+    def diagnose(model: Path, *arguments: object) -> list[str]:
+        result = cli("doctor", model, "--dataset", "sample", "--json", "-q", *arguments)
+        diagnosis = json.loads(result.out)["diagnosis"]
+        assert result.err == ""
+        assert result.code == (0 if diagnosis["healthy"] else 1)
+        assert diagnosis["split"] == "train"
+        return [cause["kind"] for cause in diagnosis["causes"]]
+
+    return diagnose
+
+
+def planted(run_folder: Path, recipe: str, before: Callable[[Any], Any] | None = None) -> bytes:
+    """Convert the run's network again, with a layer in front that should not be there."""
+    import keras
+    import tensorflow as tf
+
+    model = keras.saving.load_model(run_folder / "model.keras", compile=False)
+    pixels = keras.Input(batch_shape=(1, 28, 28, 1))
+    converter = tf.lite.TFLiteConverter.from_keras_model(
+        keras.Model(pixels, model(before(pixels) if before else pixels))
+    )
+    if recipe == "int8":
+        images = np.load(run_folder.parent.parent / "images.npy")
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        converter.representative_dataset = lambda: ([image[np.newaxis]] for image in images)
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+        converter.inference_input_type = converter.inference_output_type = tf.int8
+    data: bytes = converter.convert()
+    return data
+
+
+@pytest.fixture
+def calibration_images(run_folder: Path, sample: Dataset) -> Callable[[Any], None]:
+    """Say which images `planted` calibrates on."""
+
+    def use(images: Any) -> None:
+        np.save(run_folder.parent.parent / "images.npy", np.asarray(images, np.float32))
+
+    use(sample.train.images[:60])
+    return use
+
+
+@pytest.mark.parametrize("name", ["float32", "float16", "dynamic", "int8"])
+def test_a_healthy_model_gets_no_diagnosis(
+    name: str, run_folder: Path, kinds: Callable[..., list[str]]
+) -> None:
+    assert kinds(run_folder / f"{name}.tflite", "--images", "200") == []
+
+
+def test_class_names_in_another_order_are_named(copied: Plant, kinds: Any) -> None:
+    def rotate(document: dict[str, Any]) -> None:
+        document["class_names"] = document["class_names"][1:] + document["class_names"][:1]
+
+    assert kinds(copied("float32", change_manifest=rotate)) == ["labels-off-by-one"]
+
+    def reverse(document: dict[str, Any]) -> None:
+        document["class_names"].reverse()
+
+    assert kinds(copied("int8", change_manifest=reverse)) == ["labels-reversed"]
+
+    def shuffle(document: dict[str, Any]) -> None:
+        names = document["class_names"]
+        document["class_names"] = [names[i] for i in (4, 1, 0, 3, 2, 6, 5, 7, 9, 8)]
+
+    assert kinds(copied("dynamic", change_manifest=shuffle)) == ["labels-permuted"]
+
+
+def test_a_manifest_that_calls_probabilities_logits_is_named(copied: Plant, kinds: Any) -> None:
+    model = copied("int8", change_manifest=lambda document: document.update(output="logits"))
+    assert kinds(model) == ["softmax-twice"]
+
+
+def test_a_manifest_with_the_wrong_background_is_named(copied: Plant, kinds: Any) -> None:
+    def lighten(document: dict[str, Any]) -> None:
+        document["preprocessing"]["background"] = "light"
+
+    assert kinds(copied("int8", change_manifest=lighten)) == ["inverted"]
+
+
+@pytest.mark.parametrize("recipe", ["float32", "int8"])
+def test_a_forgotten_transpose_is_named_with_its_figures(
+    recipe: str, run_folder: Path, copied: Plant, cli: Any, calibration_images: Any
+) -> None:
+    import keras
+
+    model = copied(recipe, data=planted(run_folder, recipe, keras.layers.Permute((2, 1, 3))))
+    result = cli("doctor", model, "--dataset", "sample")
+    assert result.code == 1
+    assert "The images are transposed" in result.out
+    before, after = (
+        float(line.rsplit(", ", 1)[1].rstrip("%"))
+        for line in result.out.splitlines()
+        if line.startswith(("before", "after"))
+    )
+    assert before < 40
+    assert after > 99
+    assert "500 training images of sample; no test images" in result.out
+
+
+@pytest.mark.parametrize("recipe", ["float32", "int8"])
+def test_a_division_too_many_is_named(
+    recipe: str, run_folder: Path, copied: Plant, kinds: Any, calibration_images: Any
+) -> None:
+    import keras
+
+    data = planted(run_folder, recipe, keras.layers.Rescaling(1 / 255))
+    assert kinds(copied(recipe, data=data)) == ["inputs-divided-twice"]
+
+
+def test_a_healthy_model_is_told_in_few_lines_and_tried_lists_all(
+    run_folder: Path, cli: Any
+) -> None:
+    arguments = ("doctor", run_folder / "float32.tflite", "--dataset", "sample")
+    brief, full = cli(*arguments).out, cli(*arguments, "--tried").out
+    assert "corrections (--tried lists them)" in brief
+    assert "mirrored left to right" not in brief
+    assert "mirrored left to right" in full
+
+
+def test_zeroed_weights_are_not_blamed_on_calibration(
+    run_folder: Path, copied: Plant, kinds: Any, calibration_images: Any
+) -> None:
+    import keras
+
+    def planted_zero(pixels: Any) -> Any:
+        return keras.layers.Conv2D(1, 1, kernel_initializer="zeros")(pixels)
+
+    data = planted(run_folder, "int8", planted_zero)
+    assert kinds(copied("int8", data=data)) == ["constant-output"]
+
+
+def test_calibration_on_dark_images_is_named(
+    run_folder: Path, copied: Plant, kinds: Any, calibration_images: Any, sample: Dataset
+) -> None:
+    calibration_images(sample.train.images[:60] * 0.2)
+    assert kinds(copied("int8", data=planted(run_folder, "int8"))) == ["calibration"]
+
+
+def test_an_inverting_layer_is_named(
+    run_folder: Path, copied: Plant, kinds: Any, calibration_images: Any
+) -> None:
+    import keras
+
+    data = planted(run_folder, "int8", keras.layers.Rescaling(-1.0, 255.0))
+    assert kinds(copied("int8", data=data)) == ["inverted"]
+
+
+def test_calibration_on_divided_pixels_is_named(
+    run_folder: Path, copied: Plant, kinds: Any, calibration_images: Any, sample: Dataset
+) -> None:
+    calibration_images(sample.train.images[:60] / 255)
+    assert kinds(copied("int8", data=planted(run_folder, "int8"))) == ["calibration"]
+
+
+@pytest.mark.parametrize(
+    ("zero_point", "scale", "kind"), [(0, 1.0, "input-zero-point"), (-128, 3.0, "input-scale")]
+)
+def test_a_changed_input_quantization_is_named(
+    zero_point: int, scale: float, kind: str, run_folder: Path, copied: Plant, kinds: Any
+) -> None:
+    schema = pytest.importorskip("ai_edge_litert.schema_py_generated")
+    flatbuffers = pytest.importorskip("flatbuffers")
+    model = schema.ModelT.InitFromPackedBuf((run_folder / "int8.tflite").read_bytes())
+    tensors = model.subgraphs[0].tensors
+    source = tensors[int(model.subgraphs[0].inputs[0])].quantization
+    # The input, and what only copies its numbers: the runtime refuses a file where these differ.
+    for tensor in tensors:
+        scale_there = tensor.quantization.scale if tensor.quantization else None
+        if tensor.name.startswith(b"packed/") and np.array_equal(scale_there, source.scale):
+            tensor.quantization = source
+    source.zeroPoint = [zero_point]
+    source.scale = [scale * float(source.scale[0])]
+    builder = flatbuffers.Builder(65536)
+    builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
+    assert kinds(copied("int8", data=bytes(builder.Output()))) == [kind]
+
+
+def test_a_stale_manifest_is_said_and_the_model_examined(
+    run_folder: Path, tmp_path: Path, cli: Any
+) -> None:
+    shutil.copy(run_folder / "int8.tflite", tmp_path / "m.tflite")
+    shutil.copy(run_folder / "float32.manifest.json", tmp_path / "m.manifest.json")
+    result = cli("doctor", tmp_path / "m.tflite", "--dataset", "sample", "--images", "100")
+    assert "describes another file" in result.out
+
+
+def test_the_environment_alone_is_checked_without_a_model(cli: Any) -> None:
+    result = cli("doctor", "--json")
+    document = json.loads(result.out)
+    assert document["diagnosis"] is None
+    assert result.code == (0 if all(one["ok"] for one in document["environment"]) else 1)
+    assert {"Python", "system", "NumPy", "Pillow", "click"} <= {
+        one["name"] for one in document["environment"]
+    }
+
+
+def test_the_dataset_is_that_of_the_run_that_the_model_lies_in(run_folder: Path, cli: Any) -> None:
+    result = cli("doctor", run_folder / "float32.tflite", "--images", "100")
+    assert result.code == 0, result.err
+    assert "100 training images of sample" in result.out
+    assert "No mistake found" in result.out
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("missing.tflite", None, "there is no such model file"),
+        ("damaged.tflite", b"\x1c\0\0\0TFL3 and nothing", "damaged"),
+        ("model.keras", b"PK", "fmnist-edge convert"),
+    ],
+)
+def test_a_bad_model_file_gets_one_sentence(
+    name: str, content: bytes | None, said: str, tmp_path: Path, cli: Any
+) -> None:
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    result = cli("doctor", tmp_path / name, "--dataset", "sample")
+    assert result.code == 1
+    assert said in result.err
+    assert "Traceback" not in result.err
+
+
+def test_a_folder_is_not_called_a_model(tmp_path: Path, cli: Any) -> None:
+    result = cli("doctor", tmp_path, "--dataset", "sample")
+    assert (result.code, result.out) == (1, "")
+    assert result.err == f"Error: {tmp_path}: expected a .tflite file, got a folder.\n"
+    (tmp_path / "int8.tflite").touch()
+    assert f"such as {tmp_path / 'int8.tflite'}." in cli("doctor", tmp_path).err
+
+
+def test_a_keras_model_that_is_not_there_is_not_offered_for_conversion(
+    tmp_path: Path, cli: Any
+) -> None:
+    result = cli("doctor", tmp_path / "model.keras")
+    assert result.err == f"Error: {tmp_path / 'model.keras'}: there is no such model file.\n"
+
+
+@pytest.mark.parametrize(
+    "option", [("--images", "3"), ("--seed", "1"), ("--tried",), ("--dataset", "sample")]
+)
+def test_options_about_a_model_are_refused_without_one(option: tuple[str, ...], cli: Any) -> None:
+    result = cli("doctor", *option)
+    assert (result.code, result.out) == (2, "")
+    assert "Name the MODEL" in result.err
+
+
+def test_without_a_dataset_the_doctor_says_how_to_name_one(
+    tiny_model: Callable[[str], Path], tmp_path: Path, cli: Any
+) -> None:
+    result = cli("doctor", tiny_model("int8"), "--runs-dir", tmp_path / "none")
+    assert result.code == 1
+    assert result.err.endswith(
+        " needs images, and no run provides them; name some with --dataset, as in --dataset "
+        f"sample. There is no finished run in '{tmp_path / 'none'}'; train one first with: "
+        "fmnist-edge train\n"
+    )
+
+
+def test_images_of_another_size_are_refused(tiny_model: Callable[[str], Path], cli: Any) -> None:
+    result = cli("doctor", tiny_model("int8"), "--dataset", "sample")
+    assert result.code == 1
+    assert "takes images of (8, 8, 1)" in result.err
+
+
+def test_an_untrained_model_is_called_that(tiny_model: Callable[[str], Path]) -> None:
+    from edge_runtime.doctor import examine, open_record
+    from edge_runtime.runtimes.backends import choose_backend
+
+    rng = np.random.default_rng(0)
+    split = Split(rng.integers(0, 256, (300, 8, 8, 1), np.uint8), np.arange(300) % 10)
+    dataset = Dataset("noise", tuple("abcdefghij"), split, split)
+    record = open_record(tiny_model("int8"))
+    diagnosis = examine("tiny", record, dataset, backend=choose_backend())
+    assert [cause.kind for cause in diagnosis.causes] in (["untrained"], ["constant-output"])
+    named = replace(record, class_names=tuple("qrstuvwxyz"))
+    diagnosis = examine("tiny", named, dataset, backend=choose_backend())
+    assert [cause.kind for cause in diagnosis.causes] in (["other-images"], ["constant-output"])
+    fewer = Dataset("noise", tuple("abcdefghijk"), split, split)
+    diagnosis = examine("tiny", record, fewer, backend=choose_backend())
+    assert [cause.kind for cause in diagnosis.causes] == ["class-count"]
+
+
+def test_a_model_that_kills_the_runtime_is_told_and_the_doctor_lives(
+    cli: Callable[..., Any], run_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from edge_runtime.inference.loading import probe
+
+    monkeypatch.setattr(probe, "_CHILD", "import os; os.kill(os.getpid(), 11)")
+    result = cli("doctor", run_folder / "int8.tflite", "-q")
+    assert result.code == 1
+    assert result.err == (
+        f"Error: {run_folder / 'int8.tflite'}: the runtime dies of this model (signal 11).\n"
+    )

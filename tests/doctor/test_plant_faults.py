@@ -1,0 +1,21 @@
+"""A short run of `scripts/plant-faults`, whose full run is behind the README's figures."""
+
+import subprocess
+import sys
+
+from conftest import ROOT
+
+SCRIPT = ROOT / "scripts" / "plant-faults"
+KINDS = ("inverted", "labels-reversed", "calibration", "healthy")
+
+
+def test_planted_faults_are_named_and_a_healthy_model_is_left_alone() -> None:
+    done = subprocess.run(
+        [sys.executable, SCRIPT, "--count", "1", "--seed", "1", "--kinds", ",".join(KINDS)],
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    rows = [line.split() for line in done.stdout.splitlines()]
+    assert [row for row in rows if row and row[0] in KINDS] == [[kind, "1", "1"] for kind in KINDS]

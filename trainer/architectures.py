@@ -1,0 +1,225 @@
+"""The networks with a name, and the door through which any other Keras 3 classifier comes in."""
+
+import io
+import json
+import tempfile
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_runtime.data.datasets import Dataset
+from edge_runtime.errors import ModelError
+from edge_runtime.files.writing import write_atomically
+from trainer.recipe import FAST_CNN, POST_CNN
+
+# Two poolings halve what a valid 5×5 convolution leaves; a valid 3×3 convolution must still fit.
+_POST_CNN_SMALLEST_SIDE = 16
+_FAST_CNN_SMALLEST_SIDE = 12
+
+
+def build_post_cnn(
+    image_shape: tuple[int, int, int], class_count: int, *, dropout: float, seed: int
+) -> Any:
+    """Build the article's network; 31,626 parameters for (28, 28, 1) and ten classes.
+
+    It is fed raw pixels 0..255 and answers with probabilities. Weights are drawn with ``seed``.
+
+    Args:
+        image_shape: (H, W, C), both sides 16 or more.
+        class_count: two or more.
+        dropout: the share of the flattened features that is dropped in training, 0 to below 1.
+        seed: of the initial weights and of the dropout.
+
+    Raises:
+        ModelError: the images are too small.
+    """
+    if min(image_shape[:2]) < _POST_CNN_SMALLEST_SIDE:
+        raise ModelError(_too_small(POST_CNN, _POST_CNN_SMALLEST_SIDE, image_shape))
+    keras.utils.set_random_seed(seed)
+    layers = keras.layers
+    return keras.Sequential(
+        [
+            keras.Input(image_shape, name="pixels"),
+            layers.Conv2D(
+                32, 5, activation="relu", kernel_initializer=_for_raw_pixels(seed), name="conv1"
+            ),
+            layers.MaxPooling2D(2, name="pool1"),
+            layers.Conv2D(32, 4, padding="same", activation="relu", name="conv2"),
+            layers.MaxPooling2D(2, name="pool2"),
+            layers.Conv2D(32, 3, activation="relu", name="conv3"),
+            layers.Flatten(name="flatten"),
+            layers.Dropout(dropout, seed=seed, name="dropout"),
+            layers.Dense(class_count, activation="softmax", name="classes"),
+        ],
+        name="post_cnn",
+    )
+
+
+def build_fast_cnn(image_shape: tuple[int, int, int], class_count: int, *, seed: int) -> Any:
+    """Build a network that a CPU trains fast; 82,090 parameters for (28, 28, 1) and ten classes.
+
+    It is fed raw pixels 0..255 and answers with probabilities. The first convolution takes every
+    second pixel, so that little is computed with its few input channels; each convolution is
+    followed by batch normalization, which a converter folds into it and which takes away the scale
+    of the pixels. Weights are drawn with ``seed``.
+
+    Args:
+        image_shape: (H, W, C), both sides 12 or more.
+        class_count: two or more.
+        seed: of the initial weights.
+
+    Raises:
+        ModelError: the images are too small.
+    """
+    if min(image_shape[:2]) < _FAST_CNN_SMALLEST_SIDE:
+        raise ModelError(_too_small(FAST_CNN, _FAST_CNN_SMALLEST_SIDE, image_shape))
+    keras.utils.set_random_seed(seed)
+    layers = keras.layers
+    return keras.Sequential(
+        [
+            keras.Input(image_shape, name="pixels"),
+            *_normalized_convolution(1, 32, 5, strides=2),
+            *_normalized_convolution(2, 32, 3),
+            layers.MaxPooling2D(2, name="pool"),
+            *_normalized_convolution(3, 64, 3),
+            *_normalized_convolution(4, 64, 3, padding="valid"),
+            layers.Flatten(name="flatten"),
+            layers.Dense(class_count, activation="softmax", name="classes"),
+        ],
+        name="fast_cnn",
+    )
+
+
+def _normalized_convolution(
+    number: int, filters: int, kernel: int, *, strides: int = 1, padding: str = "same"
+) -> list[Any]:
+    layers = keras.layers
+    return [
+        layers.Conv2D(
+            filters,
+            kernel,
+            strides=strides,
+            padding=padding,
+            use_bias=False,
+            name=f"conv{number}",
+        ),
+        # A short training leaves no time for Keras' momentum of 0.99.
+        layers.BatchNormalization(momentum=0.9, name=f"norm{number}"),
+        layers.ReLU(name=f"relu{number}"),
+    ]
+
+
+def _too_small(network: str, smallest: int, image_shape: tuple[int, int, int]) -> str:
+    return (
+        f"{network} needs images of {smallest} × {smallest} pixels or more, got "
+        f"{image_shape[0]} × {image_shape[1]}; enlarge them with --image-size, or bring a model of "
+        "your own with --model."
+    )
+
+
+def _for_raw_pixels(seed: int) -> Any:
+    """Return Glorot's uniform initializer (Glorot and Bengio 2010), divided by 16.
+
+    It is meant for inputs of about unit size; pixels 0..255 would start the network with answers
+    that are sure and wrong.
+    """
+    return keras.initializers.VarianceScaling(1 / 256, "fan_avg", "uniform", seed=seed)
+
+
+def load_classifier(path: Path, dataset: Dataset, *, rescale: float | None = None) -> Any:
+    """Load a Keras 3 image classifier that fits a dataset.
+
+    Args:
+        path: a `.keras` file.
+        dataset: its images must fit the input, its classes the output.
+        rescale: put a multiplication by this number in front, for a model that was trained on
+            scaled pixels: 1/255 for pixels 0..1.
+
+    Raises:
+        ModelError: the file cannot be loaded, or the model does not fit.
+    """
+    model = load_keras(path)
+    refuse_misfit(model, dataset, path)
+    if rescale is None:
+        return model
+    pixels = keras.Input(model.input_shape[1:])
+    return keras.Model(pixels, model(keras.layers.Rescaling(rescale)(pixels)), name=model.name)
+
+
+def load_keras(path: Path) -> Any:
+    """Load a `.keras` file without running any code that it may carry.
+
+    Raises:
+        ModelError: it is missing, damaged, or needs code that is not here.
+    """
+    if not path.is_file():
+        raise ModelError(f"{path}: there is no such model file; expected a .keras file.")
+    if path.suffix != ".keras" or not zipfile.is_zipfile(path):
+        raise ModelError(f"{path}: this is no .keras file; save the model in Keras' own format.")
+    try:
+        return keras.saving.load_model(path, compile=False, safe_mode=True)
+    except Exception as error:
+        # Keras raises whatever the file's content led to; there is no common class.
+        reason = " ".join(str(error).split())[:300]
+        raise ModelError(f"{path}: Keras cannot load this model: {reason}") from error
+
+
+def save_keras(model: Any, path: Path) -> None:
+    """Write a `.keras` file, whole or not at all; the same model, the same bytes.
+
+    Keras itself writes in place, and stamps the archive with the time.
+    """
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".") as folder:
+        saved = Path(folder) / "model.keras"
+        model.save(saved)
+        write_atomically(path, _without_times(saved))
+
+
+def _without_times(archive: Path) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(archive) as source, zipfile.ZipFile(buffer, "w") as target:
+        for name in source.namelist():
+            content = source.read(name)
+            if name == "metadata.json":
+                metadata = {**json.loads(content), "date_saved": "1980-01-01@00:00:00"}
+                content = json.dumps(metadata).encode()
+            target.writestr(zipfile.ZipInfo(name), content)
+    return buffer.getvalue()
+
+
+def refuse_misfit(model: Any, dataset: Dataset, path: Path) -> None:
+    """Raise ModelError unless a loaded model takes a dataset's images and has its classes."""
+    if len(model.inputs) != 1 or len(model.outputs) != 1:
+        raise ModelError(
+            f"{path}: expected an image classifier with one input and one output, got "
+            f"{len(model.inputs)} and {len(model.outputs)}."
+        )
+    source, result = tuple(model.input_shape[1:]), tuple(model.output_shape[1:])
+    fitting = (dataset.image_shape, dataset.image_shape[:2])[
+        : 2 if dataset.image_shape[2] == 1 else 1
+    ]
+    if not any(_fits(source, shape) for shape in fitting):
+        raise ModelError(
+            f"{path}: the model's input is {source}, the images of '{dataset.name}' are "
+            f"{dataset.image_shape}; choose a dataset that fits."
+        )
+    if result != (dataset.class_count,):
+        raise ModelError(
+            f"{path}: the model's output is {result}, the dataset '{dataset.name}' has "
+            f"{dataset.class_count} classes; choose a dataset that fits."
+        )
+
+
+def _fits(source: tuple[int | None, ...], shape: tuple[int, ...]) -> bool:
+    return len(source) == len(shape) and all(
+        wanted in (None, given) for wanted, given in zip(source, shape, strict=True)
+    )
+
+
+def gives_probabilities(outputs: NDArray[np.float32]) -> bool:
+    """Return whether (N, K) outputs are probabilities: non-negative, each row summing to 1."""
+    return bool((outputs >= 0).all() and np.allclose(outputs.sum(axis=1), 1, atol=1e-3))
