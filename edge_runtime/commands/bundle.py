@@ -17,6 +17,7 @@ from edge_runtime.commands.options import (
     run_options,
     spec_from_options,
 )
+from edge_runtime.console.help import command
 from edge_runtime.console.numeric import Whole
 from edge_runtime.console.talk import Console, json_option, talk_options
 from edge_runtime.console.terminal import echo, echo_json
@@ -49,7 +50,16 @@ from edge_runtime.wording import percent
 _PREFERRED = "int8.tflite"
 
 
-@click.command()
+@command(
+    first=("out",),
+    examples=(
+        ("The int8 file of the latest run", "fmnist-edge bundle"),
+        (
+            "Signed, with the key that `keys new` made",
+            "fmnist-edge bundle runs/latest/int8.tflite --sign release.key",
+        ),
+    ),
+)
 @click.argument("model", required=False, type=click.Path(path_type=Path))
 @run_options
 @dataset_options(default=None)

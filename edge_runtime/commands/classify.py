@@ -9,6 +9,7 @@ import click
 import numpy as np
 
 from edge_runtime.commands.options import ModelPath
+from edge_runtime.console.help import command
 from edge_runtime.console.numeric import Whole
 from edge_runtime.console.talk import Console, json_option, talk_options
 from edge_runtime.console.terminal import echo, echo_json
@@ -44,7 +45,22 @@ class Answer:
         return "standard input" if self.picture == "-" else click.format_filename(self.picture)
 
 
-@click.command()
+@command(
+    examples=(
+        (
+            "Two pictures, by the model that the latest run made",
+            "fmnist-edge classify runs/latest/int8.tflite boot.png shirt.jpg",
+        ),
+        (
+            "A folder of pictures, as a table for a spreadsheet",
+            "fmnist-edge classify model.edge.zip photos/ --csv > answers.csv",
+        ),
+        (
+            "A picture from a camera's program, by the bundle that is installed on this device",
+            "camera-tool | fmnist-edge classify installed -",
+        ),
+    ),
+)
 @click.argument("model", type=ModelPath())
 @click.argument("pictures", nargs=-1, required=True, metavar="PICTURE...")
 @click.option(

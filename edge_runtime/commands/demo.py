@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from edge_runtime.commands.options import runs_dir_option
+from edge_runtime.console.help import command
 from edge_runtime.console.numeric import Whole
 from edge_runtime.console.talk import Console, talk_options
 from edge_runtime.console.terminal import echo
@@ -19,7 +20,12 @@ _PICTURE_CLASSES = 6
 _PICTURE_SIDE = 280
 
 
-@click.command()
+@command(
+    examples=(
+        ("The whole chain in a minute", "fmnist-edge demo"),
+        ("Only a glance at it", "fmnist-edge demo --epochs 5 --runs-dir /tmp/runs"),
+    ),
+)
 @runs_dir_option
 @click.option("--epochs", type=Whole(min=1), default=100, show_default=True)
 @talk_options

@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from edge_runtime.commands.options import ModelPath
+from edge_runtime.console.help import command
 from edge_runtime.console.talk import json_option, talk_options
 from edge_runtime.console.terminal import echo, echo_json
 from edge_runtime.errors import ManifestError, ModelError, ReleaseError
@@ -21,7 +22,15 @@ from edge_runtime.models.model_file import ModelFile, is_bundle, read_model, rea
 from edge_runtime.models.signing.verification import SignatureState, signature_state
 
 
-@click.command()
+@command(
+    examples=(
+        ("What a file is, and which runtimes can run it", "fmnist-edge inspect model.tflite"),
+        (
+            "Every tensor with its scale and zero point",
+            "fmnist-edge inspect model.tflite --tensors",
+        ),
+    ),
+)
 @click.argument("model", type=ModelPath())
 @click.option("--tensors", is_flag=True, help="List every tensor.")
 @json_option

@@ -27,6 +27,7 @@ from edge_runtime.commands.outputs import (
     write_results,
 )
 from edge_runtime.commands.plan import Plan, plan_comparison, run_of_links
+from edge_runtime.console.help import command
 from edge_runtime.console.numeric import Finite
 from edge_runtime.console.talk import Console, json_option, talk_options, text_width
 from edge_runtime.console.terminal import echo, echo_json_text
@@ -43,7 +44,24 @@ from edge_runtime.proof.parity.contract_file import CONTRACT_FILE, contract_temp
 from edge_runtime.proof.report import report_json, report_table
 
 
-@click.command()
+@command(
+    first=("dataset",),
+    examples=(
+        ("All that was converted in the latest run", "fmnist-edge parity"),
+        (
+            "One file, with half the loss allowed, as a gate in CI",
+            "fmnist-edge parity runs/latest/int8.tflite --max-drop 0.005 --format junit",
+        ),
+        (
+            "Another project's model on your own pictures",
+            "fmnist-edge parity theirs.tflite --reference theirs.keras --dataset folder:photos",
+        ),
+        (
+            "What a Raspberry Pi says of the same file",
+            "fmnist-edge parity --device ssh:pi@raspberrypi",
+        ),
+    ),
+)
 @click.argument("models", nargs=-1, type=ModelPath(), metavar="[MODEL]...")
 @run_options
 @click.option(

@@ -15,6 +15,7 @@ from edge_runtime.commands.options import (
     run_options,
     spec_from_options,
 )
+from edge_runtime.console.help import command
 from edge_runtime.console.numeric import Whole
 from edge_runtime.console.talk import Console, json_option, talk_options
 from edge_runtime.console.terminal import echo, echo_json
@@ -31,7 +32,23 @@ from edge_runtime.proof.metrics import Rate
 from edge_runtime.runtimes.backends import BACKENDS, Kernels
 
 
-@click.command()
+@command(
+    first=("dataset", "out"),
+    examples=(
+        (
+            "The test images of the run that made the model",
+            "fmnist-edge predict runs/latest/int8.tflite",
+        ),
+        (
+            "Your own pictures, one folder for each class",
+            "fmnist-edge predict model.tflite --dataset folder:photos --image-size 28x28",
+        ),
+        (
+            "On a device, for `parity` elsewhere",
+            "fmnist-edge predict installed --dataset images:test.npz --name pi4",
+        ),
+    ),
+)
 @click.argument("model", type=ModelPath())
 @run_options
 @dataset_options(default=None)
