@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     from edge_runtime.data.images import read_picture as read_picture
     from edge_runtime.data.predictions import Predictions as Predictions
     from edge_runtime.errors import EdgeError as EdgeError
+    from edge_runtime.inference.bundling.making import bundle as bundle
     from edge_runtime.inference.classifier import Classification as Classification
     from edge_runtime.inference.classifier import Classifier as Classifier
+    from edge_runtime.inference.evaluation import predict as predict
     from edge_runtime.inference.evaluation import predict_file as predict_file
     from edge_runtime.inference.pool import ClassifierPool as ClassifierPool
     from edge_runtime.models.inspection import inspect_model as inspect_model
@@ -53,12 +55,14 @@ _HOME = {
     "Predictions": "data.predictions",
     "Preprocessing": "data.images",
     "available_backends": "runtimes.backends",
+    "bundle": "inference.bundling.making",
     "choose_backend": "runtimes.backends",
     "compare": "proof.parity",
     "count_pairs": "proof.metrics",
     "inspect_model": "models.inspection",
     "load_contract": "proof.parity.contract_file",
     "load_dataset": "data.datasets",
+    "predict": "inference.evaluation",
     "predict_file": "inference.evaluation",
     "read_picture": "data.images",
 }

@@ -1,7 +1,7 @@
 """How numbers and names are written, the same in every report."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 ABSENT = "\N{EN DASH}"
 MINUS = "\N{MINUS SIGN}"
@@ -243,3 +243,34 @@ def microseconds(value: float) -> str:
 def plural(count: int, noun: str, plural_noun: str | None = None) -> str:
     """Return a count with its noun, as in "1 image" and "1,000 images"."""
     return f"{count:,} {noun if count == 1 else plural_noun or noun + 's'}"
+
+
+class Described:
+    """A result that says what it is: on one line as text, and as a table in a notebook."""
+
+    def facts(self) -> Mapping[str, object]:
+        """Return what there is to say, by name."""
+        raise NotImplementedError
+
+    def __repr__(self) -> str:
+        said = ", ".join(f"{name}: {printable(value)}" for name, value in self.facts().items())
+        return f"<{type(self).__name__} {said}>"
+
+    def _repr_html_(self) -> str:
+        return html_table(list(self.facts().items()))
+
+
+def html_table(rows: Sequence[Sequence[object]], *, header: Sequence[object] = ()) -> str:
+    """Return an HTML table of texts, each row's first cell a heading; nothing in it is markup."""
+    from html import escape  # only for notebooks
+
+    def cells(row: Sequence[object], tags: Sequence[str]) -> str:
+        filled = (
+            f'<{tag} style="text-align:left">{escape(printable(cell))}</{tag}>'
+            for tag, cell in zip(tags, row, strict=True)
+        )
+        return f"<tr>{''.join(filled)}</tr>"
+
+    lines = [cells(header, ["th"] * len(header))] if header else []
+    lines += [cells(row, ["th"] + ["td"] * (len(row) - 1)) for row in rows]
+    return f"<table>{''.join(lines)}</table>"

@@ -11,7 +11,7 @@ import numpy as np
 
 from edge_runtime.data.datasets import Dataset, Split
 from edge_runtime.files.reading import sha256
-from edge_runtime.inference.bundling.making import make_bundle
+from edge_runtime.inference.bundling.making import bundle as make_bundle
 from edge_runtime.inference.loading.selftest import SelfTest, run_selftest
 from edge_runtime.models.bundle.archive import pack, unpack
 from edge_runtime.models.bundle.contents import describe_members, manifest_bytes
@@ -54,7 +54,7 @@ def tiny_bundle(model: bytes, *, version: int = 1, backend: str | None = None) -
     """A bundle of one of the tiny models."""
     return make_bundle(
         ModelFile("tiny", model), noise_dataset(), version=version, backend=choose_backend(backend)
-    )
+    ).data
 
 
 def selftest(bundle: bytes) -> SelfTest:

@@ -26,9 +26,9 @@ from edge_runtime.data.predictions import Predictions
 from edge_runtime.errors import BundleError, EdgeError, RunError
 from edge_runtime.files.reading import sha256
 from edge_runtime.files.writing import refuse_unwritable_folder
-from edge_runtime.inference.bundling.making import make_bundle
+from edge_runtime.inference.bundling.making import bundle as make_bundle
 from edge_runtime.inference.loading import open_model
-from edge_runtime.models.bundle.contents import Bundle, read_bundle
+from edge_runtime.models.bundle.contents import Bundle
 from edge_runtime.models.bundle.document import LARGEST_VERSION
 from edge_runtime.models.lineage import FullModel, Lineage, full_models, run_for_images
 from edge_runtime.models.model_file import (
@@ -122,8 +122,8 @@ def bundle(
     refuse_options_without_dataset(dataset_choice)
     signer = signer_of_options(key, passphrase_file)
     if signer and model is not None and is_bundle(model):
-        made = (run_name, bundle_version, backend, dataset_choice["dataset"])
-        _sign_existing(console, model, _target(model, out), signer, made, force, as_json)
+        given = (run_name, bundle_version, backend, dataset_choice["dataset"])
+        _sign_existing(console, model, _target(model, out), signer, given, force, as_json)
         return
     if model is not None:
         _refuse_impossible(model, run_name)
@@ -145,11 +145,11 @@ def bundle(
         training=full.run.config.get("training") if full and full.run else None,
     )
     if bundle_version is None:
-        data = _next_version(make, file, _known_bundles(Path(runs_dir), target))
+        made = _next_version(make, file, _known_bundles(Path(runs_dir), target))
     else:
-        data = make(version=bundle_version)
-    write_bundle(console, target, data, signer, force=force)
-    _print(target, path, read_bundle(data), as_json)
+        made = make(version=bundle_version)
+    write_bundle(console, target, made.data, signer, force=force)
+    _print(target, path, made, as_json)
 
 
 def _sign_existing(
@@ -157,12 +157,12 @@ def _sign_existing(
     model: Path,
     target: Path,
     signer: Signer,
-    made: tuple[object, ...],
+    given: tuple[object, ...],
     force: bool,
     as_json: bool,
 ) -> None:
     """Sign a bundle as it is; what only a new one can be given is refused."""
-    if any(value is not None for value in made):
+    if any(value is not None for value in given):
         raise click.UsageError(
             f"{model} is a bundle already; it is signed as it is, so only --out, --force and "
             "--passphrase-file go with --sign here."
@@ -251,13 +251,13 @@ def _known_bundles(runs_dir: Path, target: Path) -> list[Bundle]:
     return sorted(known, key=lambda one: -one.version)
 
 
-def _next_version(make: Callable[..., bytes], file: ModelFile, known: list[Bundle]) -> bytes:
+def _next_version(make: Callable[..., Bundle], file: ModelFile, known: list[Bundle]) -> Bundle:
     """Return the bundle with the version of a known one if nothing else differs, or the next."""
     for bundle in known:
         if bundle.manifest.model_sha256 == sha256(file.data):
-            data = make(version=bundle.version)
-            if sha256(data) == bundle.sha256:
-                return data
+            made = make(version=bundle.version)
+            if made.sha256 == bundle.sha256:
+                return made
     return make(version=1 + max((bundle.version for bundle in known), default=0))
 
 

@@ -21,6 +21,7 @@ from edge_runtime.errors import PredictionsError
 from edge_runtime.files.documents import DOCUMENT_LIMIT_BYTES, parse_object
 from edge_runtime.files.reading import MEBIBYTE, open_regular
 from edge_runtime.files.writing import write_atomically
+from edge_runtime.wording import Described, percent
 
 SCHEMA_VERSION = 2
 PREDICTIONS_SUFFIX = ".predictions.npz"
@@ -30,8 +31,8 @@ LIMIT_BYTES = 4096 * MEBIBYTE
 _INT8_HALF_STEP = 1 / 512
 
 
-@dataclass(frozen=True, eq=False)
-class Predictions:
+@dataclass(frozen=True, eq=False, repr=False)
+class Predictions(Described):
     """The probabilities that one model gave to each image of a split.
 
     Attributes:
@@ -73,6 +74,18 @@ class Predictions:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def facts(self) -> dict[str, object]:
+        """Return what there is to say of them in a notebook."""
+        right = int((self.answers == self.labels).sum())
+        runtime = (self.details.get(key, "") for key in ("backend", "backend_version"))
+        return {
+            "model": self.model,
+            "scheme": self.details.get("scheme", "not recorded"),
+            "images": f"{len(self):,}",
+            "right": f"{right:,}, {percent(right / len(self))} %",
+            "runtime": " ".join(map(str, runtime)).strip() or "not recorded",
+        }
 
     @property
     def answers(self) -> NDArray[np.int64]:

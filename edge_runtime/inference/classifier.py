@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from edge_runtime.data.images import Invert, read_picture
 from edge_runtime.errors import ModelError
-from edge_runtime.inference.loading import open_model
+from edge_runtime.inference.given import GivenModel, checked_model
 from edge_runtime.inference.network import Network, refuse_wrong_threads
-from edge_runtime.models.model_file import ModelFile
 from edge_runtime.runtimes.backends import Backend, Kernels, choose_backend
+from edge_runtime.wording import html_table
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +35,9 @@ class Classification:
     def __str__(self) -> str:
         return f"{self.label} ({self.confidence:.1%})"
 
+    def _repr_html_(self) -> str:
+        return html_table([(self.label, f"{self.confidence:.1%}")])
+
 
 class Classifier(Network):
     """A loaded .tflite image classifier that takes raw uint8 pixels.
@@ -46,8 +49,8 @@ class Classifier(Network):
     on an image that the checks did not try. The command line runs such a model under limits.
 
     Args:
-        model: a .tflite file or a bundle, which `open_model` of edge_runtime.inference.loading
-            checks first; or one that this was done for.
+        model: the path of a .tflite or a bundle, or the bytes of a .tflite, which
+            `checked_model` of edge_runtime.inference.given checks first; or what it returned.
         backend: a backend or its name; by default LiteRT, else tflite-runtime.
         threads: threads of the interpreter. More do not help a small network.
         class_names: names to use instead of the recorded ones.
@@ -61,7 +64,7 @@ class Classifier(Network):
 
     def __init__(
         self,
-        model: str | Path | ModelFile,
+        model: GivenModel,
         *,
         backend: Backend | str | None = None,
         threads: int = 1,
@@ -69,12 +72,8 @@ class Classifier(Network):
         kernels: Kernels = "auto",
     ) -> None:
         refuse_wrong_threads(threads)
-        chosen = backend if isinstance(backend, Backend) else choose_backend(backend)
-        file = (
-            model
-            if isinstance(model, ModelFile)
-            else open_model(Path(model), backend=chosen, kernels=kernels)
-        )
+        chosen = choose_backend(backend)
+        file = checked_model(model, backend=chosen, kernels=kernels)
         super().__init__(
             file, backend=chosen, threads=threads, class_names=class_names, kernels=kernels
         )

@@ -14,7 +14,12 @@ from edge_runtime.data.predictions import Predictions
 from edge_runtime.errors import DatasetError, ModelError, extra_missing
 from edge_runtime.inference.careful import careful_classifier
 from edge_runtime.inference.classifier import Classifier
-from edge_runtime.inference.loading import open_model
+from edge_runtime.inference.given import (
+    GivenDataset,
+    GivenModel,
+    checked_model,
+    given_dataset,
+)
 from edge_runtime.inference.memory import model_memory
 from edge_runtime.models.full_model import is_saved_model
 from edge_runtime.models.model_file import model_stem
@@ -33,9 +38,9 @@ _PART = 100
 _ENTRY_POINTS = "fmnist_edge.predictors"
 
 
-def predict_file(
-    path: Path,
-    dataset: Dataset,
+def predict(
+    model: GivenModel,
+    dataset: GivenDataset,
     *,
     split: SplitName = "test",
     backend: Backend | str | None = None,
@@ -44,15 +49,15 @@ def predict_file(
     name: str | None = None,
     progress: Progress = lambda done: None,
 ) -> Predictions:
-    """Return what the model in a file says about the images of a dataset.
+    """Return what a model predicts for the images of a dataset.
 
     A .tflite without a manifest runs in a forked process under limits, unless this program has
     several threads, or is not on Linux.
 
     Args:
-        path: a .tflite file, a bundle (.edge.zip), or what needs TensorFlow: a .keras file or a
-            SavedModel's folder.
-        dataset: the images, their labels and the class names.
+        model: the path of a .tflite file, of a bundle (.edge.zip), or of what needs TensorFlow: a
+            .keras file or a SavedModel's folder; or the bytes of a .tflite.
+        dataset: the images, their labels and the class names, or their source, as in "sample".
         split: "test" or "train".
         backend: what runs .tflite files, or its name; by default LiteRT, else tflite-runtime. A
             full model always runs in TensorFlow, which chooses its own threads and kernels.
@@ -64,21 +69,33 @@ def predict_file(
     Raises:
         ModelError: the file is missing, damaged, or is no image classifier; or the runtime fails on
             an image, or exceeds its limits.
-        DatasetError: the images have another size, or the classes are others.
+        DatasetError: there is no such dataset, the images have another size, or the classes are
+            others.
         MissingDependencyError: what runs such a model is not installed.
+
+    >>> predictions = predict("tests/fixtures/tiny-int8.tflite", noise)
+    >>> predictions.probabilities.shape, predictions.probabilities.dtype
+    ((40, 10), dtype('float32'))
     """
-    predictor = _predictor(path)
-    name = name or model_stem(path)
-    if predictor is not None:
-        made: Predictions = predictor(path, dataset, split=split, name=name, progress=progress)
-        return made
-    chosen = backend if isinstance(backend, Backend) else choose_backend(backend)
-    file = open_model(path, backend=chosen, kernels=kernels)
+    images = given_dataset(dataset, needs=(split,))
+    if isinstance(model, str | Path):
+        path = Path(model)
+        predictor, name = _predictor(path), name or model_stem(path)
+        if predictor is not None:
+            made: Predictions = predictor(path, images, split=split, name=name, progress=progress)
+            return made
+    chosen = choose_backend(backend)
+    file = checked_model(model, backend=chosen, kernels=kernels)
     with careful_classifier(file, backend=chosen, threads=threads, kernels=kernels) as classifier:
-        predictions = evaluate(classifier, dataset, model=name, progress=progress, split=split)
+        predictions = evaluate(
+            classifier, images, model=name or file.name, progress=progress, split=split
+        )
     memory = model_memory(file.data, backend=chosen.name, threads=threads, kernels=kernels)
     source = file.manifest.source_sha256 if file.manifest else None
     return predictions.with_details(memory_bytes=memory, source_sha256=source)
+
+
+predict_file = predict  # its name before 0.6
 
 
 def evaluate(

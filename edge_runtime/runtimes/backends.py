@@ -205,8 +205,10 @@ def available_backends() -> tuple[Backend, ...]:
     return tuple(backend for backend in BACKENDS if backend.version != "not installed")
 
 
-def choose_backend(name: str | None = None) -> Backend:
+def choose_backend(name: Backend | str | None = None) -> Backend:
     """Return the backend of that name, or else the first installed of LiteRT and tflite-runtime.
+
+    One that was chosen before is returned as it is.
 
     TensorFlow is never chosen unasked: importing it takes seconds and 400 MB.
 
@@ -214,6 +216,8 @@ def choose_backend(name: str | None = None) -> Backend:
         EdgeError: no backend has that name.
         MissingDependencyError: none is installed.
     """
+    if isinstance(name, Backend):
+        return name
     by_name = {backend.name: backend for backend in BACKENDS}
     if name is not None and name not in by_name:
         raise EdgeError(

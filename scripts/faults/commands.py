@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 
 from edge_runtime.data.datasets import Dataset, Split
-from edge_runtime.inference.bundling.making import make_bundle
+from edge_runtime.inference.bundling.making import bundle as make_bundle
 from edge_runtime.models.model_file import ModelFile
 from edge_runtime.runtimes.backends import choose_backend
 
@@ -104,7 +104,7 @@ def make_inputs(folder: Path, *, tensorflow: bool) -> None:
     dataset = Dataset("noise", _CLASSES, split, split)
     model = ModelFile("tiny", _TINY.read_bytes())
     for version in (1, 2, 3, 4):
-        data = make_bundle(model, dataset, version=version, backend=choose_backend())
+        data = make_bundle(model, dataset, version=version, backend=choose_backend()).data
         (folder / f"{version}.edge.zip").write_bytes(data)
     if tensorflow:
         _save_tiny_keras(folder / "tiny.keras")

@@ -22,7 +22,7 @@ from edge_runtime.data.datasets import Dataset
 from edge_runtime.data.images import Preprocessing
 from edge_runtime.files.reading import sha256
 from edge_runtime.files.writing import to_json
-from edge_runtime.inference.bundling.making import make_bundle
+from edge_runtime.inference.bundling.making import bundle as make_bundle
 from edge_runtime.inference.evaluation import predict_file
 from edge_runtime.models.manifest import Manifest
 from edge_runtime.models.model_file import ModelFile, manifest_path
@@ -136,7 +136,9 @@ def hostile_files(
     model.write_bytes(data)
     manifest = Manifest(sha256(data), HOSTILE, Preprocessing(8, 8, 1), "probabilities")
     manifest_path(model).write_text(to_json(manifest.to_dict()))
-    bundle = make_bundle(ModelFile(stem, data), hostile, version=1, backend=choose_backend(None))
+    bundle = make_bundle(
+        ModelFile(stem, data), hostile, version=1, backend=choose_backend(None)
+    ).data
     (folder / f"{stem}.edge.zip").write_bytes(bundle)
     for name in (f"{stem}.png", "=1+1\udcff.png"):
         Image.fromarray(hostile.test.images[0, ..., 0]).save(folder / name)

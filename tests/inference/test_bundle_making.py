@@ -11,7 +11,7 @@ from bundles import CLASSES, noise_dataset, selftest, tiny_bundle
 from edge_runtime.data.datasets import Dataset
 from edge_runtime.errors import BundleError, DatasetError
 from edge_runtime.files.reading import sha256
-from edge_runtime.inference.bundling.making import make_bundle
+from edge_runtime.inference.bundling.making import bundle as make_bundle
 from edge_runtime.models.bundle.contents import read_bundle
 from edge_runtime.models.bundle.golden import COUNT
 from edge_runtime.models.model_file import ModelFile
@@ -52,7 +52,7 @@ def made_of(model, dataset=None):
     """A bundle of a model, read, after its golden vectors were reproduced."""
     data = make_bundle(
         ModelFile("model", model), dataset or noise_dataset(), version=1, backend=choose_backend()
-    )
+    ).data
     assert selftest(data).ok
     return read_bundle(data)
 

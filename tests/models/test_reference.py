@@ -15,7 +15,7 @@ from edge_runtime.commands.plan import Plan, plan_comparison
 from edge_runtime.data.predictions import Predictions
 from edge_runtime.errors import EdgeError, ManifestError
 from edge_runtime.files.reading import sha256
-from edge_runtime.inference.bundling.making import make_bundle
+from edge_runtime.inference.bundling.making import bundle as make_bundle
 from edge_runtime.models.full_model import hash_full_model
 from edge_runtime.models.lineage import Lineage, full_models, run_for_images
 from edge_runtime.models.model_file import manifest_path, read_model
@@ -123,7 +123,7 @@ def bundled(world: World) -> Path:
         run.load_dataset(),
         version=1,
         backend=choose_backend(),
-    )
+    ).data
     world.away.mkdir()
     (world.away / "any.edge.zip").write_bytes(data)
     return world.away / "any.edge.zip"

@@ -1,7 +1,7 @@
 """From a model and its dataset to the bytes of a bundle."""
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,11 +14,17 @@ from edge_runtime.files.reading import sha256
 from edge_runtime.inference.bundling.card import model_card
 from edge_runtime.inference.classifier import Classifier
 from edge_runtime.inference.evaluation import evaluate, refuse_misfit
+from edge_runtime.inference.given import GivenDataset, GivenModel, checked_model, given_dataset
 from edge_runtime.inference.loading.probe import probe
 from edge_runtime.inference.loading.scores import ending_at_scores
 from edge_runtime.inference.loading.selftest import run_selftest
 from edge_runtime.models.bundle.archive import pack
-from edge_runtime.models.bundle.contents import describe_members, manifest_bytes, read_bundle
+from edge_runtime.models.bundle.contents import (
+    Bundle,
+    describe_members,
+    manifest_bytes,
+    read_bundle,
+)
 from edge_runtime.models.bundle.document import LARGEST_VERSION, SCHEMA_VERSION
 from edge_runtime.models.bundle.golden import MOST, MOST_IMAGE_BYTES, Golden, choose_golden_rows
 from edge_runtime.models.bundle.members import CARD, GOLDEN, MANIFEST, MODEL
@@ -28,7 +34,7 @@ from edge_runtime.models.manifest import Manifest
 from edge_runtime.models.model_file import ModelFile
 from edge_runtime.proof.health import measure_health
 from edge_runtime.proof.metrics import Rate
-from edge_runtime.runtimes.backends import Backend, Kernels
+from edge_runtime.runtimes.backends import Backend, Kernels, choose_backend
 from edge_runtime.runtimes.machine import machine_details
 
 # Golden images are chosen among so many training images at most, spread evenly over all.
@@ -40,71 +46,96 @@ _MOST_CANDIDATES = 2000
 _OLDEST = {"ai-edge-litert": "2.0", "tflite-runtime 2.14.0": "2.14.0"}
 
 
-def make_bundle(
-    model: ModelFile,
-    dataset: Dataset,
+def bundle(
+    model: GivenModel,
+    dataset: GivenDataset,
     *,
-    version: int,
-    backend: Backend,
+    version: int = 1,
+    backend: Backend | str | None = None,
     full: Predictions | None = None,
     training: Mapping[str, Any] | None = None,
-) -> bytes:
-    """Return the bytes of a bundle; the same arguments on the same machine, the same bytes.
+) -> Bundle:
+    """Return a bundle; the same arguments on the same machine give the same bytes.
 
     Args:
-        model: a .tflite, with or without a manifest; without one the class names and the
+        model: the path or the bytes of a .tflite; without a manifest the class names and the
             preprocessing are the dataset's.
         dataset: the golden images are training images of it, and the accuracy is measured on its
             test images.
         version: of the bundle, from 1 on.
-        backend: what runs the model here.
+        backend: what runs the model here, or its name.
         full: what the full model says about the same test images, to state the agreement.
         training: how the full model was trained, for the model card.
 
     Raises:
         ModelError: the model is damaged, is no image classifier, or cannot be run.
-        DatasetError: it does not fit the model.
-        BundleError: the result does not reproduce its own golden vectors.
+        DatasetError: there is no such dataset, or it does not fit the model.
+        BundleError: the version is none, or the model does not reproduce its own golden vectors.
+
+    >>> made = bundle("tests/fixtures/tiny-int8.tflite", noise)
+    >>> made.version, len(made.golden)
+    (1, 32)
     """
     if not 1 <= version <= LARGEST_VERSION:
         raise BundleError(
             f"Expected the version to be a whole number from 1 on, got {version}; "
             f"{LARGEST_VERSION:,} is the largest."
         )
-    manifest = model.manifest or _manifest_of(model, dataset, backend)
-    named = replace(model, manifest=manifest, bundle=None)
-    with Classifier(named, backend=backend) as classifier:
-        predictions = evaluate(classifier, dataset, model="model")
-        golden_images, labels = _choose_images(classifier, dataset)
+    chosen, images = choose_backend(backend), given_dataset(dataset)
+    file = checked_model(model, backend=chosen)
+    manifest = file.manifest or _manifest_of(file, images, chosen)
+    named = replace(file, manifest=manifest, bundle=None)
+    with Classifier(named, backend=chosen) as classifier:
+        predictions = evaluate(classifier, images, model="model")
         summary = classifier.summary
-    kernels = golden_kernels(named, backend)
-    golden, allowed = _golden_vectors(named, golden_images, labels, backend, kernels)
-    tested = run_selftest(named, golden, allowed, backend=backend)
-    if not tested.ok:
-        raise BundleError(f"{model.name}: {tested.in_words}; this model is not computed reliably.")
+        golden_images = _choose_images(classifier, images)
+    proof = _prove(named, *golden_images, chosen)
     document = {
         **manifest.to_dict(),
         "minimum_runtime": minimum_runtimes(summary),
-        "dataset": {"name": dataset.name, "fingerprint": dataset.fingerprint},
+        "dataset": {"name": images.name, "fingerprint": images.fingerprint},
         "metrics": _metrics(predictions, full),
-        "golden": {
-            "count": len(golden),
-            "images_from": "training images",
-            "chosen": "each class, then the smallest margins between the two best classes",
-            "made_with": {**_made_with(backend), "kernels": kernels},
-            "tolerances": [tolerance.to_dict() for tolerance in allowed],
-        },
+        "golden": proof.to_dict(chosen),
     }
     card = model_card(document, version=version, summary=summary, training=training or {}).encode()
-    members = {MODEL: model.data, GOLDEN: golden.to_npz(), CARD: card}
+    members = {MODEL: file.data, GOLDEN: proof.golden.to_npz(), CARD: card}
     document["bundle"] = {
         "schema_version": SCHEMA_VERSION,
         "version": version,
         "members": describe_members(members),
     }
-    data = pack({MANIFEST: manifest_bytes(document), **members})
-    read_bundle(data)  # what a device would refuse is not made
-    return data
+    # What a device would refuse is not made.
+    return read_bundle(pack({MANIFEST: manifest_bytes(document), **members}))
+
+
+@dataclass(frozen=True)
+class _Proof:
+    """Golden vectors that the model has reproduced here, and what a device may differ by."""
+
+    golden: Golden
+    tolerances: tuple[Tolerance, ...]
+    kernels: Kernels
+
+    def to_dict(self, backend: Backend) -> dict[str, Any]:
+        """Return what the manifest says of them."""
+        return {
+            "count": len(self.golden),
+            "images_from": "training images",
+            "chosen": "each class, then the smallest margins between the two best classes",
+            "made_with": {**_made_with(backend), "kernels": self.kernels},
+            "tolerances": [tolerance.to_dict() for tolerance in self.tolerances],
+        }
+
+
+def _prove(
+    model: ModelFile, images: NDArray[np.uint8], labels: NDArray[np.int64], backend: Backend
+) -> _Proof:
+    kernels = golden_kernels(model, backend)
+    golden, allowed = _golden_vectors(model, images, labels, backend, kernels)
+    tested = run_selftest(model, golden, allowed, backend=backend)
+    if not tested.ok:
+        raise BundleError(f"{model.name}: {tested.in_words}; this model is not computed reliably.")
+    return _Proof(golden, allowed, kernels)
 
 
 def _manifest_of(model: ModelFile, dataset: Dataset, backend: Backend) -> Manifest:

@@ -25,7 +25,7 @@ def open_model(
             crash or hang, or does not answer the golden vectors of its bundle.
         MissingDependencyError: the backend is not installed.
     """
-    chosen = backend if isinstance(backend, Backend) else choose_backend(backend)
+    chosen = choose_backend(backend)
     file = read_model(path)
     if not has_passed(file, backend=chosen, kernels=kernels):
         chosen.refuse_missing()

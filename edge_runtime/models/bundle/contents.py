@@ -3,11 +3,12 @@
 import io
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, BinaryIO
 
 from edge_runtime.errors import BundleError, ModelError
 from edge_runtime.files.reading import sha256
-from edge_runtime.files.writing import to_json
+from edge_runtime.files.writing import to_json, write_atomically
 from edge_runtime.models.bundle.archive import (
     Span,
     find_members,
@@ -21,10 +22,11 @@ from edge_runtime.models.bundle.golden import Golden
 from edge_runtime.models.bundle.members import CARD, GOLDEN, MANIFEST, MODEL
 from edge_runtime.models.bundle.tolerance import Tolerance
 from edge_runtime.models.manifest import Manifest
+from edge_runtime.wording import Described, percent
 
 
-@dataclass(frozen=True, eq=False)
-class Bundle:
+@dataclass(frozen=True, eq=False, repr=False)
+class Bundle(Described):
     """A bundle whose bytes are as they were made.
 
     Attributes:
@@ -49,6 +51,26 @@ class Bundle:
     def data(self) -> bytes:
         """The whole file, put together anew: the same members give the same bytes."""
         return pack(self.members)
+
+    def save(self, path: str | Path) -> None:
+        """Write the bundle, whole or not at all; a device finds it by the name's end, .edge.zip.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        write_atomically(Path(path), self.data)
+
+    def facts(self) -> dict[str, object]:
+        """Return what there is to say of it in a notebook."""
+        accuracy = self.manifest.details["metrics"]["accuracy"]
+        return {
+            "version": self.version,
+            "size": f"{self.size_bytes:,} bytes",
+            "SHA-256": self.sha256,
+            "classes": len(self.manifest.class_names),
+            "accuracy": f"{percent(accuracy['value'])} % of {accuracy['total']:,} test images",
+            "golden vectors": len(self.golden),
+        }
 
     @property
     def model(self) -> bytes:

@@ -18,6 +18,7 @@ from edge_runtime.models.inspection.schema import (
 )
 from edge_runtime.models.inspection.scheme import activation_dtypes, scheme_of, softmax_input
 from edge_runtime.models.inspection.tensors import TensorInfo, read_buffer
+from edge_runtime.wording import Described
 
 _MIN_RUNTIME_VERSION = "min_runtime_version"
 
@@ -43,8 +44,8 @@ class OperatorUse:
     dtypes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class ModelSummary:
+@dataclass(frozen=True, repr=False)
+class ModelSummary(Described):
     """What a .tflite file is.
 
     Attributes:
@@ -74,6 +75,16 @@ class ModelSummary:
     metadata: Mapping[str, str]
     scores: TensorInfo | None
     activation_dtypes: tuple[str, ...]
+
+    def facts(self) -> dict[str, object]:
+        """Return what there is to say of it in a notebook."""
+        return {
+            "scheme": self.scheme,
+            "size": f"{self.size_bytes:,} bytes",
+            "input": ", ".join(f"{tensor.dtype} {tensor.shape}" for tensor in self.inputs),
+            "output": ", ".join(f"{tensor.dtype} {tensor.shape}" for tensor in self.outputs),
+            "operators": ", ".join(f"{use.name} v{use.version}" for use in self.operators),
+        }
 
     @property
     def ends_in_softmax(self) -> bool:

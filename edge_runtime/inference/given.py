@@ -1,0 +1,67 @@
+"""Models and datasets in each form that a caller may have them in."""
+
+from collections.abc import Collection
+from pathlib import Path
+from typing import TypeAlias
+
+from edge_runtime.data.datasets import Dataset, DatasetSpec, load_dataset
+from edge_runtime.errors import DatasetError, InputError
+from edge_runtime.inference.loading.opening import examine, open_model
+from edge_runtime.models.model_file import ModelFile
+from edge_runtime.runtimes.backends import Backend, Kernels, choose_backend
+
+GivenModel: TypeAlias = str | Path | bytes | ModelFile
+GivenDataset: TypeAlias = Dataset | DatasetSpec | str
+
+
+def checked_model(
+    model: GivenModel, *, backend: Backend | str | None = None, kernels: Kernels = "auto"
+) -> ModelFile:
+    """Return a model that has passed every check, as `open_model` makes them.
+
+    Args:
+        model: the path of a .tflite or a bundle, the bytes of a .tflite, or what was checked
+            before.
+        backend: what will run it, or its name.
+        kernels: which kernels will run it.
+
+    Raises:
+        InputError: it is none of these.
+        ModelError: it is missing, damaged, or cannot be run.
+        MissingDependencyError: the backend is not installed.
+    """
+    if isinstance(model, ModelFile):
+        return model
+    if isinstance(model, bytes):
+        file = ModelFile("the model", model)
+        examine(file, backend=choose_backend(backend), kernels=kernels)
+        return file
+    if isinstance(model, str | Path):
+        return open_model(Path(model), backend=backend, kernels=kernels)
+    raise InputError(
+        "Expected a model as the path of a .tflite or a bundle, or as the bytes of a .tflite, got "
+        f"{type(model).__name__}; convert a Keras model first, with converter.convert."
+    )
+
+
+def given_dataset(dataset: GivenDataset, *, needs: Collection[str] = ("train", "test")) -> Dataset:
+    """Return a dataset; one that is named, as on the command line, is loaded.
+
+    Args:
+        dataset: it, or what it is called.
+        needs: the splits that must have images.
+
+    Raises:
+        DatasetError: there is no such dataset, or this is none.
+        MissingDependencyError: it needs a package that is not installed.
+    """
+    if isinstance(dataset, Dataset):
+        return dataset
+    if isinstance(dataset, str):
+        dataset = DatasetSpec(dataset)
+    if isinstance(dataset, DatasetSpec):
+        return load_dataset(dataset, needs=needs)
+    raise DatasetError(
+        "Expected a dataset as a Dataset, a DatasetSpec or a source such as 'sample', got "
+        f"{type(dataset).__name__}."
+    )
