@@ -60,6 +60,10 @@ class Classifier(Network):
         ModelError: the file is damaged, is no image classifier, or the names do not fit it.
         InputError: ``threads`` is not a whole number from 1 on.
         MissingDependencyError: the backend is not installed.
+
+    >>> with Classifier("int8.tflite") as classifier:
+    ...     print(classifier.classify("boot.png").label)
+    Ankle boot
     """
 
     def __init__(

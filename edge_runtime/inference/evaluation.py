@@ -73,9 +73,11 @@ def predict(
             others.
         MissingDependencyError: what runs such a model is not installed.
 
-    >>> predictions = predict("tests/fixtures/tiny-int8.tflite", noise)
+    >>> predictions = predict("int8.tflite", "sample")
     >>> predictions.probabilities.shape, predictions.probabilities.dtype
-    ((40, 10), dtype('float32'))
+    ((1000, 10), dtype('float32'))
+    >>> predictions.class_names[predictions.answers[0]]
+    'Ankle boot'
     """
     images = given_dataset(dataset, needs=(split,))
     if isinstance(model, str | Path):

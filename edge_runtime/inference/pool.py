@@ -6,7 +6,6 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from pathlib import Path
 from queue import SimpleQueue
 
 import numpy as np
@@ -14,8 +13,7 @@ from numpy.typing import NDArray
 
 from edge_runtime.errors import InputError, ModelError
 from edge_runtime.inference.classifier import Classifier
-from edge_runtime.inference.loading import open_model
-from edge_runtime.models.model_file import ModelFile
+from edge_runtime.inference.given import GivenModel, checked_model
 from edge_runtime.runtimes.backends import Backend, Kernels
 from edge_runtime.runtimes.closing import Closing
 from edge_runtime.runtimes.forking import renew_in_forks
@@ -35,7 +33,7 @@ class ClassifierPool(Closing):
     (`fmnist-edge convert --batch 16`) makes that rare.
 
     Args:
-        model: a .tflite file or a bundle, which is checked first; or one that this was done for.
+        model: as in `Classifier`.
         workers: how many; by default as many as there are cores for this process.
         backend: as in `Classifier`.
         kernels: as in `Classifier`.
@@ -44,11 +42,16 @@ class ClassifierPool(Closing):
         ModelError: the file is damaged, or is no image classifier.
         InputError: ``workers`` is not a whole number from 1 on.
         MissingDependencyError: the backend is not installed.
+
+    >>> images = load_dataset("sample").test.images
+    >>> with ClassifierPool("int8.tflite", workers=2) as pool:
+    ...     pool.predict(images).shape
+    (1000, 10)
     """
 
     def __init__(
         self,
-        model: str | Path | ModelFile,
+        model: GivenModel,
         *,
         workers: int | None = None,
         backend: Backend | str | None = None,
@@ -57,11 +60,7 @@ class ClassifierPool(Closing):
         count = usable_cores() if workers is None else workers
         if type(count) is not int or count < 1:
             raise InputError(f"Expected workers to be a whole number from 1 on, got {workers!r}.")
-        file = (
-            model
-            if isinstance(model, ModelFile)
-            else open_model(Path(model), backend=backend, kernels=kernels)
-        )
+        file = checked_model(model, backend=backend, kernels=kernels)
         self._load = partial(Classifier, file, backend=backend, kernels=kernels)
         self._classifiers = [self._load() for _ in range(count)]
         self._crew: _Crew | None = _Crew(self._classifiers, self._load)

@@ -72,9 +72,10 @@ def bundle(
         DatasetError: there is no such dataset, or it does not fit the model.
         BundleError: the version is none, or the model does not reproduce its own golden vectors.
 
-    >>> made = bundle("tests/fixtures/tiny-int8.tflite", noise)
+    >>> made = bundle("int8.tflite", "sample", version=3)
     >>> made.version, len(made.golden)
-    (1, 32)
+    (3, 32)
+    >>> made.save("shoes.edge.zip")
     """
     if not 1 <= version <= LARGEST_VERSION:
         raise BundleError(
