@@ -12,20 +12,13 @@ import numpy as np
 from edge_runtime.inference.network import Network
 from edge_runtime.models.model_file import ModelFile
 from edge_runtime.runtimes.backends import Kernels, choose_backend
+from edge_runtime.runtimes.children import command_of
 
 _CLEAR_REFS = Path("/proc/self/clear_refs")
 _STATUS = Path("/proc/self/status")
 _RESET_PEAK = "5"  # proc(5), /proc/pid/clear_refs
 _TIMEOUT_SECONDS = 120.0
 _IMAGE_COUNT = 10
-
-# Nothing in the current folder may pass for a module of ours or of NumPy.
-_CHILD = """\
-import sys
-sys.path[:] = [path for path in sys.path if path]
-from edge_runtime.inference.memory import main
-main()
-"""
 
 
 @dataclass
@@ -93,7 +86,7 @@ def model_memory(
     """
     if not _CLEAR_REFS.exists():
         return None
-    command = [sys.executable, "-c", _CHILD, backend, str(threads), kernels]
+    command = command_of("edge_runtime.inference.memory", backend, str(threads), kernels)
     try:
         child = subprocess.run(
             command, input=model, capture_output=True, timeout=_TIMEOUT_SECONDS, check=True
@@ -111,11 +104,11 @@ def main() -> None:
     backend.import_runtime()
     model = ModelFile("the model", sys.stdin.buffer.read())
     with memory_growth() as growth:
-        classifier = Network(
+        network = Network(
             model,
             backend=backend,
             threads=int(threads),
             kernels=kernels,  # type: ignore[arg-type]
         )
-        classifier.predict(np.zeros((_IMAGE_COUNT, *classifier.preprocessing.shape), np.uint8))
+        network.predict(np.zeros((_IMAGE_COUNT, *network.preprocessing.shape), np.uint8))
     sys.stdout.write("" if growth.peak_bytes is None else str(growth.peak_bytes))

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -329,7 +330,8 @@ def test_a_model_that_kills_the_runtime_is_told_and_the_doctor_lives(
 ) -> None:
     from edge_runtime.inference.loading import probe
 
-    monkeypatch.setattr(probe, "_CHILD", "import os; os.kill(os.getpid(), 11)")
+    command = (sys.executable, "-c", "import os; os.kill(os.getpid(), 11)")
+    monkeypatch.setattr(probe, "command_of", lambda *arguments, **options: command)
     result = cli("doctor", run_folder / "int8.tflite", "-q")
     assert result.code == 1
     assert result.err == (

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 
 import numpy as np
 import pytest
@@ -165,7 +166,8 @@ def test_golden_vectors_that_are_not_reproduced_refuse_a_bundle(bundle, bundle_o
     ids=["crash", "hang", "busy", "hungry", "refused", "silent", "talkative"],
 )
 def test_what_goes_wrong_in_the_child_is_a_sentence(model, monkeypatch, child, words):
-    monkeypatch.setattr(probe_module, "_CHILD", child)
+    command = (sys.executable, "-c", child)
+    monkeypatch.setattr(probe_module, "command_of", lambda *arguments, **options: command)
     if "sleep" in child:
         monkeypatch.setattr(probe_module, "_TIMEOUT_SECONDS", 0.5)
     with pytest.raises(ModelError, match=rf"^\S+/model\.tflite: .*{words}") as caught:

@@ -6,7 +6,7 @@ changed since, and prints what it found as JSON; `loading.child` is what it runs
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -16,32 +16,23 @@ from numpy.typing import NDArray
 from edge_runtime.errors import MissingDependencyError, ModelError
 from edge_runtime.models.model_file import ModelFile
 from edge_runtime.runtimes.backends import Kernels
+from edge_runtime.runtimes.children import TRUSTED_PATH, command_of
 
 _TIMEOUT_SECONDS = 120
 
-# Nothing in the current folder may pass for a module of ours or of NumPy.
-_CHILD = """\
-import sys
-sys.path[:] = [path for path in sys.path if path]
-from edge_runtime.inference.loading.child import main
-sys.exit(main())
-"""
-
-
 # What another Python says of a runtime: its version, or why there is none.
-_ASK_VERSION = """\
-import sys
-sys.path[:] = [path for path in sys.path if path]
+_ASK_VERSION = f"""\
+{TRUSTED_PATH}
 try:
     from edge_runtime.runtimes.backends import choose_backend
     from edge_runtime.errors import EdgeError
 except ImportError as error:
-    sys.exit(f"Error: {error}; install fmnist-edge there with: {sys.argv[2]} -m pip install .")
+    sys.exit(f"Error: {{error}}; install fmnist-edge there with: {{sys.argv[2]}} -m pip install .")
 try:
     backend = choose_backend(sys.argv[1])
     backend.import_runtime()
 except EdgeError as error:
-    sys.exit(f"Error: {error}")
+    sys.exit(f"Error: {{error}}")
 print(backend.version)
 """
 
@@ -103,8 +94,9 @@ def probe(
     whole = file.bundle.data if file.bundle else file.data
     kind = "bundle" if file.bundle else "model"
     numbers = "finite" if finite else "any"
+    arguments = (kind, kernels, numbers, *([backend] if backend else []))
     found = run_child(
-        [python, "-c", _CHILD, kind, kernels, numbers, *([backend] if backend else [])], whole
+        command_of("edge_runtime.inference.loading.child", *arguments, python=python), whole
     )
     return ProbeResult(**{**found, "outside_xnnpack": tuple(found["outside_xnnpack"])})
 
@@ -115,7 +107,7 @@ def probe_images(shape: tuple[int, int, int]) -> NDArray[np.uint8]:
     return np.stack([np.zeros_like(ramp), np.full_like(ramp, 255), ramp])
 
 
-def run_child(command: list[str], data: bytes) -> dict[str, Any]:
+def run_child(command: Sequence[str], data: bytes) -> dict[str, Any]:
     """Run a process that loads a model, and return the JSON object that it prints.
 
     Args:

@@ -22,17 +22,10 @@ from edge_runtime.inference.loading.probe import run_child
 from edge_runtime.inference.network import Network
 from edge_runtime.models.model_file import ModelFile
 from edge_runtime.runtimes.backends import choose_backend
+from edge_runtime.runtimes.children import command_of
 
 _ROUNDS = 21
 _ROUND_SECONDS = 0.01
-
-# Nothing in the current folder may pass for a module of ours or of NumPy.
-_CHILD = """\
-import sys
-sys.path[:] = [path for path in sys.path if path]
-from edge_runtime.inference.loading.trial import main
-sys.exit(main())
-"""
 
 
 @dataclass(frozen=True)
@@ -75,7 +68,8 @@ def compare_forms(
     packed = io.BytesIO()
     forms = (np.frombuffer(data, np.uint8) for data in (before, after))
     np.savez(packed, images, *forms)
-    command = [python, "-c", _CHILD, *([backend] if backend else [])]
+    arguments = [backend] if backend else []
+    command = command_of("edge_runtime.inference.loading.trial", *arguments, python=python)
     return Trial(**run_child(command, packed.getvalue()))
 
 
