@@ -1,14 +1,18 @@
 """The command `bundle`."""
 
-import contextlib
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 
-from edge_runtime.commands.bundle_files import signer_of_options, write_bundle
+from edge_runtime.commands.bundle_files import (
+    chosen_target,
+    known_bundles,
+    next_version,
+    signer_of_options,
+    write_bundle,
+)
 from edge_runtime.commands.keys import passphrase_option
 from edge_runtime.commands.options import (
     dataset_options,
@@ -23,8 +27,7 @@ from edge_runtime.console.talk import Console, json_option, talk_options
 from edge_runtime.console.terminal import echo, echo_json
 from edge_runtime.data.datasets import Dataset, load_dataset
 from edge_runtime.data.predictions import Predictions
-from edge_runtime.errors import BundleError, EdgeError, RunError
-from edge_runtime.files.reading import sha256
+from edge_runtime.errors import BundleError, RunError
 from edge_runtime.files.writing import refuse_unwritable_folder
 from edge_runtime.inference.bundling.making import bundle as make_bundle
 from edge_runtime.inference.loading import open_model
@@ -32,10 +35,7 @@ from edge_runtime.models.bundle.contents import Bundle
 from edge_runtime.models.bundle.document import LARGEST_VERSION
 from edge_runtime.models.lineage import FullModel, Lineage, full_models, run_for_images
 from edge_runtime.models.model_file import (
-    BUNDLE_SUFFIX,
-    ModelFile,
     is_bundle,
-    model_stem,
     read_model,
     refuse_missing,
 )
@@ -123,14 +123,14 @@ def bundle(
     signer = signer_of_options(key, passphrase_file)
     if signer and model is not None and is_bundle(model):
         given = (run_name, bundle_version, backend, dataset_choice["dataset"])
-        _sign_existing(console, model, _target(model, out), signer, given, force, as_json)
+        _sign_existing(console, model, chosen_target(model, out), signer, given, force, as_json)
         return
     if model is not None:
         _refuse_impossible(model, run_name)
     lineage = Lineage(Path(runs_dir), run_name)
     run = _run(model, lineage, dataset_choice["dataset"])
     path = model or _latest_model(run)
-    target = _target(path, out)
+    target = chosen_target(path, out)
     refuse_unwritable_folder(target.parent)
     file = open_model(path, backend=backend)
     dataset = _dataset(run, dataset_choice)
@@ -145,7 +145,7 @@ def bundle(
         training=full.run.config.get("training") if full and full.run else None,
     )
     if bundle_version is None:
-        made = _next_version(make, file, _known_bundles(Path(runs_dir), target))
+        made = next_version(make, file, known_bundles(Path(runs_dir), target))
     else:
         made = make(version=bundle_version)
     write_bundle(console, target, made.data, signer, force=force)
@@ -203,20 +203,6 @@ def _latest_model(run: Run | None) -> Path:
     return preferred if preferred in models else models[-1]
 
 
-def _target(model: Path, out: Path | None) -> Path:
-    default = f"{model_stem(model)}{BUNDLE_SUFFIX}"
-    if out is None:
-        return model.with_name(default)
-    if out.is_dir():
-        return out / default
-    if not is_bundle(out):
-        raise click.UsageError(
-            f"Expected --out to be a folder that is there, or to end in {BUNDLE_SUFFIX}, got "
-            f"'{out}'."
-        )
-    return out
-
-
 def _dataset(run: Run | None, options: dict[str, Any]) -> Dataset:
     if options["dataset"] is not None or run is None:
         return load_dataset(spec_from_options(options, seed=0))
@@ -239,26 +225,6 @@ def _full(full: FullModel | None, dataset: Dataset) -> Predictions | None:
     predictions = Predictions.load(full.path)
     same = predictions.details.get("dataset_fingerprint") == dataset.fingerprint
     return predictions if same else None
-
-
-def _known_bundles(runs_dir: Path, target: Path) -> list[Bundle]:
-    """Return the sound bundles among the runs and at the target, the highest version first."""
-    known = []
-    for path in {*runs_dir.glob(f"*/*{BUNDLE_SUFFIX}"), target}:
-        with contextlib.suppress(EdgeError):  # a damaged one has no say; it is not replaced unasked
-            if (known_bundle := read_model(path).bundle) is not None:
-                known.append(known_bundle)
-    return sorted(known, key=lambda one: -one.version)
-
-
-def _next_version(make: Callable[..., Bundle], file: ModelFile, known: list[Bundle]) -> Bundle:
-    """Return the bundle with the version of a known one if nothing else differs, or the next."""
-    for bundle in known:
-        if bundle.manifest.model_sha256 == sha256(file.data):
-            made = make(version=bundle.version)
-            if made.sha256 == bundle.sha256:
-                return made
-    return make(version=1 + max((bundle.version for bundle in known), default=0))
 
 
 def _print(target: Path, model: Path, made: Bundle, as_json: bool) -> None:

@@ -1,17 +1,62 @@
-"""What `bundle` writes: the bundle, and beside it its signature and the public key."""
+"""What `bundle` writes, and where: the bundle, its signature and the public key."""
 
+import contextlib
+from collections.abc import Callable
 from pathlib import Path
 
 import click
 
 from edge_runtime.commands.keys import read_passphrase
 from edge_runtime.console.talk import Console
-from edge_runtime.errors import BundleError
+from edge_runtime.errors import BundleError, EdgeError
 from edge_runtime.files.reading import sha256
 from edge_runtime.files.writing import write_together
-from edge_runtime.models.model_file import read_model_bytes
+from edge_runtime.models.bundle.contents import Bundle
+from edge_runtime.models.model_file import (
+    BUNDLE_SUFFIX,
+    ModelFile,
+    is_bundle,
+    model_stem,
+    read_model,
+    read_model_bytes,
+)
 from edge_runtime.models.signing.making import Signer, public_key_path
 from edge_runtime.models.signing.verification import signature_path, signature_state
+
+
+def chosen_target(model: Path, out: Path | None) -> Path:
+    """Return where the bundle of a model goes: to --out, or beside the model."""
+    default = f"{model_stem(model)}{BUNDLE_SUFFIX}"
+    if out is None:
+        return model.with_name(default)
+    if out.is_dir():
+        return out / default
+    if not is_bundle(out):
+        raise click.UsageError(
+            f"Expected --out to be a folder that is there, or to end in {BUNDLE_SUFFIX}, got "
+            f"'{out}'."
+        )
+    return out
+
+
+def known_bundles(runs_dir: Path, target: Path) -> list[Bundle]:
+    """Return the sound bundles among the runs and at the target, the highest version first."""
+    known = []
+    for path in {*runs_dir.glob(f"*/*{BUNDLE_SUFFIX}"), target}:
+        with contextlib.suppress(EdgeError):  # a damaged one has no say; it is not replaced unasked
+            if (known_bundle := read_model(path).bundle) is not None:
+                known.append(known_bundle)
+    return sorted(known, key=lambda one: -one.version)
+
+
+def next_version(make: Callable[..., Bundle], file: ModelFile, known: list[Bundle]) -> Bundle:
+    """Return the bundle with the version of a known one if nothing else differs, or the next."""
+    for bundle in known:
+        if bundle.manifest.model_sha256 == sha256(file.data):
+            made = make(version=bundle.version)
+            if made.sha256 == bundle.sha256:
+                return made
+    return make(version=1 + max((bundle.version for bundle in known), default=0))
 
 
 def signer_of_options(key: Path | None, passphrase_file: Path | None) -> Signer | None:

@@ -1,48 +1,23 @@
 """The command `classify`."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import click
-import numpy as np
 
+from edge_runtime.commands.answers import Answer, print_csv, print_json, print_table
 from edge_runtime.commands.options import ModelPath
 from edge_runtime.console.help import command
 from edge_runtime.console.numeric import Whole
 from edge_runtime.console.talk import Console, json_option, talk_options
-from edge_runtime.console.terminal import echo, echo_json
 from edge_runtime.data.images import PICTURE_SUFFIXES, Invert, Picture, Preprocessing, try_picture
 from edge_runtime.errors import ModelError, PictureError
 from edge_runtime.files.reading import read_text
 from edge_runtime.inference.careful import careful_classifier
-from edge_runtime.inference.classifier import Classification, Classifier
+from edge_runtime.inference.classifier import Classifier
 from edge_runtime.inference.loading import open_model
 from edge_runtime.runtimes.backends import BACKENDS
-from edge_runtime.wording import columns, csv_row, printable
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What became of one picture.
-
-    Attributes:
-        picture: its path as found, or "-".
-        classification: what it shows; None when it could not be read or answered.
-        inverted: whether bright and dark were exchanged.
-        error: why it could not be, or "".
-    """
-
-    picture: str
-    classification: Classification | None = None
-    inverted: bool = False
-    error: str = ""
-
-    @property
-    def name(self) -> str:
-        """The path; bytes of it that are no UTF-8 are replaced."""
-        return "standard input" if self.picture == "-" else click.format_filename(self.picture)
 
 
 @command(
@@ -123,11 +98,11 @@ def classify(
             console.say(f"{model}: no class names are known, so classes are numbered; see --labels")
         answers = _answers(classifier, list(find_pictures(pictures)), invert)
         if as_json:
-            failed = _print_json(list(answers), classifier, top)
+            failed = print_json(list(answers), classifier, top)
         elif as_csv:
-            failed = _print_csv(answers, classifier, top, escape_formulas)
+            failed = print_csv(answers, classifier, top, escape_formulas)
         else:
-            failed = _print_table(list(answers), classifier, top)
+            failed = print_table(list(answers), classifier, top)
     return 1 if failed else 0
 
 
@@ -204,77 +179,3 @@ def _answer(classifier: Classifier, picture: str, read: Picture | PictureError) 
     except (PictureError, ModelError) as error:
         failed = Answer(picture)
         return replace(failed, error=str(error).removeprefix(f"{failed.name}: "))
-
-
-def _best(classification: Classification, classifier: Classifier, top: int) -> list[dict[str, Any]]:
-    # A stable sort keeps the first of equal classes in front, as `Classification.index` does.
-    order = np.argsort(-classification.probabilities, kind="stable")[:top]
-    return [
-        {
-            "class": classifier.class_names[index],
-            "index": int(index),
-            "confidence": round(float(classification.probabilities[index]), 6),
-        }
-        for index in order
-    ]
-
-
-def _print_json(answers: list[Answer], classifier: Classifier, top: int) -> bool:
-    results = [
-        {"picture": answer.name, "error": answer.error}
-        if answer.classification is None
-        else {
-            "picture": answer.name,
-            **_best(answer.classification, classifier, 1)[0],
-            "inverted": answer.inverted,
-            "top": _best(answer.classification, classifier, top),
-        }
-        for answer in answers
-    ]
-    document = {
-        "model": classifier.name,
-        "backend": f"{classifier.backend.package} {classifier.backend.version}",
-        "results": results,
-    }
-    echo_json(document)
-    return any(answer.error for answer in answers)
-
-
-def _print_csv(
-    answers: Iterator[Answer], classifier: Classifier, top: int, escape_formulas: bool
-) -> bool:
-    """Print a row for each answer as it comes; errors go to standard error."""
-    echo(csv_row(["picture", "rank", "class", "index", "confidence", "inverted"]))
-    failed = False
-    for answer in answers:
-        if answer.classification is None:
-            failed = True
-            _print_error(answer)
-            continue
-        for rank, best in enumerate(_best(answer.classification, classifier, top), 1):
-            inverted = str(answer.inverted).lower()
-            row = [answer.name, rank, *best.values(), inverted]
-            echo(csv_row(row, escape_formulas=escape_formulas))
-    return failed
-
-
-def _print_table(answers: list[Answer], classifier: Classifier, top: int) -> bool:
-    width = max(
-        (columns(printable(answer.name)) for answer in answers if not answer.error), default=0
-    )
-    for answer in answers:
-        if answer.classification is None:
-            continue
-        for rank, best in enumerate(_best(answer.classification, classifier, top)):
-            name = printable(answer.name) if rank == 0 else ""
-            note = "  (inverted)" if answer.inverted and rank == 0 else ""
-            padding = " " * (width - columns(name))
-            echo(f"{name}{padding}  {best['confidence']:>6.1%}  {best['class']}{note}")
-    failed = [answer for answer in answers if answer.error]
-    for answer in failed:
-        _print_error(answer)
-    return bool(failed)
-
-
-def _print_error(answer: Answer) -> None:
-    echo(f"Error: {answer.name}: {answer.error}", err=True)

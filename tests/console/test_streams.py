@@ -17,7 +17,8 @@ import pytest
 from conftest import ROOT, Finished
 from PIL import Image
 
-from edge_runtime.commands.classify import Answer, find_pictures
+from edge_runtime.commands.answers import Answer
+from edge_runtime.commands.classify import find_pictures
 from edge_runtime.console.talk import Console
 from edge_runtime.data.datasets import DatasetSpec, load_dataset
 from edge_runtime.data.images import Preprocessing
