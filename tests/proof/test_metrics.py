@@ -3,10 +3,10 @@ import itertools
 import math
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import ROOT
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -198,7 +198,7 @@ whole = count_pairs(*(np.concatenate(rows) for rows in parts))
 print(whole.image_count, growth, total == whole)
 """
     done = subprocess.run(
-        [sys.executable, "-c", script, str(ROOT / "tests")],
+        [sys.executable, "-c", script, str(Path(__file__).parent)],
         capture_output=True,
         text=True,
         check=True,

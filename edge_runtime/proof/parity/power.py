@@ -37,11 +37,6 @@ class Power:
         self._noise = RiseNoise(list(rises.values()), self._kinds)
         self._tails = {at: self._tails_of(at, rise) for at, rise in rises.items()}
 
-    @property
-    def kind_count(self) -> int:
-        """How many kinds of images there are."""
-        return len(self._kinds.shares)
-
     def __call__(self, images: int, samples: int) -> float:
         """Return the share of so many samples of so many images that decide the report."""
         holds, broken = self.decide(images, samples)

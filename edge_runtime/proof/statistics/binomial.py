@@ -107,7 +107,7 @@ def incomplete_beta(a: float, b: float, x: float) -> float:
 
 
 def _continued_fraction(a: float, b: float, x: float) -> float:
-    """Return 1 + d1/(1 + d2/(1 + …)) by Lentz's method as Thompson and Barnett (1986) mended it."""
+    """Return 1 + d1/(1 + d2/(1 + …)) by the modified Lentz method (Thompson and Barnett 1986)."""
     value, c, d = 1.0, 1.0, 0.0
     for term in range(1, _MOST_TERMS):
         m = term // 2

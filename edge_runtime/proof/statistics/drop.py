@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.proof.statistics.binomial import normal_tail
-from edge_runtime.proof.statistics.paired import won_probability
+from edge_runtime.proof.statistics.paired import halved, won_probability
 
 _Floats = NDArray[np.float64]
 _Counts = NDArray[np.int64] | NDArray[np.float64]
@@ -54,12 +54,12 @@ def least_drop(lost: _Counts, won: _Counts, total: _Counts, level: float) -> _Fl
     0 where not even that is rejected: what is asked is whether a margin is exceeded.
     """
     rejected, accepted = np.zeros(np.shape(lost)), np.maximum(0.0, (lost - won) / total)
-    for _ in range(_HALVINGS):
-        middle = (rejected + accepted) / 2
-        is_rejected = drop_p_value(lost, won, total, middle) <= level
-        rejected = np.where(is_rejected, middle, rejected)
-        accepted = np.where(is_rejected, accepted, middle)
-    return rejected
+    return halved(
+        lambda drop: drop_p_value(lost, won, total, drop) <= level,
+        rejected,
+        accepted,
+        halvings=_HALVINGS,
+    )[0]
 
 
 def _tail(lost: _Floats, won: _Floats, total: _Floats, drop: _Floats) -> _Floats:
