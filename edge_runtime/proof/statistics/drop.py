@@ -5,12 +5,10 @@ or won, the score test rejects a true margin 2.7 times as often as it says there
 approximation keeps its relative error small in the tails.
 """
 
-import math
-
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.proof.statistics.binomial import normal_tail
+from edge_runtime.proof.statistics.binomial import saddlepoint_tail
 from edge_runtime.proof.statistics.paired import halved, won_probability
 
 _Floats = NDArray[np.float64]
@@ -76,6 +74,4 @@ def _tail(lost: _Floats, won: _Floats, total: _Floats, drop: _Floats) -> _Floats
     # At the edge of the lattice, all images lost, only the power of the loss is left.
     w = np.sqrt(np.maximum(deviance, 1e-12))
     u = np.maximum((1 - 1 / tilt) * np.sqrt(np.maximum(curvature, 0)), 1e-12)
-    density = np.exp(-w * w / 2) / math.sqrt(2 * math.pi)
-    tail: _Floats = np.clip(normal_tail(w) + density * (1 / u - 1 / w), 0.0, 1.0)
-    return tail
+    return saddlepoint_tail(w, u)
