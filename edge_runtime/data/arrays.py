@@ -11,56 +11,37 @@ import io
 import math
 import re
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_runtime.data.npz_headers import in_order, parsed_header, refuse_bomb
 from edge_runtime.errors import ArraysError
+from edge_runtime.files.documents import DOCUMENT_LIMIT_BYTES, parse_object
 from edge_runtime.files.reading import MEBIBYTE, read_exactly
-from edge_runtime.files.zip_directory import DEFLATED, LOCAL, STORED, Entry, read_directory
+from edge_runtime.files.zip_directory import DEFLATED, LOCAL, Entry, read_directory
 
 Check = Callable[[NDArray[Any]], None]
 
 _PIECE_BYTES = MEBIBYTE
 _INPUT_BYTES = 64 * 1024
 _LOCAL_EXTRA_BYTES = 20  # the sizes in 64 bits, which savez always writes
-# Deflate cannot do better than 1032:1 (zlib's technical notes). Of what is stored here the 64
-# hexadecimal digits of each image's hash pack 2:1 at best, while the answers to it, K floats of
-# which most are 0, may go 1032:1: with the 1,000 classes of ImageNet 60:1 for the whole file.
-_MOST_RATIO = 100
-_FREE_BYTES = 32 * MEBIBYTE
-
-# numpy.lib.format, version 1.0: what it writes for an array of numbers or text in C order.
-_MAGIC = b"\x93NUMPY\x01\x00"
-_HEADER = re.compile(
-    rb"\{'descr': '([<|](?:b1|[iu][1248]|f[248]|[SU][1-9]\d{0,7}))', "
-    rb"'fortran_order': False, 'shape': \(((?:\d{1,12}, )*(?:\d{1,12},?)?)\), \} *\n"
-)
 _MOST_HEADER_BYTES = 1024
-_MOST_DIMENSIONS = 32  # NumPy 1's own limit
 _NAME = re.compile(r"\w{1,64}\.npy", re.ASCII)
 
 
 @dataclass(frozen=True)
 class _Member:
-    """An array in the archive, nothing of which is unpacked yet.
-
-    Attributes:
-        entry: what the archive says of it.
-        content: where its packed bytes start.
-        dtype: of its elements.
-        shape: of the array.
-        header_bytes: what comes before the elements.
-    """
+    """An array in the archive, nothing of which is unpacked yet."""
 
     entry: Entry
-    content: int
+    content: int  # where its packed bytes start
     dtype: np.dtype[Any]
     shape: tuple[int, ...]
-    header_bytes: int
+    header_bytes: int  # what comes before the elements
 
 
 class ArrayFile:
@@ -78,10 +59,10 @@ class ArrayFile:
         self._stream = io.BytesIO(source) if isinstance(source, bytes) else source
         try:
             entries, start = read_directory(self._stream)
-            _refuse_bomb(entries, limit_bytes)
+            refuse_bomb(entries, limit_bytes)
             self._members = {
                 entry.name.removesuffix(".npy"): self._member(entry, end)
-                for entry, end in _in_order(entries, start)
+                for entry, end in in_order(entries, start)
             }
         except (ValueError, OSError) as error:
             raise _refused(error) from error
@@ -138,14 +119,17 @@ class ArrayFile:
         """
         member = self._named(name)
         try:
-            array = np.empty(math.prod(member.shape), member.dtype)
-            place, filled = array.view(np.uint8), 0
-            for piece in self._pieces(member):
-                place[filled : filled + len(piece)] = np.frombuffer(piece, np.uint8)
-                filled += len(piece)
-            return array.reshape(member.shape)
+            return filled(self._pieces(member), member.dtype, member.shape)
         except (ValueError, OSError, MemoryError) as error:
             raise _refused(error) from error
+
+    def header(self) -> dict[str, Any]:
+        """Return the JSON object that was stored as a text named "header".
+
+        Raises:
+            ValueError: there is none, it is something else, or is too long.
+        """
+        return parse_object(self.text("header", limit_bytes=DOCUMENT_LIMIT_BYTES // 4))
 
     def text(self, name: str, *, limit_bytes: int) -> str:
         """Return a text that was stored as an array without dimensions.
@@ -187,7 +171,7 @@ class ArrayFile:
             start += piece
             if len(start) >= _MOST_HEADER_BYTES:
                 break
-        dtype, shape, header_bytes = _parsed_header(start, entry.name)
+        dtype, shape, header_bytes = parsed_header(start, entry.name)
         announced = header_bytes + dtype.itemsize * math.prod(shape)
         if announced != entry.size_bytes:
             raise ValueError(
@@ -245,46 +229,22 @@ class ArrayFile:
             raise ArraysError(f"its member '{entry.name}' is damaged")
 
 
-def _refuse_bomb(entries: list[Entry], limit_bytes: int) -> None:
-    """Raise where the content has more bytes than allowed, or than honest arrays can pack to."""
-    unpacked = sum(entry.size_bytes for entry in entries)
-    packed = sum(entry.packed_bytes for entry in entries)
-    if unpacked > limit_bytes:
-        raise ValueError(f"unpacked it is larger than {limit_bytes // MEBIBYTE} MiB")
-    if unpacked > max(_FREE_BYTES, _MOST_RATIO * packed):
-        raise ValueError(f"its {packed:,} bytes would unpack to {unpacked:,}")
-    for entry in entries:
-        if entry.method not in (STORED, DEFLATED):
-            raise ValueError(f"its member {entry.name!r} is packed in another way than NumPy does")
-        if entry.method == STORED and entry.packed_bytes != entry.size_bytes:
-            raise ValueError(f"its member {entry.name!r} has two sizes")
+def npz_bytes(arrays: Mapping[str, Any], *, compressed: bool = True) -> bytes:
+    """Return an .npz of arrays; the same arrays, the same bytes."""
+    buffer = io.BytesIO()
+    ordered: dict[str, Any] = {name: np.asarray(array, order="C") for name, array in arrays.items()}
+    (np.savez_compressed if compressed else np.savez)(buffer, **ordered)
+    return buffer.getvalue()
 
 
-def _in_order(entries: list[Entry], directory: int) -> Iterator[tuple[Entry, int]]:
-    """Yield each member and where it must end: they follow one another without gap or overlap."""
-    if not entries:
-        raise ValueError("it has no members")
-    if len({entry.name for entry in entries}) < len(entries):
-        raise ValueError("it has two members of one name")
-    ordered = sorted(entries, key=lambda entry: entry.offset)
-    starts = [entry.offset for entry in ordered]
-    if starts[0] != 0:
-        raise ValueError("it has something before its first member")
-    yield from zip(ordered, [*starts[1:], directory], strict=True)
-
-
-def _parsed_header(start: bytes, name: str) -> tuple[np.dtype[Any], tuple[int, ...], int]:
-    """Return dtype, shape and length of the header that an array's bytes start with."""
-    length = int.from_bytes(start[8:10], "little")
-    found = _HEADER.fullmatch(start[10 : 10 + length])
-    if not start.startswith(_MAGIC) or found is None:
-        raise ValueError(f"its array '{name}' is not one of plain numbers or text")
-    descr, sides = found[1].decode("ascii"), found[2].decode("ascii")
-    shape = tuple(int(side) for side in sides.split(",") if side.strip())
-    # A shape like (0, 10**12) is empty and must not pass for a product that fits.
-    if len(shape) > _MOST_DIMENSIONS or max(shape, default=0) > 2**31 - 1:
-        raise ValueError(f"its array '{name}' has the shape ({sides})")
-    return np.dtype(descr), shape, 10 + length
+def filled(pieces: Iterable[bytes], dtype: np.dtype[Any], shape: tuple[int, ...]) -> NDArray[Any]:
+    """Return an array whose bytes come in pieces, as many as it has."""
+    array = np.empty(math.prod(shape), dtype)
+    place, start = array.view(np.uint8), 0
+    for piece in pieces:
+        place[start : start + len(piece)] = np.frombuffer(piece, np.uint8)
+        start += len(piece)
+    return array.reshape(shape)
 
 
 def _refused(error: BaseException) -> ArraysError:

@@ -1,24 +1,17 @@
-"""From an untrusted picture to the (H, W, C) uint8 pixels that a model eats."""
+"""From an untrusted picture to the (H, W, C) uint8 pixels that a model takes."""
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO, Any, Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
-from PIL.PngImagePlugin import PngImageFile
 
-from edge_runtime.data.decoding import (
-    Format,
-    Layout,
-    NoPictureError,
-    draft_divisor,
-    read_layout,
-    upright,
-)
+from edge_runtime.data.decoding import decode
+from edge_runtime.data.decoding.reduction import converted_to
 from edge_runtime.errors import PictureError
 from edge_runtime.files.reading import MEBIBYTE, read_capped
 
@@ -139,10 +132,6 @@ def open_picture(source: str | Path) -> Image.Image:
     return decode(read_picture_bytes(source), name=_name(source))
 
 
-def _name(source: str | Path) -> str:
-    return "standard input" if str(source) == "-" else str(source)
-
-
 def read_picture_bytes(source: str | Path) -> bytes:
     """Read one picture file without decoding it; "-" is standard input.
 
@@ -150,90 +139,31 @@ def read_picture_bytes(source: str | Path) -> bytes:
         PictureError: it is missing, cannot be read, or is too large.
     """
     name = _name(source)
-    if str(source) == "-":
-        if sys.stdin is None:
-            raise PictureError(f"{name}: it is closed; send a picture, as in < picture.png.")
-        try:
-            data = sys.stdin.buffer.read(PICTURE_LIMIT_BYTES + 1) or b""
-        except OSError as error:
-            raise PictureError(f"{name}: it cannot be read ({error.strerror}).") from error
-        if len(data) > PICTURE_LIMIT_BYTES:
-            raise PictureError(f"{name}: a picture may have up to 32 MiB; send a smaller one.")
-        return data
     try:
+        if str(source) == "-":
+            return _read_standard_input(name)
         return read_capped(Path(source), limit_bytes=PICTURE_LIMIT_BYTES)
     except FileNotFoundError as error:
         raise PictureError(f"{name}: there is no such file.") from error
     except OSError as error:
         raise PictureError(f"{name}: it cannot be read ({error.strerror}).") from error
+    except PictureError:
+        raise
     except ValueError as error:
         raise PictureError(f"{name}: {error}; make the picture smaller first.") from error
 
 
-def decode(data: bytes, *, name: str = "the picture") -> Image.Image:
-    """Decode PNG, JPEG or BMP bytes to an upright grey ("L") or colour ("RGB") picture.
-
-    Transparent parts become white. 16-bit grey keeps its upper 8 bits. Of more than `MOST_PIXELS`
-    blocks are averaged, so that a picture of any size takes up to 4 bytes for each of its pixels.
-
-    Raises:
-        PictureError: the bytes are not such a picture, it has more than 50 megapixels, or it is
-            made to take much memory or time.
-    """
-    if not data:
-        raise PictureError(f"{name}: the file is empty; expected a PNG, JPEG or BMP picture.")
-    try:
-        layout = read_layout(data)
-        with _open(layout) as image:
-            image.load()
-            return upright(image, layout.orientation)
-    except NoPictureError as error:
-        raise PictureError(
-            f"{name}: this is not a PNG, JPEG or BMP picture; convert it to one of them first."
-        ) from error
-    except PictureError as error:
-        raise PictureError(f"{name}: {error}") from error
-    except MemoryError as error:
-        raise PictureError(
-            f"{name}: there is not enough memory to decode it; scale it down first."
-        ) from error
-    except Exception as error:
-        # A decoder that meets hostile bytes raises whatever its parser stumbled over.
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise PictureError(f"{name}: the picture is damaged ({reason}).") from error
+def _read_standard_input(name: str) -> bytes:
+    if sys.stdin is None:
+        raise PictureError(f"{name}: it is closed; send a picture, as in < picture.png.")
+    data = sys.stdin.buffer.read(PICTURE_LIMIT_BYTES + 1) or b""
+    if len(data) > PICTURE_LIMIT_BYTES:
+        raise PictureError(f"{name}: a picture may have up to 32 MiB; send a smaller one.")
+    return data
 
 
-def _open(layout: Layout) -> Image.Image:
-    """Open a picture; its pixels are not decoded yet."""
-    image = _decoder(layout.format)(layout.stream)
-    # What was checked must be what is decoded, whatever else a file announces.
-    if image.size != (layout.width, layout.height):
-        raise PictureError("the picture is damaged (it announces two sizes).")
-    divisor = draft_divisor(image.width, image.height) if layout.format == "JPEG" else 1
-    if divisor > 1:
-        image.draft("", (image.width // divisor, image.height // divisor))
-    return image
-
-
-def _decoder(picture_format: Format) -> Callable[[IO[bytes]], Image.Image]:
-    """Return Pillow's class for a format; those of other formats than PNG are imported if needed.
-
-    `Image.open` would try every format that Pillow knows.
-    """
-    if picture_format == "PNG":
-        return PngImageFile
-    if picture_format == "BMP":
-        from PIL.BmpImagePlugin import BmpImageFile
-
-        return BmpImageFile
-    from PIL.JpegImagePlugin import JpegImageFile
-
-    return JpegImageFile
-
-
-def _converted(image: Image.Image, mode: str) -> Image.Image:
-    """Return the picture in that mode; unlike Pillow's method without a copy if it is already."""
-    return image if image.mode == mode else image.convert(mode)
+def _name(source: str | Path) -> str:
+    return "standard input" if str(source) == "-" else str(source)
 
 
 def prepare(
@@ -246,7 +176,7 @@ def prepare(
     """
     if invert not in get_args(Invert):
         raise PictureError(f"Expected invert to be 'auto', 'yes' or 'no', got {invert!r}.")
-    converted = _converted(image, _MODE_OF_CHANNELS[preprocessing.channels])
+    converted = converted_to(image, _MODE_OF_CHANNELS[preprocessing.channels])
     pixels = np.asarray(converted)
     inverted = invert == "yes" or (
         invert == "auto" and _has_opposite_background(converted, pixels, preprocessing.background)

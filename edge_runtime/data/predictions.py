@@ -4,7 +4,6 @@ The full model's are made where TensorFlow is, the device's on the device; compa
 neither.
 """
 
-import io
 import json
 from collections import Counter
 from collections.abc import Mapping
@@ -15,10 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.data.arrays import ArrayFile
+from edge_runtime.data.arrays import ArrayFile, npz_bytes
 from edge_runtime.data.counting import count_numbers
 from edge_runtime.errors import PredictionsError
-from edge_runtime.files.documents import DOCUMENT_LIMIT_BYTES, parse_object
 from edge_runtime.files.reading import MEBIBYTE, open_regular
 from edge_runtime.files.writing import write_atomically
 from edge_runtime.wording import Described, percent
@@ -119,16 +117,14 @@ class Predictions(Described):
             "class_names": list(self.class_names),
             "details": dict(self.details),
         }
-        buffer = io.BytesIO()
-        np.savez_compressed(
-            buffer,
-            probabilities=np.ascontiguousarray(self.probabilities),
-            labels=self.labels,
-            image_sha256=self.image_sha256,
-            input_sha256=self.input_sha256,
-            header=np.array(json.dumps(header, allow_nan=False)),
-        )
-        return buffer.getvalue()
+        arrays = {
+            "probabilities": self.probabilities,
+            "labels": self.labels,
+            "image_sha256": self.image_sha256,
+            "input_sha256": self.input_sha256,
+            "header": json.dumps(header, allow_nan=False),
+        }
+        return npz_bytes(arrays)
 
     @classmethod
     def load(cls, path: Path) -> "Predictions":
@@ -178,7 +174,7 @@ def _read(arrays: ArrayFile) -> Predictions:
     Raises:
         ValueError: it is another file, or a damaged one.
     """
-    header = parse_object(arrays.text("header", limit_bytes=DOCUMENT_LIMIT_BYTES // 4))
+    header = arrays.header()
     version, names, details = (
         header.get(key) for key in ("schema_version", "class_names", "details")
     )

@@ -104,7 +104,7 @@ class Backend:
         except SystemError as error:  # tflite-runtime with NumPy 2 can be imported, and no more
             reason = " ".join(str(error.__cause__ or error).split())
             raise MissingDependencyError(
-                f"{self.package} {self.version} is installed but does not work ({reason}); mend it "
+                f"{self.package} {self.version} is installed but does not work ({reason}); fix it "
                 f"with: pip install {self.requirement}"
             ) from error
         return interpreter
@@ -141,13 +141,11 @@ class Backend:
         """Raise if NumPy is too new: the import would pass, and the first model fail oddly."""
         if self.numpy_below is None or self.version == "not installed":
             return
-        found = installed_version("numpy")
-        if found is None:
-            return  # the import says so
-        if int(found.split(".")[0]) >= self.numpy_below:
+        found = installed_version("numpy")  # None: the import says so
+        if found is not None and int(found.split(".")[0]) >= self.numpy_below:
             raise MissingDependencyError(
                 f"{self.package} {self.version} is made for NumPy {self.numpy_below - 1}, and "
-                f"NumPy {found} is installed; mend it with: pip install 'numpy<{self.numpy_below}'"
+                f"NumPy {found} is installed; fix it with: pip install 'numpy<{self.numpy_below}'"
             )
 
     def _import(self, name: str) -> Any:
@@ -159,7 +157,7 @@ class Backend:
             if self.version != "not installed":
                 raise MissingDependencyError(
                     f"{self.package} {self.version} is installed but cannot be imported ({error}); "
-                    f"mend it with: pip install {self.requirement}"
+                    f"fix it with: pip install {self.requirement}"
                 ) from error
             raise self._missing() from error
 
@@ -240,5 +238,5 @@ def _no_runtime() -> MissingDependencyError:
             "No TFLite runtime is installed; install the one for this machine with: pip install "
             f"{possible.requirement}"
         )
-    problem = possible.problem
-    return MissingDependencyError(f"{problem} {possible.mend[0].upper()}{possible.mend[1:]}.")
+    mend = possible.mend
+    return MissingDependencyError(f"{possible.problem} {mend[0].upper()}{mend[1:]}.")

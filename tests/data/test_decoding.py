@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 from test_images import chunk, encoded, raw_png
 
-from edge_runtime.data.decoding import MOST_PIXELS, read_layout
+from edge_runtime.data.decoding import decode, read_layout
 from edge_runtime.data.decoding.orientation import exif_orientation, xmp_orientation
-from edge_runtime.data.images import decode
+from edge_runtime.data.decoding.reduction import MOST_PIXELS
 from edge_runtime.errors import PictureError
 
 SIXTH = b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0"
@@ -197,7 +197,7 @@ def test_what_is_decoded_has_the_size_that_was_checked(monkeypatch, size):
     def other(data):
         return read_layout(data)._replace(width=size[0], height=size[1])
 
-    monkeypatch.setattr("edge_runtime.data.images.read_layout", other)
+    monkeypatch.setattr("edge_runtime.data.decoding.read_layout", other)
     for data in (encoded(Image.new("L", (64, 48)), kind) for kind in ("PNG", "JPEG", "BMP")):
         with pytest.raises(PictureError, match="it announces two sizes"):
             decode(data)

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from PIL import Image
 from PIL.PngImagePlugin import PngImageFile
 
+from edge_runtime.data.decoding import decode
 from edge_runtime.data.images import (
     PICTURE_LIMIT_BYTES,
     Preprocessing,
     border_colour,
     common_background,
-    decode,
     fit,
     prepare,
     read_picture,

@@ -80,7 +80,9 @@ def test_a_number_without_end_is_refused(bundle_of, limit):
     members = unpack(bundle_of("int8"))
     text = members[MANIFEST].replace(b'"limit": 0', b'"limit": ' + limit.encode(), 1)
     assert text != members[MANIFEST]
-    with pytest.raises(BundleError, match=r"its manifest cannot be read: it is no JSON: .* number"):
+    with pytest.raises(
+        BundleError, match=rf"its manifest cannot be read: it has {limit}, which is"
+    ):
         read_bundle(pack({**members, MANIFEST: text}))
 
 

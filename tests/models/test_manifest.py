@@ -50,7 +50,7 @@ def test_a_missing_key_is_named(key):
         ({"preprocessing": None}, "must have a height, a width and channels"),
         (
             {"preprocessing": {"height": 1e999, "width": 8, "channels": 1}},
-            "Infinity is no number",
+            "it has Infinity, which is not JSON",
         ),
         ({"preprocessing": {"height": 8, "width": 8, "channels": 4}}, "1 or 3"),
     ],
@@ -64,13 +64,13 @@ def test_an_impossible_value_is_refused(changes, words):
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        (b"", "it is no JSON"),
-        (b"{", "it is no JSON"),
+        (b"", "it is not JSON"),
+        (b"{", "it is not JSON"),
         (b"[]", "expected a JSON object"),
         (b"null", "expected a JSON object"),
-        (b"\xff\xfe\x00", "it is no JSON"),
-        (b"[" * 100_000, "it is no JSON"),
-        (b'{"schema_version": ' + b"9" * 10_000 + b"}", "it is no JSON"),
+        (b"\xff\xfe\x00", "it is not JSON"),
+        (b"[" * 100_000, "it is not JSON"),
+        (b'{"schema_version": ' + b"9" * 10_000 + b"}", "it is not JSON"),
     ],
     ids=["empty", "cut", "list", "null", "not text", "deep", "long number"],
 )

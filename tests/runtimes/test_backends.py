@@ -126,7 +126,7 @@ def test_a_broken_installation_is_told_from_a_missing_one(module, interpreter):
     backend = Backend("broken", "numpy", module, interpreter, "numpy")
     with pytest.raises(
         MissingDependencyError,
-        match=r"is installed but cannot be imported .* mend it with: pip install numpy",
+        match=r"is installed but cannot be imported .* fix it with: pip install numpy",
     ):
         backend.load(b"")
 
@@ -144,7 +144,7 @@ def test_a_runtime_that_imports_and_does_not_work_is_told_with_the_pip_line(tmp_
     with pytest.raises(
         MissingDependencyError,
         match=r"does not work \(numpy.core.multiarray failed to import\); "
-        r"mend it with: pip install old==1.0 'numpy<2'$",
+        r"fix it with: pip install old==1.0 'numpy<2'$",
     ):
         backend.load(b"")
 
@@ -172,7 +172,7 @@ def test_a_runtime_of_numpy_1_says_so_instead_of_failing_oddly_with_numpy_2(monk
         with pytest.raises(
             MissingDependencyError,
             match=r"^tflite-runtime 2\.14\.0 is made for NumPy 1, and NumPy 2\.2\.6 is installed; "
-            r"mend it with: pip install 'numpy<2'$",
+            r"fix it with: pip install 'numpy<2'$",
         ):
             use()
 

@@ -132,11 +132,7 @@ class Dataset:
                     f"Labels must be 0 to {self.class_count - 1}, one for each class name; got "
                     f"{split.labels.min()} to {split.labels.max()}."
                 )
-        if self.train.images.shape[1:] != self.test.images.shape[1:]:
-            raise DatasetError(
-                f"Training images are {self.train.images.shape[1:]}, test images "
-                f"{self.test.images.shape[1:]}; they must have the same size."
-            )
+        refuse_other_size(self.train.images.shape[1:], self.test.images.shape[1:])
 
     @property
     def class_count(self) -> int:
@@ -163,6 +159,18 @@ class Dataset:
         self.train.update(digest)
         self.test.update(digest)
         return digest.hexdigest()
+
+
+def refuse_other_size(train: tuple[int, ...], test: tuple[int, ...]) -> None:
+    """Raise unless the images of both splits are of one shape.
+
+    Raises:
+        DatasetError: they are not.
+    """
+    if train != test:
+        raise DatasetError(
+            f"Training images are {train}, test images {test}; they must have the same size."
+        )
 
 
 def image_hashes(images: NDArray[np.uint8]) -> NDArray[np.bytes_]:

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from edge_runtime.data.datasets.dataset import Dataset, DatasetSpec, Split
+from edge_runtime.data.decoding import decode
 from edge_runtime.data.images import (
     PICTURE_SUFFIXES,
     Preprocessing,
-    decode,
     fit,
     prepare,
     read_picture_bytes,
@@ -150,7 +150,7 @@ def _open(path: Path, spec: DatasetSpec) -> tuple[Image.Image, str]:
         data = read_picture_bytes(path)
         image = decode(data, name=str(path))
     except PictureError as error:
-        raise DatasetError(f"{error} Mend or remove it.") from error
+        raise DatasetError(f"{error} Fix or remove it.") from error
     if spec.channels == 1:
         image = image.convert("L")
     # At once: thousands of photographs do not fit into memory at their full size.

@@ -17,7 +17,8 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.data.datasets.dataset import Dataset, DatasetSpec, Split
+from edge_runtime.data.arrays import filled
+from edge_runtime.data.datasets.dataset import Dataset, DatasetSpec, Split, refuse_other_size
 from edge_runtime.errors import DatasetError
 from edge_runtime.files.reading import MEBIBYTE, open_regular, read_exactly, read_text, sha256
 
@@ -36,32 +37,18 @@ _PREFIXES = {"train": "train", "test": "t10k"}
 _FASHION_MNIST_TRAIN_COUNT = 60_000
 _FASHION_MNIST_TRAIN_LABELS = "657fbd221bfc9f4198cc14b5619cc33ec57c58dd0e47af4d99d6650759e869a7"
 _FASHION_MNIST_NAMES = (
-    "T-shirt/top",
-    "Trouser",
-    "Pullover",
-    "Dress",
-    "Coat",
-    "Sandal",
-    "Shirt",
-    "Sneaker",
-    "Bag",
-    "Ankle boot",
+    *("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat"),
+    *("Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),
 )
 
 
 @dataclass(frozen=True)
 class _File:
-    """An IDX file of which the header has been read.
-
-    Attributes:
-        path: the file.
-        kind: "images" or "labels".
-        shape: (N, H, W) or (N,), all uint8.
-    """
+    """An IDX file of which the header has been read."""
 
     path: Path
-    kind: str
-    shape: tuple[int, ...]
+    kind: str  # "images" or "labels"
+    shape: tuple[int, ...]  # (N, H, W) or (N,), all uint8
 
     @property
     def header_bytes(self) -> int:
@@ -81,11 +68,7 @@ def load_idx(spec: DatasetSpec) -> Dataset:
     """
     folder = Path(spec.source.partition(":")[2]).expanduser()
     pairs = [_announced(folder, prefix) for prefix in _PREFIXES.values()]
-    if pairs[0][0].shape[1:] != pairs[1][0].shape[1:]:
-        raise DatasetError(
-            f"Training images are {pairs[0][0].shape[1:]}, test images {pairs[1][0].shape[1:]}; "
-            "they must have the same size."
-        )
+    refuse_other_size(*(images.shape[1:] for images, _ in pairs))
     highest = max(_highest(labels) for _, labels in pairs)
     names = _class_names(folder, pairs[0][1], highest)
     if highest >= len(names):
@@ -149,11 +132,7 @@ def _read_header(path: Path, kind: str) -> _File:
 
 def _read(file: _File) -> NDArray[np.uint8]:
     """Return the values of a file in its shape."""
-    values, filled = np.empty(math.prod(file.shape), np.uint8), 0
-    for piece in _values(file):
-        values[filled : filled + len(piece)] = np.frombuffer(piece, np.uint8)
-        filled += len(piece)
-    return values.reshape(file.shape)
+    return filled(_values(file), np.dtype(np.uint8), file.shape)
 
 
 def _highest(labels: _File) -> int:
@@ -244,13 +223,7 @@ def _read_names(path: Path) -> tuple[str, ...]:
 
 
 def _class_names(folder: Path, train: _File, highest: int) -> tuple[str, ...]:
-    """Return the names of the classes.
-
-    Args:
-        folder: where their file may be.
-        train: the labels of the training images.
-        highest: the largest label of all.
-    """
+    """Return the names of the classes, of which ``highest`` is the largest label."""
     named = folder / "class_names.txt"
     if named.exists():
         return _read_names(named)

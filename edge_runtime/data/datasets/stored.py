@@ -4,7 +4,6 @@ Whatever the images came from (TFDS, a folder, IDX files), the file holds what `
 them: pixels, labels, class names, the dataset's name and fingerprint, and what names each image.
 """
 
-import io
 import json
 from pathlib import Path
 from typing import Any
@@ -12,10 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.data.arrays import ArrayFile
+from edge_runtime.data.arrays import ArrayFile, npz_bytes
 from edge_runtime.data.datasets.dataset import Dataset, DatasetSpec, Split
 from edge_runtime.errors import DatasetError
-from edge_runtime.files.documents import DOCUMENT_LIMIT_BYTES, parse_object
 from edge_runtime.files.reading import MEBIBYTE, open_regular
 
 IMAGES_SUFFIX = ".images.npz"
@@ -32,16 +30,10 @@ def stored_images(dataset: Dataset) -> bytes:
         "fingerprint": dataset.fingerprint,
         "class_names": list(dataset.class_names),
     }
-    arrays: dict[str, Any] = {
-        "header": np.array(json.dumps(header)),
-        "images": np.ascontiguousarray(test.images),
-        "labels": test.labels,
-    }
+    arrays = {"header": json.dumps(header), "images": test.images, "labels": test.labels}
     if test.source_sha256 is not None:
         arrays["source_sha256"] = test.source_sha256
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, **arrays)
-    return buffer.getvalue()
+    return npz_bytes(arrays)
 
 
 def load_stored(spec: DatasetSpec) -> Dataset:
@@ -59,15 +51,16 @@ def load_stored(spec: DatasetSpec) -> Dataset:
     except FileNotFoundError as error:
         raise DatasetError(f"There is no file {path}.") from error
     except (OSError, ValueError) as error:
+        reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
         raise DatasetError(
-            f"{path}: expected test images that this toolkit stored ({_reason(error)}); copy the "
-            "file again, or make it again."
+            f"{path}: expected test images that this toolkit stored ({reason}); copy the file "
+            "again, or make it again."
         ) from error
 
 
 def _dataset(arrays: ArrayFile) -> Dataset:
     """Return what is in a file; nothing of it is kept before all of it has been checked."""
-    header = parse_object(arrays.text("header", limit_bytes=DOCUMENT_LIMIT_BYTES // 4))
+    header = arrays.header()
     version, names = header.get("schema_version"), header.get("class_names")
     if version != SCHEMA_VERSION:
         raise ValueError(f"its schema version is {version}")
@@ -75,12 +68,8 @@ def _dataset(arrays: ArrayFile) -> Dataset:
         raise ValueError("its header names no classes, no dataset or no fingerprint")
     _check_layout(arrays)
     arrays.verify({"labels": lambda labels: _check_labels(labels, len(names))})
-    has_files = "source_sha256" in arrays
-    test = Split(
-        arrays["images"],
-        arrays["labels"].astype(np.int64),
-        arrays["source_sha256"].astype("S64") if has_files else None,
-    )
+    files = arrays["source_sha256"].astype("S64") if "source_sha256" in arrays else None
+    test = Split(arrays["images"], arrays["labels"].astype(np.int64), files)
     return Dataset(
         str(header["name"]),
         tuple(str(name) for name in names),
@@ -107,8 +96,3 @@ def _check_layout(arrays: ArrayFile) -> None:
 def _check_labels(labels: NDArray[Any], classes: int) -> None:
     if labels.size and not 0 <= labels.min() <= labels.max() < classes:
         raise ValueError(f"Labels must be 0 to {classes - 1}, one for each class name")
-
-
-def _reason(error: Exception) -> str:
-    """Return the reason as the end of a sentence; zipfile's and NumPy's have line breaks."""
-    return " ".join(str(error).split()).rstrip(".") or type(error).__name__

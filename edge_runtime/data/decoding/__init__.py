@@ -7,29 +7,84 @@ make up the pixels and nothing else: no Exif, no colour profile, no text, no fur
 """
 
 from collections.abc import Callable
+from typing import IO
+
+from PIL import Image
+from PIL.PngImagePlugin import PngImageFile
 
 from edge_runtime.data.decoding.layout import (
     LIMIT_PIXELS,
-    LIMIT_SIDE,
     Format,
     Layout,
     NoPictureError,
     refuse_unreasonable,
 )
 from edge_runtime.data.decoding.png import read_png
-from edge_runtime.data.decoding.reduction import MOST_PIXELS, draft_divisor, upright
+from edge_runtime.data.decoding.reduction import draft_divisor, upright
+from edge_runtime.errors import PictureError
 
-__all__ = [
-    "LIMIT_PIXELS",
-    "LIMIT_SIDE",
-    "MOST_PIXELS",
-    "Format",
-    "Layout",
-    "NoPictureError",
-    "draft_divisor",
-    "read_layout",
-    "upright",
-]
+__all__ = ["LIMIT_PIXELS", "decode", "read_layout"]
+
+
+def decode(data: bytes, *, name: str = "the picture") -> Image.Image:
+    """Decode PNG, JPEG or BMP bytes to an upright grey ("L") or colour ("RGB") picture.
+
+    Transparent parts become white. 16-bit grey keeps its upper 8 bits. Of more than `MOST_PIXELS`
+    blocks are averaged, so that a picture of any size takes up to 4 bytes for each of its pixels.
+
+    Raises:
+        PictureError: the bytes are not such a picture, it has more than 50 megapixels, or it is
+            made to take much memory or time.
+    """
+    if not data:
+        raise PictureError(f"{name}: the file is empty; expected a PNG, JPEG or BMP picture.")
+    try:
+        layout = read_layout(data)
+        with _open(layout) as image:
+            image.load()
+            return upright(image, layout.orientation)
+    except NoPictureError as error:
+        raise PictureError(
+            f"{name}: this is not a PNG, JPEG or BMP picture; convert it to one of them first."
+        ) from error
+    except PictureError as error:
+        raise PictureError(f"{name}: {error}") from error
+    except MemoryError as error:
+        raise PictureError(
+            f"{name}: there is not enough memory to decode it; scale it down first."
+        ) from error
+    except Exception as error:
+        # A decoder that meets hostile bytes raises whatever its parser stumbled over.
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise PictureError(f"{name}: the picture is damaged ({reason}).") from error
+
+
+def _open(layout: Layout) -> Image.Image:
+    """Open a picture; its pixels are not decoded yet."""
+    image = _decoder(layout.format)(layout.stream)
+    # What was checked must be what is decoded, whatever else a file announces.
+    if image.size != (layout.width, layout.height):
+        raise PictureError("the picture is damaged (it announces two sizes).")
+    divisor = draft_divisor(image.width, image.height) if layout.format == "JPEG" else 1
+    if divisor > 1:
+        image.draft("", (image.width // divisor, image.height // divisor))
+    return image
+
+
+def _decoder(picture_format: Format) -> Callable[[IO[bytes]], Image.Image]:
+    """Return Pillow's class for a format; those of other formats than PNG are imported if needed.
+
+    `Image.open` would try every format that Pillow knows.
+    """
+    if picture_format == "PNG":
+        return PngImageFile
+    if picture_format == "BMP":
+        from PIL.BmpImagePlugin import BmpImageFile
+
+        return BmpImageFile
+    from PIL.JpegImagePlugin import JpegImageFile
+
+    return JpegImageFile
 
 
 def read_layout(data: bytes) -> Layout:

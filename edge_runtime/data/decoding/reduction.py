@@ -71,4 +71,9 @@ def _grey_or_rgb(image: Image.Image, mode: str) -> Image.Image:
         on_white = Image.new("RGB", rgba.size, (_WHITE, _WHITE, _WHITE))
         on_white.paste(rgba, mask=rgba.getchannel("A"))
         image = on_white
+    return converted_to(image, mode)
+
+
+def converted_to(image: Image.Image, mode: str) -> Image.Image:
+    """Return the picture in that mode; unlike Pillow's method without a copy if it is already."""
     return image if image.mode == mode else image.convert(mode)

@@ -28,16 +28,12 @@ def _is_share(value: Any) -> bool:
 def _is_rate(value: Any) -> bool:
     if not isinstance(value, dict):
         return False
-    interval, total = value.get("interval_95"), value.get("total")
-    if not isinstance(interval, list) or len(interval) != 2 or not all(map(_is_share, interval)):
+    interval, *counts = (value.get(key) for key in ("interval_95", "successes", "total"))
+    if not isinstance(interval, list) or len(interval) != 2:
         return False
-    counts = value.get("successes"), total
-    return (
-        _is_share(value.get("value"))
-        and all(map(_is_count, counts))
-        and interval[0] <= interval[1]
-        and 0 <= value["successes"] <= value["total"] != 0
-    )
+    if not all(map(_is_share, (value.get("value"), *interval))) or not all(map(_is_count, counts)):
+        return False
+    return bool(interval[0] <= interval[1] and value["successes"] <= value["total"] != 0)
 
 
 def _is_text(value: Any) -> bool:

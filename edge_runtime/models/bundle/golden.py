@@ -9,14 +9,13 @@ processor of a device make the same of it. They are held against two runs on the
   explain. Fast kernels round differently from processor to processor.
 """
 
-import io
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.data.arrays import ArrayFile
+from edge_runtime.data.arrays import ArrayFile, npz_bytes
 from edge_runtime.errors import ArraysError, BundleError
 from edge_runtime.files.reading import MEBIBYTE
 
@@ -60,12 +59,7 @@ class Golden:
 
     def to_npz(self) -> bytes:
         """Return a .npz archive, uncompressed; the same vectors, the same bytes."""
-        buffer = io.BytesIO()
-        arrays: dict[str, Any] = {
-            name: np.ascontiguousarray(getattr(self, name)) for name in _ARRAYS
-        }
-        np.savez(buffer, **arrays)
-        return buffer.getvalue()
+        return npz_bytes({name: getattr(self, name) for name in _ARRAYS}, compressed=False)
 
     @classmethod
     def from_npz(cls, data: bytes) -> "Golden":

@@ -110,10 +110,6 @@ class Table:
         buffer.check(self._vtable, self._vtable_size)
         buffer.check(position, self._size)
 
-    def has(self, slot: int) -> bool:
-        """Return whether the field is present."""
-        return self._find(slot, 1) is not None
-
     def integer(self, slot: int, layout: IntegerFormat, default: int = 0) -> int:
         """Return an integer field, or ``default`` where it is absent."""
         position = self._find(slot, _SIZES[layout])
@@ -121,17 +117,20 @@ class Table:
 
     def text(self, slot: int) -> str | None:
         """Return a string field. Bytes that are not UTF-8 come out as U+FFFD."""
-        position = self._find(slot, 4)
-        return None if position is None else self._text(position)
+        buffer, position = self._buffer, self._find(slot, 4)
+        if position is None:
+            return None
+        start, length = buffer.vector(buffer.follow(position), 1)
+        buffer.check(start, length + 1)
+        if buffer.data[start + length] != 0:
+            raise damaged(f"the text at byte {start} has no end")
+        buffer.spend(_COST_OF_VECTOR + length)
+        return buffer.data[start : start + length].decode("utf-8", errors="replace")
 
     def check_vectors(self, *slots: int, item_size: int = 4) -> None:
         """Refuse vector fields that do not lie in the file, whatever they hold."""
         for slot in slots:
             self.span(slot, item_size)
-
-    def texts(self, slot: int) -> tuple[str, ...]:
-        """Return a vector of strings; empty where it is absent."""
-        return tuple(self._text(entry) for entry in self._entries(slot))
 
     def table(self, slot: int) -> "Table | None":
         """Return a table field."""
@@ -141,7 +140,10 @@ class Table:
     def tables(self, slot: int) -> tuple["Table", ...]:
         """Return a vector of tables; empty where it is absent."""
         buffer = self._buffer
-        return tuple(Table(buffer, buffer.follow(entry)) for entry in self._entries(slot))
+        start, length = self.span(slot, 4) or Span(0, 0)
+        return tuple(
+            Table(buffer, buffer.follow(entry)) for entry in range(start, start + length, 4)
+        )
 
     def integers(self, slot: int, layout: IntegerFormat) -> tuple[int, ...]:
         """Return a vector of integers; empty where it is absent."""
@@ -176,16 +178,3 @@ class Table:
         self._buffer.spend(span.length)
         count = span.length // _SIZES[layout]
         return struct.unpack_from(f"<{count}{layout}", self._buffer.data, span.start)
-
-    def _entries(self, slot: int) -> range:
-        """Return the positions of the offsets in a vector of tables or strings."""
-        start, length = self.span(slot, 4) or Span(0, 0)
-        return range(start, start + length, 4)
-
-    def _text(self, position: int) -> str:
-        start, length = self._buffer.vector(self._buffer.follow(position), 1)
-        self._buffer.check(start, length + 1)
-        if self._buffer.data[start + length] != 0:
-            raise damaged(f"the text at byte {start} has no end")
-        self._buffer.spend(_COST_OF_VECTOR + length)
-        return self._buffer.data[start : start + length].decode("utf-8", errors="replace")

@@ -58,46 +58,47 @@ class Runtime:
 
     def support(self, summary: ModelSummary) -> RuntimeSupport:
         """Return whether it can load a model, judged as in `runtime_support`."""
-        found = []
+        found: list[str] = []
         for use in summary.operators:
-            problem = _operator_problem(use, self.versions)
-            refused = self.refused.get(use.name, ())
-            types = [
-                f"{use.name} of {dtype}: not there" for dtype in use.dtypes if dtype in refused
-            ]
-            # Types were measured of versions that are there.
-            found += [problem] if problem else types
+            found += self._problems(use)
         dtypes = dict.fromkeys(tensor.dtype for tensor in summary.tensors)
         found += [f"{dtype} tensors: not there" for dtype in dtypes if dtype not in self.dtypes]
         return RuntimeSupport(self.name, not found, tuple(found))
 
+    def _problems(self, use: OperatorUse) -> list[str]:
+        highest = self.versions.get(use.name)
+        if use.custom:
+            return [f"custom operator {use.name}: not there"]
+        if highest is None:
+            return [f"{use.name}: not there"]
+        if use.version > highest:
+            return [f"{use.name} version {use.version}: at most {highest} there"]
+        # Types were measured of versions that are there.
+        refused = self.refused.get(use.name, ())
+        return [f"{use.name} of {dtype}: not there" for dtype in use.dtypes if dtype in refused]
 
-# Operators and tensor types as printed by scripts/measure-op-versions, and what operators refuse by
-# scripts/measure-op-types. Newer releases only add to
-# them, so ai-edge-litert 2.3.0 stands for those that follow.
-RUNTIMES: dict[str, Runtime] = {
-    runtime.option: runtime
-    for runtime in (
-        Runtime(
-            "litert",
-            "ai-edge-litert",
-            "litert",
-            "",
-            AI_EDGE_LITERT_2_3,
-            REFUSED_BY_AI_EDGE_LITERT_2_3,
-            _ALL_DTYPES,
-        ),
-        Runtime(
-            "tflite-runtime-2.14",
-            "tflite-runtime 2.14.0",
-            "tflite-runtime",
-            "2.14.",
-            TFLITE_RUNTIME_2_14,
-            REFUSED_BY_TFLITE_RUNTIME_2_14,
-            _ALL_DTYPES[:18],
-        ),
-    )
-}
+
+# What scripts/measure-op-versions and -types print. Newer releases only add to it, so
+# ai-edge-litert 2.3.0 stands for those that follow.
+_LITERT = Runtime(
+    option="litert",
+    name="ai-edge-litert",
+    backend="litert",
+    release="",
+    versions=AI_EDGE_LITERT_2_3,
+    refused=REFUSED_BY_AI_EDGE_LITERT_2_3,
+    dtypes=_ALL_DTYPES,
+)
+_TFLITE_RUNTIME = Runtime(
+    option="tflite-runtime-2.14",
+    name="tflite-runtime 2.14.0",
+    backend="tflite-runtime",
+    release="2.14.",
+    versions=TFLITE_RUNTIME_2_14,
+    refused=REFUSED_BY_TFLITE_RUNTIME_2_14,
+    dtypes=_ALL_DTYPES[:18],
+)
+RUNTIMES: dict[str, Runtime] = {each.option: each for each in (_LITERT, _TFLITE_RUNTIME)}
 
 
 def runtime_support(summary: ModelSummary) -> tuple[RuntimeSupport, ...]:
@@ -110,14 +111,3 @@ def runtime_support(summary: ModelSummary) -> tuple[RuntimeSupport, ...]:
         summary: What `inspect_model` said about the model.
     """
     return tuple(runtime.support(summary) for runtime in RUNTIMES.values())
-
-
-def _operator_problem(use: OperatorUse, versions: Mapping[str, int]) -> str | None:
-    if use.custom:
-        return f"custom operator {use.name}: not there"
-    highest = versions.get(use.name)
-    if highest is None:
-        return f"{use.name}: not there"
-    if use.version > highest:
-        return f"{use.name} version {use.version}: at most {highest} there"
-    return None

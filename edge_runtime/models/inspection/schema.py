@@ -14,95 +14,60 @@ SCHEMA_VERSION = 3
 class ModelField(IntEnum):
     """Slots of the root table."""
 
-    VERSION = 0
-    OPERATOR_CODES = 1
-    SUBGRAPHS = 2
-    DESCRIPTION = 3
-    BUFFERS = 4
-    METADATA = 6
-    SIGNATURES = 7
+    VERSION, OPERATOR_CODES, SUBGRAPHS, DESCRIPTION, BUFFERS = range(5)
+    METADATA, SIGNATURES = 6, 7
 
 
 class OperatorCodeField(IntEnum):
     """Slots of an operator code."""
 
-    OLD_BUILTIN_CODE = 0
-    CUSTOM_NAME = 1
-    VERSION = 2
-    BUILTIN_CODE = 3
+    OLD_BUILTIN_CODE, CUSTOM_NAME, VERSION, BUILTIN_CODE = range(4)
 
 
 class SubgraphField(IntEnum):
     """Slots of a subgraph."""
 
-    TENSORS = 0
-    INPUTS = 1
-    OUTPUTS = 2
-    OPERATORS = 3
-    NAME = 4
+    TENSORS, INPUTS, OUTPUTS, OPERATORS, NAME = range(5)
 
 
 class TensorField(IntEnum):
     """Slots of a tensor."""
 
-    SHAPE = 0
-    TYPE = 1
-    BUFFER = 2
-    NAME = 3
-    QUANTIZATION = 4
-    IS_VARIABLE = 5
-    SPARSITY = 6
-    SHAPE_SIGNATURE = 7
+    SHAPE, TYPE, BUFFER, NAME, QUANTIZATION, IS_VARIABLE, SPARSITY, SHAPE_SIGNATURE = range(8)
     EXTERNAL_BUFFER = 10
 
 
 class QuantizationField(IntEnum):
     """Slots of a tensor's quantization."""
 
-    MINIMUM = 0
-    MAXIMUM = 1
-    SCALE = 2
-    ZERO_POINT = 3
-    DETAILS = 5
-    QUANTIZED_DIMENSION = 6
+    MINIMUM, MAXIMUM, SCALE, ZERO_POINT = range(4)
+    DETAILS, QUANTIZED_DIMENSION = 5, 6
 
 
 class OperatorField(IntEnum):
     """Slots of an operator."""
 
-    CODE = 0
-    INPUTS = 1
-    OUTPUTS = 2
-    OPTIONS = 4
-    CUSTOM_OPTIONS = 5
-    MUTATED_INPUTS = 7
-    INTERMEDIATES = 8
-    LARGE_CUSTOM_OPTIONS_OFFSET = 9
-    LARGE_CUSTOM_OPTIONS_SIZE = 10
-    OPTIONS_2 = 12
+    CODE, INPUTS, OUTPUTS = range(3)
+    OPTIONS, CUSTOM_OPTIONS, MUTATED_INPUTS, INTERMEDIATES = 4, 5, 7, 8
+    LARGE_CUSTOM_OPTIONS_OFFSET, LARGE_CUSTOM_OPTIONS_SIZE, OPTIONS_2 = 9, 10, 12
 
 
 class BufferField(IntEnum):
     """Slots of a buffer."""
 
-    DATA = 0
-    OFFSET = 1
-    SIZE = 2
+    DATA, OFFSET, SIZE = range(3)
 
 
 class MetadataField(IntEnum):
     """Slots of a metadata entry."""
 
-    NAME = 0
-    BUFFER = 1
+    NAME, BUFFER = range(2)
 
 
 class SignatureField(IntEnum):
     """Slots of a signature."""
 
-    INPUTS = 0
-    OUTPUTS = 1
-    KEY = 2
+    INPUTS, OUTPUTS, KEY = range(3)
     SUBGRAPH = 4
 
 
@@ -118,28 +83,14 @@ class TensorType(NamedTuple):
     bits: int
 
 
-TENSOR_TYPES = (
-    TensorType("float32", 32),
-    TensorType("float16", 16),
-    TensorType("int32", 32),
-    TensorType("uint8", 8),
-    TensorType("int64", 64),
-    TensorType("string", 0),
-    TensorType("bool", 8),
-    TensorType("int16", 16),
-    TensorType("complex64", 64),
-    TensorType("int8", 8),
-    TensorType("float64", 64),
-    TensorType("complex128", 128),
-    TensorType("uint64", 64),
-    TensorType("resource", 0),
-    TensorType("variant", 0),
-    TensorType("uint32", 32),
-    TensorType("uint16", 16),
-    TensorType("int4", 4),
-    TensorType("bfloat16", 16),
-    TensorType("int2", 2),
-    TensorType("uint4", 4),
-    TensorType("float8_e4m3fn", 8),
-    TensorType("float8_e5m2", 8),
+# By code: enum TensorType.
+TENSOR_TYPES = tuple(
+    TensorType(dtype, bits)
+    for dtype, bits in (
+        *(("float32", 32), ("float16", 16), ("int32", 32), ("uint8", 8), ("int64", 64)),
+        *(("string", 0), ("bool", 8), ("int16", 16), ("complex64", 64), ("int8", 8)),
+        *(("float64", 64), ("complex128", 128), ("uint64", 64), ("resource", 0), ("variant", 0)),
+        *(("uint32", 32), ("uint16", 16), ("int4", 4), ("bfloat16", 16), ("int2", 2)),
+        *(("uint4", 4), ("float8_e4m3fn", 8), ("float8_e5m2", 8)),
+    )
 )

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from edge_runtime.models.inspection.flatbuffer import FlatBuffer, Span, Table, damaged
 from edge_runtime.models.inspection.schema import (
@@ -55,12 +54,8 @@ class TensorInfo:
         return self.dtype.startswith(_FLOATING)
 
 
-class Quantization(NamedTuple):
-    """How stored integers become real numbers."""
-
-    scales: tuple[float, ...] = ()
-    zero_points: tuple[int, ...] = ()
-    dimension: int = 0
+# Scales, zero points and the dimension that several scales belong to.
+_Quantization = tuple[tuple[float, ...], tuple[int, ...], int]
 
 
 def read_buffer(file: FlatBuffer, table: Table) -> Span:
@@ -139,15 +134,15 @@ def _read_data_length(table: Table, where: str, buffers: Sequence[Span]) -> int:
 
 def _read_quantization(
     tensor: Table, where: str, shape: tuple[int, ...], kind: TensorType
-) -> Quantization:
+) -> _Quantization:
     table = tensor.table(TensorField.QUANTIZATION)
     if table is None:
-        return Quantization()
+        return (), (), 0
     table.check_vectors(QuantizationField.MINIMUM, QuantizationField.MAXIMUM)
     table.table(QuantizationField.DETAILS)
     scales = table.floats(QuantizationField.SCALE)
     if not scales:
-        return Quantization()
+        return (), (), 0
     dimension = table.integer(QuantizationField.QUANTIZED_DIMENSION, "i")
     _check_scale_count(where, len(scales), shape, dimension)
     zero_points = table.integers(QuantizationField.ZERO_POINT, "q") or (0,)
@@ -157,7 +152,7 @@ def _read_quantization(
     if len(zero_points) != len(scales):
         raise damaged(f"{where} has {len(scales)} scales and {len(zero_points)} zero points")
     _check_zero_points(where, zero_points, kind)
-    return Quantization(scales, zero_points, dimension)
+    return scales, zero_points, dimension
 
 
 def _check_scales(where: str, scales: tuple[float, ...], *, is_constant: bool) -> None:

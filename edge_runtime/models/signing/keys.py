@@ -24,6 +24,7 @@ _CURVES = {
     "secp384r1": ("SHA384", "PKIX_ECDSA_P384_SHA_384"),
     "secp521r1": ("SHA512", "PKIX_ECDSA_P521_SHA_512"),
 }
+_WANTED = "a key on the curve P-256 (or P-384, P-521), as `fmnist-edge keys new` makes"
 _CANONICAL = re.compile(
     r"-----BEGIN PUBLIC KEY-----\n(?:[A-Za-z0-9+/=]{1,64}\n)+-----END PUBLIC KEY-----\n"
 )
@@ -164,49 +165,42 @@ def public_half(private: bytes, passphrase: bytes | None = None) -> PublicKey:
     _require_cryptography()
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives import serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
 
     try:
         key = serialization.load_pem_private_key(private, passphrase)
     except TypeError as error:  # a passphrase is missing, or one too many
-        raise SignatureError(_passphrase_problem(passphrase)) from error
+        if passphrase is not None:
+            raise SignatureError("it has no passphrase, but one was given") from error
+        raise SignatureError(
+            "it has a passphrase; give it with --passphrase-file or FMNIST_EDGE_PASSPHRASE"
+        ) from error
     except (ValueError, UnsupportedAlgorithm) as error:
         wrong = " or the passphrase is wrong" if passphrase is not None else ""
         raise SignatureError(f"it is no private key as PEM{wrong}") from error
-    if not isinstance(key, ec.EllipticCurvePrivateKey):
-        raise SignatureError(f"expected {_wanted()}, got another kind of key")
     return _public(_on_known_curve(key.public_key()))
-
-
-def _passphrase_problem(passphrase: bytes | None) -> str:
-    if passphrase is None:
-        return "it has a passphrase; give it with --passphrase-file or FMNIST_EDGE_PASSPHRASE"
-    return "it has no passphrase, but one was given"
 
 
 def _load(pem: bytes) -> "ec.EllipticCurvePublicKey":
     _require_cryptography()
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives import serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
 
     try:
         key = serialization.load_pem_public_key(pem)
     except (ValueError, UnsupportedAlgorithm) as error:
-        raise SignatureError(f"it is no public key as PEM; expected {_wanted()}") from error
-    if not isinstance(key, ec.EllipticCurvePublicKey):
-        raise SignatureError(f"expected {_wanted()}, got another kind of key")
+        raise SignatureError(f"it is no public key as PEM; expected {_WANTED}") from error
     return _on_known_curve(key)
 
 
-def _on_known_curve(key: "ec.EllipticCurvePublicKey") -> "ec.EllipticCurvePublicKey":
+def _on_known_curve(key: object) -> "ec.EllipticCurvePublicKey":
+    """Return a public key, refusing one of another kind or on another curve."""
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    if not isinstance(key, ec.EllipticCurvePublicKey):
+        raise SignatureError(f"expected {_WANTED}, got another kind of key")
     if key.curve.name not in _CURVES:
-        raise SignatureError(f"expected {_wanted()}, got one on {key.curve.name}")
+        raise SignatureError(f"expected {_WANTED}, got one on {key.curve.name}")
     return key
-
-
-def _wanted() -> str:
-    return "a key on the curve P-256 (or P-384, P-521), as `fmnist-edge keys new` makes"
 
 
 def _public(key: "ec.EllipticCurvePublicKey") -> PublicKey:

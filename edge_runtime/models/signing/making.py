@@ -39,12 +39,11 @@ class Signer:
             MissingDependencyError: model-signing is not installed.
         """
         _require_model_signing()
+        private = read_key_file(path)
         try:
-            return cls(path, passphrase, public_half(read_key_file(path), passphrase))
+            return cls(path, passphrase, public_half(private, passphrase))
         except SignatureError as error:
-            message = str(error)
-            known = message.startswith(f"{path}: ")
-            raise SignatureError(message if known else f"{path}: {message}.") from error
+            raise SignatureError(f"{path}: {error}.") from error
 
     def sign(self, data: bytes, *, name: str) -> bytes:
         """Return a signature file over a bundle; it differs each time, as ECDSA does.

@@ -2,12 +2,11 @@
 
 import base64
 import binascii
-import json
-from collections import Counter
 from collections.abc import Iterable
-from typing import Any, NoReturn
+from typing import Any
 
 from edge_runtime.errors import SignatureError
+from edge_runtime.files.documents import parse_json
 
 _SHOWN = 60
 
@@ -19,13 +18,11 @@ def parse(data: bytes) -> object:
         SignatureError: it is not UTF-8, no JSON, ambiguous, or too deeply nested.
     """
     try:
-        return json.loads(
-            data.decode("utf-8"), object_pairs_hook=_unambiguous, parse_constant=_refuse_constant
-        )
-    except SignatureError:
-        raise
-    except (ValueError, RecursionError) as error:
+        return parse_json(data.decode("utf-8"), unique_names=True)
+    except UnicodeDecodeError as error:
         raise SignatureError(f"it is not JSON ({error})") from error
+    except ValueError as error:
+        raise SignatureError(str(error)) from error
 
 
 def fields(
@@ -98,17 +95,3 @@ def base64_bytes(value: object, what: str) -> bytes:
 def shown(value: object) -> str:
     """Return a value from a file for a message: on one line, escaped and short."""
     return ascii(value) if len(ascii(value)) <= _SHOWN else f"{ascii(value)[:_SHOWN]}…"
-
-
-def _unambiguous(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        twice = next(
-            name for name, count in Counter(name for name, _ in pairs).items() if count > 1
-        )
-        raise SignatureError(f"it has {shown(twice)} twice in one object")
-    return found
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise SignatureError(f"it has {name}, which is not JSON")

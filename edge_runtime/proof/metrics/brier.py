@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.data.counting import count_numbers
-from edge_runtime.proof.metrics.mergeable import UNIT, Mergeable
+from edge_runtime.proof.metrics.mergeable import UNIT, Mergeable, sums_by_bin, to_units
 from edge_runtime.proof.statistics import bounded_mean_interval
 
 # No probabilities are farther from the truth. Those of an integer softmax may sum to a little more
@@ -35,8 +35,7 @@ def squared_error_units(
     wide = probabilities.astype(np.float64)
     true = wide[np.arange(len(labels)), labels]
     squares = (wide * wide).sum(axis=1) - 2 * true + 1
-    units: NDArray[np.int64] = np.rint(np.clip(squares, 0.0, WORST_SCORE) / UNIT).astype(np.int64)
-    return units
+    return to_units(np.clip(squares, 0.0, WORST_SCORE))
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +68,5 @@ class BrierRise(Mergeable):
 def count_brier_rise(before: NDArray[np.int64], after: NDArray[np.int64]) -> BrierRise:
     """Count the (N,) scores of two models for the same images, both in units of 2**-37."""
     rises = after - before
-    bins = np.searchsorted(EDGES, rises * UNIT)
-    sums = np.zeros(len(EDGES) + 1, np.int64)
-    np.add.at(sums, bins, rises)
-    return BrierRise(count_numbers(bins, len(sums)), sums.astype(object))
+    bins, bin_count = np.searchsorted(EDGES, rises * UNIT), len(EDGES) + 1
+    return BrierRise(count_numbers(bins, bin_count), sums_by_bin(rises, bins, bin_count))

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from edge_runtime.data.counting import count_numbers
 from edge_runtime.proof.metrics.brier import squared_error_units
-from edge_runtime.proof.metrics.mergeable import UNIT, Mergeable, exact_sum, exact_sums
+from edge_runtime.proof.metrics.mergeable import UNIT, Mergeable, sums_by_bin, to_units
 from edge_runtime.proof.metrics.rates import Rate
 
 # Confidences are counted in steps of 1 %, so that every threshold of whole percents is exact, and
@@ -102,13 +102,11 @@ class ConfidenceCounts(Mergeable):
     @property
     def bins(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
         """Images, right answers and summed confidences in the ten bins, each (10,)."""
-        shape = (BINS, STEPS // BINS)
-        confidence = self.confidence_units.reshape(shape).sum(axis=1).astype(np.float64) * UNIT
-        return (
-            self.images.reshape(shape).sum(axis=1),
-            self.right.reshape(shape).sum(axis=1),
-            confidence,
+        images, right, units = (
+            steps.reshape(BINS, STEPS // BINS).sum(axis=1)
+            for steps in (self.images, self.right, self.confidence_units)
         )
+        return images, right, units.astype(np.float64) * UNIT
 
     def accepted(self, threshold: float) -> Rate:
         """Return the share of images with a confidence of the threshold or more."""
@@ -161,9 +159,9 @@ def count_confidence(
     return ConfidenceCounts(
         images=count_numbers(steps, STEPS),
         right=count_numbers(steps[right], STEPS),
-        confidence_units=exact_sums(confidence.astype(np.float64), steps, STEPS),
+        confidence_units=sums_by_bin(to_units(confidence.astype(np.float64)), steps, STEPS),
         squared_error_units=int(squared_error_units(probabilities, labels).sum()),
-        log_loss_units=exact_sum(-np.log(np.maximum(true, PROBABILITY_FLOOR))),
+        log_loss_units=int(to_units(-np.log(np.maximum(true, PROBABILITY_FLOOR))).sum()),
     )
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from edge_runtime.data.counting import count_numbers
 from edge_runtime.proof.metrics.confidence import PROBABILITY_FLOOR
-from edge_runtime.proof.metrics.mergeable import UNIT, Mergeable, exact_sum, largest
+from edge_runtime.proof.metrics.mergeable import UNIT, Mergeable, largest, to_units
 
 # The histogram's bins are 2.2 % wide, from 2**-40 to 2**4; what is smaller is in the first.
 _PER_OCTAVE = 32
@@ -44,11 +44,7 @@ class DistanceCounts(Mergeable):
 
     def to_dict(self) -> dict[str, Any]:
         """Return mean, 99th percentile and largest, for JSON."""
-        return {
-            "mean": self.mean,
-            "percentile_99": self.percentile(99),
-            "largest": self.largest,
-        }
+        return {"mean": self.mean, "percentile_99": self.percentile(99), "largest": self.largest}
 
 
 def count_distances(distances: NDArray[np.float64]) -> DistanceCounts:
@@ -56,7 +52,7 @@ def count_distances(distances: NDArray[np.float64]) -> DistanceCounts:
     bins = np.searchsorted(_EDGES, distances, side="left")
     return DistanceCounts(
         count_numbers(bins, len(_EDGES) + 1),
-        exact_sum(distances),
+        int(to_units(distances).sum()),
         float(distances.max(initial=0.0)),
     )
 

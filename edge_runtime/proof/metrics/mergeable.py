@@ -51,15 +51,15 @@ def largest() -> Any:
     return field(metadata={"merge": max})
 
 
-def exact_sum(values: NDArray[np.float64]) -> int:
-    """Return the sum of values below 2**6 in multiples of `UNIT`, for up to a million of them."""
-    return int(np.rint(values / UNIT).astype(np.int64).sum())
+def to_units(values: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return values below 2**6 in whole multiples of `UNIT`; a million of them can be summed."""
+    return np.rint(values / UNIT).astype(np.int64)
 
 
-def exact_sums(
-    values: NDArray[np.float64], bins: NDArray[np.int64], bin_count: int
+def sums_by_bin(
+    units: NDArray[np.int64], bins: NDArray[np.integer[Any]], bin_count: int
 ) -> NDArray[np.object_]:
-    """Return the sums of values by bin in multiples of `UNIT`, (bin_count,) Python integers."""
+    """Return the sum of the (N,) units in each bin, (bin_count,) Python integers."""
     sums = np.zeros(bin_count, np.int64)
-    np.add.at(sums, bins, np.rint(values / UNIT).astype(np.int64))
+    np.add.at(sums, bins, units)
     return sums.astype(object)

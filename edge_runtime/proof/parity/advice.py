@@ -70,10 +70,7 @@ def _narrowed(power: Callable[[int, int], float], few: int, many: int) -> int:
 def _checked(power: Callable[[int, int], float], images: int, few: int) -> Advice:
     """Return the number near this one that decides as often as wanted, as many samples say.
 
-    Args:
-        power: as of `advise`.
-        images: where to begin.
-        few: a number that decides too seldom.
+    So ``few`` of them decide too seldom.
     """
     many = MOST_IMAGES + 1
     for _ in range(_MOST_TRIES):

@@ -1,5 +1,6 @@
 """Judge the answers of a model by the margins of the contract."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -63,26 +64,30 @@ def check_margins(
         rates: how often the verdict may be wrong; by default these are all the demands there are.
     """
     rates = rates or ErrorRates(demands=max(1, demand_count(margins)))
-    checks = []
-    if margins.accuracy is not None:
-        checks.append(_check_accuracy(counts, margins.accuracy, rates))
-    if margins.agreement is not None:
-        checks.append(_check_agreement(counts, margins.agreement, rates))
-    if margins.class_recall is not None:
-        checks.append(_check_classes(counts, margins.class_recall, rates))
-    if margins.brier is not None:
-        checks.append(_check_brier(counts, margins.brier, rates))
-    return tuple(checks)
+    return tuple(
+        check(counts, limit, rates)
+        for name, check in _CHECKS.items()
+        if (limit := getattr(margins, name)) is not None
+    )
 
 
-def _decide(low: float, high: float, limit: float) -> Decision:
+def _decide(
+    low: float, high: float, shared_high: float, limit: float
+) -> tuple[Decision, bool, float]:
     """Decide by where an interval lies of what must not fall below the limit.
 
     A bound on the limit itself shows nothing.
+
+    Returns:
+        The decision, whether it is broken by itself but not among the others, and the upper bound
+        to show: the shared one in that case.
     """
     if low > limit:
-        return "holds"
-    return "broken" if high < limit else "inconclusive"
+        return "holds", False, high
+    if shared_high < limit:
+        return "broken", False, high
+    alone = high < limit
+    return "inconclusive", alone, shared_high if alone else high
 
 
 def _check_accuracy(counts: PairedCounts, margin: float, rates: ErrorRates) -> Check:
@@ -93,35 +98,25 @@ def _check_accuracy(counts: PairedCounts, margin: float, rates: ErrorRates) -> C
     lost, won, total = (np.array([n]) for n in (counts.lost, counts.won, counts.image_count))
     bounds = _difference_bounds(lost, won, total, rates)
     low, high, shared_high = (float(bound[0]) for bound in bounds)
-    decision = _decide(low, shared_high, -margin)
-    alone = decision == "inconclusive" and high < -margin
-    return Check(
-        "accuracy",
-        margin,
-        decision,
-        counts.accuracy_difference,
-        (low, shared_high if alone else high),
-        broken_alone=alone,
-    )
+    decision, alone, high = _decide(low, high, shared_high, -margin)
+    value = counts.accuracy_difference
+    return Check("accuracy", margin, decision, value, (low, high), broken_alone=alone)
 
 
 def _check_agreement(counts: PairedCounts, limit: float, rates: ErrorRates) -> Check:
     rate = counts.agreement
     low, high = rate.exact_interval(rates.confidence)
     _, shared_high = rate.exact_interval(rates.shared_confidence)
-    decision = _decide(low, shared_high, limit)
-    alone = decision == "inconclusive" and high < limit
-    interval = low, shared_high if alone else high
-    return Check("agreement", limit, decision, rate.value, interval, broken_alone=alone)
+    decision, alone, high = _decide(low, high, shared_high, limit)
+    return Check("agreement", limit, decision, rate.value, (low, high), broken_alone=alone)
 
 
 def _check_brier(counts: PairedCounts, margin: float, rates: ErrorRates) -> Check:
-    low, high = counts.brier_rise.interval(rates.confidence)
-    shared_low, _ = counts.brier_rise.interval(rates.shared_confidence)
-    decision = _decide(-high, -shared_low, -margin)
-    alone = decision == "inconclusive" and low > margin
-    interval = shared_low if alone else low, high
-    return Check("brier", margin, decision, counts.brier_rise.mean, interval, broken_alone=alone)
+    rise = counts.brier_rise
+    low, high = rise.interval(rates.confidence)
+    shared_low, _ = rise.interval(rates.shared_confidence)
+    decision, alone, fall = _decide(-high, -low, -shared_low, -margin)
+    return Check("brier", margin, decision, rise.mean, (-fall, high), broken_alone=alone)
 
 
 def _check_classes(counts: PairedCounts, margin: float, rates: ErrorRates) -> Check:
@@ -133,23 +128,24 @@ def _check_classes(counts: PairedCounts, margin: float, rates: ErrorRates) -> Ch
     """
     lost, won, totals = counts.by_class
     present = np.flatnonzero(totals)
-    of_class = lost[present], won[present], totals[present]
-    low, high, shared_high = _difference_bounds(*of_class, rates)
-    decisions = [_decide(*bounds, -margin) for bounds in zip(low, shared_high, strict=True)]
-    decision = worst(decisions)
-    deciding = [at for at, each in enumerate(decisions) if each == decision]
+    bounds = _difference_bounds(lost[present], won[present], totals[present], rates)
+    low, high, shared = (bound.tolist() for bound in bounds)
+    decided = [_decide(*each, -margin) for each in zip(low, high, shared, strict=True)]
+    decision = worst([each for each, _, _ in decided])
+    deciding = [at for at, each in enumerate(decided) if each[0] == decision]
     shown = min(deciding, key=lambda at: float(low[at]))
-    alone = decision == "inconclusive" and bool(high[shown] < -margin)
+    _, alone, most = decided[shown]
     index = int(present[shown])
-    return Check(
-        "class_recall",
-        margin,
-        decision,
-        int(won[index] - lost[index]) / int(totals[index]),
-        (float(low[shown]), float(shared_high[shown] if alone else high[shown])),
-        index,
-        alone,
-    )
+    change = int(won[index] - lost[index]) / int(totals[index])
+    return Check("class_recall", margin, decision, change, (low[shown], most), index, alone)
+
+
+_CHECKS: dict[str, Callable[[PairedCounts, float, ErrorRates], Check]] = {
+    "accuracy": _check_accuracy,
+    "agreement": _check_agreement,
+    "class_recall": _check_classes,
+    "brier": _check_brier,
+}
 
 
 def _difference_bounds(

@@ -1,6 +1,6 @@
 """Which predictions were made from which: the order of a chain, whatever order files came in."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from edge_runtime.data.predictions import Predictions
@@ -41,29 +41,24 @@ def _predecessor(predictions: Sequence[Predictions], index: int) -> int:
     after = predictions[index]
     scheme = after.details.get("scheme")
     home = _home(predictions)
+
+    def at_place(group: list[int], place: _Place) -> list[int]:
+        return [at for at in group if _place(predictions[at]) == place]
+
     earlier = range(index - 1, -1, -1)
     same = [at for at in earlier if same_file(predictions[at].details, after.details)]
-    at_home = [at for at in same if _place(predictions[at]) == home]
-    here = [at for at in same if _place(predictions[at]) == _place(after)]
     # A file that was rebuilt on the device belongs to its like at home.
-    rebuilt = [at for at in earlier if _is_rebuilt(predictions[at], after)]
-    rebuilt_at_home = [at for at in rebuilt if _place(predictions[at]) == home]
-    groups = [here, at_home, same]
-    if scheme is not None:
-        groups = [here, at_home, rebuilt_at_home, same, rebuilt]
+    rebuilt = [at for at in earlier if scheme is not None and _is_rebuilt(predictions[at], after)]
+    floats = [at for at in earlier if predictions[at].details.get("scheme") == "float32"]
+    groups = [at_place(same, _place(after)), at_place(same, home), at_place(rebuilt, home)]
+    groups += [same, rebuilt]
     if scheme not in FLOAT_SCHEMES:
-        is_float = [at for at in earlier if predictions[at].details.get("scheme") == "float32"]
-        groups += [[at for at in is_float if _place(predictions[at]) == home], is_float]
-    for group in groups:
-        if group:
-            return _nearest(predictions, group, after)
+        groups += [at_place(floats, home), floats]
+    for group in filter(None, groups):
+        # The one whose machine and runtime are most like those after.
+        return min(group, key=lambda at: len(moves(predictions[at].details, after.details)))
     is_first = scheme is not None and predictions[0].details.get("scheme") in FLOAT_SCHEMES
     return 0 if is_first else index - 1
-
-
-def _nearest(predictions: Sequence[Predictions], group: Iterable[int], after: Predictions) -> int:
-    """Return the first of the group whose machine and runtime are most like those after."""
-    return min(group, key=lambda at: len(moves(predictions[at].details, after.details)))
 
 
 def _is_rebuilt(before: Predictions, after: Predictions) -> bool:

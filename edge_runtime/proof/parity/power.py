@@ -35,12 +35,11 @@ class Power:
         }
         self._kinds = find_kinds(self._pairs, list(rises.values()))
         self._noise = RiseNoise(list(rises.values()), self._kinds)
-        self._tails = {at: self._tails_of(at, rise) for at, rise in rises.items()}
-
-    @property
-    def kind_count(self) -> int:
-        """How many kinds of images there are."""
-        return len(self._kinds.shares)
+        self._tails = {}
+        for at, rise in rises.items():
+            margin = self._pairs[at].margins.brier or 0.0
+            upper, lower = (RiseTail(s * rise, s * margin, self._kinds) for s in (1, -1))
+            self._tails[at] = upper, lower
 
     def __call__(self, images: int, samples: int) -> float:
         """Return the share of so many samples of so many images that decide the report."""
@@ -105,7 +104,3 @@ class Power:
             images - changed >= least_improbable(images, limit, tail),
             changed >= least_improbable(images, 1 - limit, shared_tail),
         )
-
-    def _tails_of(self, at: int, rises: NDArray[np.float64]) -> tuple[RiseTail, RiseTail]:
-        margin = self._pairs[at].margins.brier or 0.0
-        return RiseTail(rises, margin, self._kinds), RiseTail(-rises, -margin, self._kinds)

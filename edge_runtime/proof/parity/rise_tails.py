@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from edge_runtime.proof.metrics.brier import WORST_SCORE
 from edge_runtime.proof.parity.resampling import Kinds
-from edge_runtime.proof.statistics import normal_tail
+from edge_runtime.proof.statistics import saddlepoint_tail
 
 _Floats = NDArray[np.float64]
 
@@ -21,8 +21,8 @@ class RiseTail:
 
     The upper bound of the interval lies below a limit where P(Σ G_i (x_i - limit) > 0) is below the
     level, with exponential G and the largest possible value among the x (see
-    `statistics.bounded_mean`). Here it is the saddlepoint approximation of Lugannani and Rice
-    (1980, Advances in Applied Probability 12: 475-490), whose transform is summed up by kinds.
+    `statistics.bounded_mean`). Here it is the saddlepoint approximation, whose transform is summed
+    up by kinds.
     """
 
     def __init__(self, values: _Floats, limit: float, kinds: Kinds) -> None:
@@ -56,10 +56,9 @@ class RiseTail:
         saddle = self._nodes[before] + width
         curvature = bend[rows, before] * (1 - part) + bend[rows, after] * part
         w = np.sqrt(np.maximum(-2 * least, 1e-12))
-        density = np.exp(-w * w / 2) / math.sqrt(2 * math.pi)
-        tail = normal_tail(w) + density * (1 / (saddle * np.sqrt(curvature)) - 1 / w)
+        tail = saddlepoint_tail(w, saddle * np.sqrt(curvature))
         # Where the slope is positive from the start the mean itself is above the limit.
-        return np.where(slope[:, 0] >= 0, 1.0, np.clip(tail, 0.0, 1.0))
+        return np.where(slope[:, 0] >= 0, 1.0, tail)
 
 
 class RiseNoise:

@@ -252,19 +252,12 @@ def images_wanted(report: Judgement) -> str:
 
 
 def _advice(report: Judgement) -> str:
-    images = plural(len(report.reference), "image")
     verb = "does" if len(report.reference) == 1 else "do"
+    undecided = f"{plural(len(report.reference), 'image')} {verb} not decide it"
+    if not (wanted := images_wanted(report)):
+        reason = "what was measured lies too near the limit"
+        return f"{undecided}, and no number is likely to: {reason}."
     if report.images_needed is not None:
-        return (
-            f"{images} {verb} not decide it; {about(report.images_needed)} would in four of five "
-            "cases, if the rates stay as they are."
-        )
-    if report.images_at_least is not None:
-        return (
-            f"{images} {verb} not decide it; at least {report.images_at_least:,} are needed, and "
-            "very likely decide it if the rates stay as they are."
-        )
-    return (
-        f"{images} {verb} not decide it, and no number is likely to: what was measured lies too "
-        "near the limit."
-    )
+        return f"{undecided}; {wanted} would in four of five cases, if the rates stay as they are."
+    likely = "very likely decide it if the rates stay as they are"
+    return f"{undecided}; {wanted} are needed, and {likely}."

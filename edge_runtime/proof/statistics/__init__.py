@@ -7,7 +7,7 @@ tests hold them against SciPy, statsmodels and exact enumeration.
 from edge_runtime.proof.statistics.binomial import (
     clopper_pearson_interval,
     least_improbable,
-    normal_tail,
+    saddlepoint_tail,
     wilson_interval,
 )
 from edge_runtime.proof.statistics.bounded_mean import bounded_mean_interval
@@ -29,6 +29,6 @@ __all__ = [
     "least_drop",
     "least_improbable",
     "mcnemar_p_value",
-    "normal_tail",
+    "saddlepoint_tail",
     "wilson_interval",
 ]

@@ -27,6 +27,20 @@ def normal_tail(deviations: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.array([math.erfc(each / math.sqrt(2)) / 2 for each in deviations.tolist()])
 
 
+def saddlepoint_tail(w: NDArray[np.float64], u: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return (M,) upper tail probabilities by the saddlepoint approximation, clipped to 0 to 1.
+
+    P(X ≥ x) ≈ P(Z ≥ w) + φ(w) (1/u - 1/w) of a standard normal Z (Lugannani and Rice 1980, Advances
+    in Applied Probability 12: 475-490).
+
+    Args:
+        w: (M,) the signed root of the deviance at the saddle point.
+        u: (M,) the saddle point times the standard deviation there.
+    """
+    density = np.exp(-w * w / 2) / math.sqrt(2 * math.pi)
+    return np.clip(normal_tail(w) + density * (1 / u - 1 / w), 0.0, 1.0)
+
+
 def wilson_interval(
     successes: float, total: float, confidence: float = 0.95
 ) -> tuple[float, float]:
@@ -107,7 +121,7 @@ def incomplete_beta(a: float, b: float, x: float) -> float:
 
 
 def _continued_fraction(a: float, b: float, x: float) -> float:
-    """Return 1 + d1/(1 + d2/(1 + …)) by Lentz's method as Thompson and Barnett (1986) mended it."""
+    """Return 1 + d1/(1 + d2/(1 + …)) by the modified Lentz method (Thompson and Barnett 1986)."""
     value, c, d = 1.0, 1.0, 0.0
     for term in range(1, _MOST_TERMS):
         m = term // 2

@@ -5,13 +5,11 @@ or won, the score test rejects a true margin 2.7 times as often as it says there
 approximation keeps its relative error small in the tails.
 """
 
-import math
-
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.proof.statistics.binomial import normal_tail
-from edge_runtime.proof.statistics.paired import won_probability
+from edge_runtime.proof.statistics.binomial import saddlepoint_tail
+from edge_runtime.proof.statistics.paired import halved, won_probability
 
 _Floats = NDArray[np.float64]
 _Counts = NDArray[np.int64] | NDArray[np.float64]
@@ -54,12 +52,12 @@ def least_drop(lost: _Counts, won: _Counts, total: _Counts, level: float) -> _Fl
     0 where not even that is rejected: what is asked is whether a margin is exceeded.
     """
     rejected, accepted = np.zeros(np.shape(lost)), np.maximum(0.0, (lost - won) / total)
-    for _ in range(_HALVINGS):
-        middle = (rejected + accepted) / 2
-        is_rejected = drop_p_value(lost, won, total, middle) <= level
-        rejected = np.where(is_rejected, middle, rejected)
-        accepted = np.where(is_rejected, accepted, middle)
-    return rejected
+    return halved(
+        lambda drop: drop_p_value(lost, won, total, drop) <= level,
+        rejected,
+        accepted,
+        halvings=_HALVINGS,
+    )[0]
 
 
 def _tail(lost: _Floats, won: _Floats, total: _Floats, drop: _Floats) -> _Floats:
@@ -76,6 +74,4 @@ def _tail(lost: _Floats, won: _Floats, total: _Floats, drop: _Floats) -> _Floats
     # At the edge of the lattice, all images lost, only the power of the loss is left.
     w = np.sqrt(np.maximum(deviance, 1e-12))
     u = np.maximum((1 - 1 / tilt) * np.sqrt(np.maximum(curvature, 0)), 1e-12)
-    density = np.exp(-w * w / 2) / math.sqrt(2 * math.pi)
-    tail: _Floats = np.clip(normal_tail(w) + density * (1 / u - 1 / w), 0.0, 1.0)
-    return tail
+    return saddlepoint_tail(w, u)

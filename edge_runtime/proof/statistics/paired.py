@@ -4,6 +4,7 @@ Only the images that one model answers rightly and the other wrongly say anythin
 difference: ``lost`` of them the candidate gets wrong, ``won`` of them it gets right.
 """
 
+from collections.abc import Callable
 from typing import overload
 
 import numpy as np
@@ -97,12 +98,28 @@ def _lower_bound(lost: _Floats, won: _Floats, total: _Floats, z: float) -> _Floa
     accepted = (won - lost) / total
     # A difference of -1 is rejected by every count but that of all images lost.
     rejected = np.where(lost == total, accepted, rejected)
-    for _ in range(_HALVINGS):
-        middle = (rejected + accepted) / 2
-        is_rejected = _is_rejected(lost, won, total, middle, z)
-        rejected = np.where(is_rejected, middle, rejected)
-        accepted = np.where(is_rejected, accepted, middle)
+    rejected, accepted = halved(
+        lambda difference: _is_rejected(lost, won, total, difference, z),
+        rejected,
+        accepted,
+        halvings=_HALVINGS,
+    )
     return (rejected + accepted) / 2
+
+
+def halved(
+    is_rejected: Callable[[_Floats], NDArray[np.bool_]],
+    rejected: _Floats,
+    accepted: _Floats,
+    *,
+    halvings: int,
+) -> tuple[_Floats, _Floats]:
+    """Return (M,) bounds, the first of them rejected, after halving their distance so often."""
+    for _ in range(halvings):
+        middle = (rejected + accepted) / 2
+        above = is_rejected(middle)
+        rejected, accepted = np.where(above, middle, rejected), np.where(above, accepted, middle)
+    return rejected, accepted
 
 
 def _is_rejected(
@@ -110,7 +127,10 @@ def _is_rejected(
 ) -> NDArray[np.bool_]:
     """Return whether so many won tell that the true difference is larger than this."""
     excess = won - lost - total * difference - _continuity_correction(lost + won)
-    rejected: NDArray[np.bool_] = excess > z * _standard_error(lost, won, total, difference)
+    # The variance of won - lost when this is the difference: Tango 1998, eq. 6.
+    gain, loss = won_probability(lost, won, total, difference), -difference
+    variance = total * (2 * gain + loss * (1 - loss))
+    rejected: NDArray[np.bool_] = excess > z * np.sqrt(np.maximum(variance, 0.0))
     return rejected
 
 
@@ -118,15 +138,6 @@ def _continuity_correction(discordant: _Floats) -> _Floats:
     """Return by how many images the bounds are moved apart: counts are whole, a normal is not."""
     correction: _Floats = 1 / np.sqrt(discordant + 4)
     return correction
-
-
-def _standard_error(
-    lost: _Floats, won: _Floats, total: _Floats, difference: _Floats | float
-) -> _Floats:
-    """Return the standard error of won - lost when this is the difference (Tango 1998, eq. 6)."""
-    gain, loss = won_probability(lost, won, total, difference), -difference
-    variance = total * (2 * gain + loss * (1 - loss))
-    return np.sqrt(np.maximum(variance, 0.0))
 
 
 def won_probability(
