@@ -1,4 +1,4 @@
-"""What a device needs, and no more: arrays, pictures, a command line and one TFLite runtime.
+"""What a device needs, no more: arrays, pictures, reports, a command line, one TFLite runtime.
 
 All else is in pyproject.toml. The runtime is chosen here because no environment marker tells the
 size of a pointer or the C library: a 32-bit Raspberry Pi OS on its 64-bit kernel says `aarch64`.
@@ -16,6 +16,7 @@ from setuptools import setup
 
 COMMON = [
     "click>=8.1",
+    "jinja2>=3.1",
     "pillow>=10.1",
     "numpy>=1.23.2",
     "tomli>=2.0; python_version < '3.11'",  # the standard library has it from 3.11 on

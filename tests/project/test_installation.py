@@ -91,7 +91,7 @@ def test_a_source_install_requires_the_runtime_that_the_machine_can_have(
     lines, _ = requirements(system, machine, bits, glibc)
     wanted = required(lines, system, machine, python)
     assert runtimes_of(wanted) == expected
-    assert {"click>=8.1", "pillow>=10.1", "numpy>=1.23.2"} <= wanted
+    assert {"click>=8.1", "jinja2>=3.1", "pillow>=10.1", "numpy>=1.23.2"} <= wanted
     assert ("tomli>=2.0" in wanted) == (python < (3, 11))
 
 
@@ -217,4 +217,5 @@ def test_the_wheel_holds_every_file_of_the_packages(source: Path, tmp_path: Path
         if path.is_file() and path.suffix != ".pyc"
     }
     assert Path("edge_runtime/data/decoding/png.py") in files
+    assert Path("edge_runtime/proof/report/templates/base.html.jinja") in files
     assert packed == files

@@ -1,15 +1,15 @@
-"""The chain as a picture, in SVG: which model was made from which, and where answers changed.
+"""The chain as a picture: where each model stands, and what is written at each step.
 
 Drawn twice: from left to right for wide pages and paper, downwards for phones. The style sheet
 shows one of them. A chain that is too long for the width runs downwards on wide pages too, with a
 line for each step and a flat box for each model.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from edge_runtime.proof.parity import ParityReport
-from edge_runtime.proof.report.layout import Arrow, Box, arrows, boxes
-from edge_runtime.proof.report.markup import escaped, mark
+from edge_runtime.proof.report.figures import Figures
 from edge_runtime.wording import fitted
 
 _WIDE, _NARROW = 1110, 340
@@ -24,71 +24,165 @@ _FLAT_HEIGHT, _FLAT_GAP, _FLAT_INDENT = 52, 38, 36
 # How many pixels a letter takes at most on average, in the two sizes of the picture.
 _LETTER, _SMALL_LETTER = 8.2, 6.6
 
-
-def chain_picture(report: ParityReport) -> str:
-    """Return the picture, for wide and for narrow pages."""
-    placed, steps = boxes(report), arrows(report)
-    spoken = escaped(_spoken(placed, steps))
-    is_short = max(box.depth for box in placed) <= _MOST_DEPTH
-    wide = (_wide if is_short else _flat)(placed, steps)
-    pictures = [("tall", *_tall(placed, steps)), ("wide", *wide)]
-    return "".join(
-        f'<svg class="chain {kind}" role="img" aria-label="{spoken}" '
-        f'viewBox="0 0 {width} {height:.0f}" style="max-width:{_room(kind, width)}px">'
-        f"{content}</svg>"
-        for kind, width, height, content in pictures
-    )
+Place = tuple[float, float]
 
 
-def _room(kind: str, width: int) -> int:
-    """Return up to which width a picture grows: a wide one not at all, so that letters stay."""
-    return width if kind == "wide" else round(width * _MOST_GROWTH)
+@dataclass(frozen=True)
+class Node:
+    """One model of the chain, and the step that leads to it.
+
+    Attributes:
+        number: its index; 0 is the full model.
+        parent: the index of the model before it; None for the full model.
+        depth: how many steps lie before it.
+        row: its height in the tree, in rows; between two rows where two follow it.
+        model: what is said of it.
+        step: what is said of the step; nothing for the full model.
+        share: the share of the images whose answer changed at the step.
+    """
+
+    number: int
+    parent: int
+    depth: int
+    row: float
+    model: Figures
+    step: Figures
+    share: float
+
+    @property
+    def lines(self) -> list[str]:
+        """What the model is, and what it ran on."""
+        return [self.model[key] for key in ("kind", "runtime", "cpu") if self.model[key]]
+
+    def changed(self, room: int) -> str:
+        """Return what changed at the step, briefly where there is no room for more."""
+        changed = self.step["changed"]
+        return changed if len(changed) <= room else self.step["briefly"]
 
 
-def _spoken(placed: Sequence[Box], steps: dict[int, Arrow]) -> str:
-    said = [f"{box.name}, {box.figure} right" for box in placed if box.parent is None]
-    for box in placed:
-        if box.parent is not None:
-            step = steps[box.node]
-            said.append(f"{step.name} to {box.name}: {step.flips}, {box.figure} right")
-    return "; ".join(said)
+@dataclass(frozen=True)
+class Text:
+    """A line of text in a picture, with its class and where it stands."""
+
+    kind: str
+    text: str
+    x: int
+    y: int
 
 
-def _wide(placed: Sequence[Box], steps: dict[int, Arrow]) -> tuple[int, float, str]:
-    """Return width, height and content of the picture from left to right."""
-    columns = max(box.depth for box in placed) + 1
+@dataclass(frozen=True)
+class Arrow:
+    """A drawn step: a line with a head, the thicker the more answers changed, and its label."""
+
+    blamed: bool
+    thickness: float
+    path: str
+    head: str
+    label: Sequence[Text]
+
+
+@dataclass(frozen=True)
+class Box:
+    """A drawn model: a box with a mark, and lines of text in it."""
+
+    node: Node
+    name: str
+    x: int
+    y: int
+    width: int
+    height: int
+    lines: Sequence[Text]
+
+
+@dataclass(frozen=True)
+class Picture:
+    """The chain drawn in one way: "tall", or "wide", which may have flat boxes."""
+
+    kind: str
+    width: int
+    height: int
+    most: int
+    arrows: Sequence[Arrow]
+    boxes: Sequence[Box]
+    flat: bool = False
+
+
+def chain(
+    report: ParityReport, models: Sequence[Figures], steps: Sequence[Figures]
+) -> Mapping[str, object]:
+    """Return the pictures for narrow and for wide pages, and what is said in place of them."""
+    nodes = _nodes(report, models, steps)
+    is_short = max(node.depth for node in nodes) <= _MOST_DEPTH
+    said = [f"{nodes[0].model['model']}, {nodes[0].model['accuracy']} % right"]
+    said += [
+        f"{node.step['step']} to {node.model['model']}: {node.step['flipped']}, "
+        f"{node.model['accuracy']} % right"
+        for node in nodes[1:]
+    ]
+    pictures = [_tall(nodes), _wide(nodes) if is_short else _flat(nodes)]
+    return {"pictures": pictures, "spoken": "; ".join(said)}
+
+
+def _nodes(report: ParityReport, models: Sequence[Figures], steps: Sequence[Figures]) -> list[Node]:
+    """Return the models, each after the one that it was made from."""
+    parents = [-1, *(step.before for step in report.steps)]
+    order, depths, waiting = list[int](), [0] * len(parents), [0]
+    while waiting:
+        node = waiting.pop()
+        order.append(node)
+        depths[node] = depths[parents[node]] + 1 if node else 0
+        waiting += [child for child in reversed(range(len(parents))) if parents[child] == node]
+    rows = _rows(parents, order)
+    shares = [0.0, *(step.counts.flips / step.counts.image_count for step in report.steps)]
+    of_steps = [{}, *steps]
+    return [
+        Node(n, parents[n], depths[n], rows[n], models[n], of_steps[n], shares[n]) for n in order
+    ]
+
+
+def _rows(parents: Sequence[int], order: Sequence[int]) -> dict[int, float]:
+    """Give each end of a chain a row, and each other model the middle of those that follow it."""
+    ends = [node for node in order if node not in parents]
+    rows = {node: float(row) for row, node in enumerate(ends)}
+    for node in reversed(order):
+        below = [rows[child] for child, parent in enumerate(parents) if parent == node]
+        if below:
+            rows[node] = (min(below) + max(below)) / 2
+    return rows
+
+
+def _wide(nodes: Sequence[Node]) -> Picture:
+    """Draw the chain from left to right."""
+    columns = max(node.depth for node in nodes) + 1
     gap = 180 if columns <= 3 else 146
     width = min(240, (_WIDE - gap * (columns - 1)) // columns)
-    tall = _box_height(placed)
+    tall = _box_height(nodes)
     pitch = max(tall + _GAP, _LEAST_PITCH)
-    above = (pitch - tall) / 2
-    at = {box.node: (box.depth * (width + gap) + 1, above + box.row * pitch) for box in placed}
-    content = ""
-    for box in placed:
-        x, y = at[box.node]
-        if box.parent is not None:
-            start = at[box.parent][0] + width, at[box.parent][1] + tall / 2
-            content += _wide_arrow(steps[box.node], start, (x, y + tall / 2))
-    content += "".join(_box(box, *at[box.node], width, tall) for box in placed)
-    used = columns * width + (columns - 1) * gap
-    return used + 2, (max(box.row for box in placed) + 1) * pitch, content
+    at = {
+        node.number: (node.depth * (width + gap) + 1, (pitch - tall) / 2 + node.row * pitch)
+        for node in nodes
+    }
+    arrows = []
+    for node in nodes[1:]:
+        (left, top), (x, y) = at[node.parent], at[node.number]
+        arrows.append(_wide_arrow(node, (left + width, top + tall / 2), (x, y + tall / 2)))
+    boxes = [_box(node, at[node.number], width, tall) for node in nodes]
+    used = columns * (width + gap) - gap + 2
+    height = round((max(node.row for node in nodes) + 1) * pitch)
+    return Picture("wide", used, height, used, arrows, boxes)
 
 
-def _wide_arrow(step: Arrow, start: tuple[float, float], end: tuple[float, float]) -> str:
-    bend = start[0] + 14
+def _wide_arrow(node: Node, start: Place, end: Place) -> Arrow:
+    step, bend, y = node.step, start[0] + 14, end[1]
     room = int((end[0] - bend - 12) / _SMALL_LETTER)
-    x, y = bend + 6, end[1]
-    above = [("step", part) for part in _parts(step.name, room)]
-    if step.blamed:
-        above.insert(0, ("to-blame", "to blame:"))
-    changed = [step.changed] if len(step.changed) <= room else _parts(step.briefly, room)
-    below = [*(("", part) for part in changed), ("flips", step.flips), ("flips", step.effects)]
-    lines = [
-        *((kind, text, y - 9 - 15 * (len(above) - 1 - n)) for n, (kind, text) in enumerate(above)),
-        *((kind, text, y + 18 + 15 * n) for n, (kind, text) in enumerate(below)),
-    ]
+    above = [("to-blame", "to blame:")] if step["blamed"] else []
+    above += [("step", part) for part in _parts(step["step"], room)]
+    below = [("", part) for part in _parts(node.changed(room), room)]
+    below += [("flips", step["flipped"]), ("flips", step["effects"])]
+    top = y - 9 - 15 * (len(above) - 1)
+    label = _column(above, bend + 6, top, room, 15) + _column(below, bend + 6, y + 18, room, 15)
     path = f"M{start[0]:.0f} {start[1]:.0f}H{bend:.0f}V{y:.0f}H{end[0] - 9:.0f}"
-    return _line(step, path, f"M{end[0] - 1:.0f} {y:.0f}l-10 -6v12z") + _text(lines, x, room)
+    return _arrow(node, path, f"M{end[0] - 1:.0f} {y:.0f}l-10 -6v12z", label)
 
 
 def _parts(name: str, room: int) -> list[str]:
@@ -100,134 +194,100 @@ def _parts(name: str, room: int) -> list[str]:
     return [name[:middle], name[middle + 1 :]]
 
 
-def _tall(placed: Sequence[Box], steps: dict[int, Arrow]) -> tuple[int, float, str]:
-    """Return width, height and content of the picture that runs downwards."""
-    deepest = max(box.depth for box in placed)
-    indent = min(24, 120 // max(1, deepest))
-    tall = _box_height(placed)
-    at: dict[int, tuple[float, float]] = {}
+def _tall(nodes: Sequence[Node]) -> Picture:
+    """Draw the chain downwards."""
+    indent = min(24, 120 // max(1, *(node.depth for node in nodes)))
+    tall = _box_height(nodes)
+    at: dict[int, Place] = {}
     y = 4.0
-    for box in placed:
-        y += _label_height(steps[box.node]) if box.parent is not None else 0
-        at[box.node] = (box.depth * indent + 1, y)
+    for node in nodes:
+        y += _label_height(node) if node.step else 0
+        at[node.number] = (node.depth * indent + 1, y)
         y += tall + 12
-    content = ""
-    for box in placed:
-        if box.parent is not None:
-            content += _tall_arrow(steps[box.node], at[box.parent], at[box.node], (indent, tall))
-    content += "".join(
-        _box(box, *at[box.node], _NARROW - at[box.node][0] - 2, tall) for box in placed
-    )
-    return _NARROW, y - 4, content
-
-
-def _label_height(step: Arrow) -> int:
-    return _LABEL_HEIGHT + (16 if step.changed else 0)
-
-
-def _tall_arrow(
-    step: Arrow, parent: tuple[float, float], box: tuple[float, float], sizes: tuple[int, int]
-) -> str:
-    """Draw a step; ``sizes`` are how far a box is indented and how high it is."""
-    x, y = parent[0] + min(11, sizes[0] / 2), box[1] + sizes[1] / 2
-    top = box[1] - _label_height(step)
-    room = int((_NARROW - box[0] - 8) / _SMALL_LETTER)
-    blame = "  ◄ to blame" if step.blamed else ""
-    flips = f"{step.flips}: {step.effects}" if step.effects else step.flips
-    lines = [
-        ("step", step.name + blame, top + 17.0),
-        ("", _changed(step, room), top + 33.0),
-        ("flips", flips, top + (49.0 if step.changed else 33.0)),
+    arrows = [
+        _tall_arrow(node, at[node.parent], at[node.number], indent, tall) for node in nodes[1:]
     ]
-    path = f"M{x:.0f} {parent[1] + sizes[1]:.0f}V{y:.0f}H{box[0] - 6:.0f}"
-    return _line(step, path, f"M{box[0]:.0f} {y:.0f}l-8 -5v10z") + _text(lines, box[0] + 6, room)
+    boxes = [_box(node, at[node.number], _NARROW - at[node.number][0] - 2, tall) for node in nodes]
+    return Picture("tall", _NARROW, round(y - 4), round(_NARROW * _MOST_GROWTH), arrows, boxes)
 
 
-def _flat(placed: Sequence[Box], steps: dict[int, Arrow]) -> tuple[int, float, str]:
-    """Return width, height and content of the picture of a long chain on a wide page."""
-    indent = min(_FLAT_INDENT, 400 // max(box.depth for box in placed))
+def _label_height(node: Node) -> int:
+    return _LABEL_HEIGHT + (16 if node.step["changed"] else 0)
+
+
+def _tall_arrow(node: Node, parent: Place, box: Place, indent: int, tall: int) -> Arrow:
+    step = node.step
+    x, y = parent[0] + min(11, indent / 2), box[1] + tall / 2
+    room = int((_NARROW - box[0] - 8) / _SMALL_LETTER)
+    blame = f"  ◄ {step['blamed']}" if step["blamed"] else ""
+    lines = [("step", step["step"] + blame)]
+    lines += [("", node.changed(room))] if step["changed"] else []
+    lines += [("flips", ": ".join(filter(None, (step["flipped"], step["effects"]))))]
+    label = _column(lines, box[0] + 6, box[1] - _label_height(node) + 17, room, 16)
+    path = f"M{x:.0f} {parent[1] + tall:.0f}V{y:.0f}H{box[0] - 6:.0f}"
+    return _arrow(node, path, f"M{box[0]:.0f} {y:.0f}l-8 -5v10z", label)
+
+
+def _flat(nodes: Sequence[Node]) -> Picture:
+    """Draw a long chain for a wide page."""
+    indent = min(_FLAT_INDENT, 400 // max(node.depth for node in nodes))
     pitch = _FLAT_HEIGHT + _FLAT_GAP
-    at = {box.node: (box.depth * indent + 1, 4 + pitch * row) for row, box in enumerate(placed)}
-    arrows = "".join(
-        _flat_arrow(steps[box.node], at[box.parent], at[box.node], indent)
-        for box in placed
-        if box.parent is not None
-    )
-    content = arrows + "".join(_flat_box(box, *at[box.node]) for box in placed)
-    return _WIDE, len(placed) * pitch - _FLAT_GAP + 8, content
+    at = {node.number: (node.depth * indent + 1, 4 + pitch * n) for n, node in enumerate(nodes)}
+    arrows = [_flat_arrow(node, at[node.parent], at[node.number], indent) for node in nodes[1:]]
+    boxes = [_flat_box(node, *at[node.number]) for node in nodes]
+    height = len(nodes) * pitch - _FLAT_GAP + 8
+    return Picture("wide", _WIDE, height, _WIDE, arrows, boxes, flat=True)
 
 
-def _flat_arrow(step: Arrow, parent: tuple[int, int], box: tuple[int, int], indent: int) -> str:
+def _flat_arrow(node: Node, parent: tuple[int, int], box: tuple[int, int], indent: int) -> Arrow:
+    step = node.step
     x, y = parent[0] + indent / 2 - 2, box[1] + _FLAT_HEIGHT / 2
-    room = int((_WIDE - box[0]) / _LETTER) - len(f"{step.name}{step.flips}{step.effects}") - 16
-    parts = [("step", step.name), ("to-blame", "◄ to blame" if step.blamed else "")]
-    parts += [("", _changed(step, room)), ("flips", step.flips), ("flips", step.effects)]
-    spans = "".join(
-        f'<tspan class="{kind}" dx="12">{escaped(text)}</tspan>' for kind, text in parts if text
-    )
+    beside = len(step["step"] + step["flipped"] + step["effects"])
+    room = int((_WIDE - box[0]) / _LETTER) - beside - 16
+    parts = [
+        ("step", step["step"]),
+        ("to-blame", f"◄ {step['blamed']}" if step["blamed"] else ""),
+        ("", node.changed(room)),
+        ("flips", step["flipped"]),
+        ("flips", step["effects"]),
+    ]
+    label = [Text(kind, text, box[0], box[1] - 14) for kind, text in parts if text]
     path = f"M{x:.0f} {parent[1] + _FLAT_HEIGHT}V{y:.0f}H{box[0] - 6}"
-    return (
-        _line(step, path, f"M{box[0]} {y:.0f}l-8 -5v10z")
-        + f'<text x="{box[0]}" y="{box[1] - 14}">{spans}</text>'
-    )
+    return _arrow(node, path, f"M{box[0]} {y:.0f}l-8 -5v10z", label)
 
 
-def _flat_box(box: Box, x: int, y: int) -> str:
-    place = f'x="{_WIDE - 32}" y="{y + 16}" width="20" height="20"'
-    sign = mark(box.decision, place=place) if box.decision else ""
+def _flat_box(node: Node, x: int, y: int) -> Box:
     room = _WIDE - 240 - x
-    name = escaped(fitted(box.name, int(room / _LETTER)))
-    facts = [("", " · ".join(filter(None, box.lines)), y + 41.0)]
-    return (
-        f'<rect class="box {box.decision or "full"}" x="{x}" y="{y}" width="{_WIDE - 1 - x}" '
-        f'height="{_FLAT_HEIGHT}" rx="8"/>'
-        f'<text class="model-name" x="{x + 14}" y="{y + 22}">{name}</text>'
-        f"{_text(facts, x + 14, int(room / _SMALL_LETTER))}{sign}"
-        f'<text class="figure" text-anchor="end" x="{_WIDE - 44}" y="{y + 31}">{box.figure} '
-        f'<tspan class="quiet">[{box.interval}]</tspan></text>'
-    )
+    name = fitted(node.model["model"], int(room / _LETTER))
+    facts = fitted(" · ".join(node.lines), int(room / _SMALL_LETTER))
+    lines = [Text("", facts, x + 14, y + 41)] if facts else []
+    return Box(node, name, x, y, _WIDE - 1 - x, _FLAT_HEIGHT, lines)
 
 
-def _changed(step: Arrow, room: int) -> str:
-    return step.changed if len(step.changed) <= room else step.briefly
+def _arrow(node: Node, path: str, head: str, label: Sequence[Text]) -> Arrow:
+    """Return an arrow of 2 to 6 pixels, the most from 10 % of changed answers on."""
+    thickness = round(2 + 4 * min(1.0, node.share * 10), 1)
+    return Arrow(bool(node.step["blamed"]), thickness, path, head, label)
 
 
-def _line(step: Arrow, path: str, head: str) -> str:
-    """Return an arrow, the thicker the more answers changed: 2 to 6 pixels, from 10 % on."""
-    width = 2 + 4 * min(1.0, step.share * 10)
-    kind = " blamed" if step.blamed else ""
-    return (
-        f'<path class="arrow{kind}" d="{path}" style="stroke-width:{width:.1f}px"/>'
-        f'<path class="arrow-head{kind}" d="{head}"/>'
-    )
-
-
-def _text(lines: Sequence[tuple[str, str, float]], x: float, room: int) -> str:
-    return "".join(
-        f'<text class="{kind}" x="{x:.0f}" y="{y:.0f}">{escaped(fitted(text, room))}</text>'
-        for kind, text, y in lines
+def _column(
+    lines: Sequence[tuple[str, str]], x: float, y: float, room: int, distance: int
+) -> list[Text]:
+    """Return lines of text, each so far below the one before."""
+    return [
+        Text(kind, fitted(text, room), round(x), round(y + distance * n))
+        for n, (kind, text) in enumerate(lines)
         if text
-    )
+    ]
 
 
-def _box_height(placed: Sequence[Box]) -> int:
-    return 58 + 16 * max(sum(map(bool, box.lines)) for box in placed)
+def _box_height(nodes: Sequence[Node]) -> int:
+    return 58 + 16 * max(len(node.lines) for node in nodes)
 
 
-def _box(box: Box, x: float, y: float, width: float, height: int) -> str:
-    kind = box.decision or "full"
-    room = int((width - 24) / _SMALL_LETTER)
-    sign = ""
-    if box.decision:
-        place = f'x="{x + width - 31:.0f}" y="{y + 10:.0f}" width="20" height="20"'
-        sign = mark(box.decision, place=place)
-    name = fitted(box.name, int((width - 24 - (24 if sign else 0)) / _LETTER))
-    lines = [("", text, y + 42 + 16 * n) for n, text in enumerate(filter(None, box.lines))]
-    return (
-        f'<rect class="box {kind}" x="{x:.0f}" y="{y:.0f}" width="{width:.0f}" '
-        f'height="{height}" rx="8"/>'
-        f'<text class="model-name" x="{x + 12:.0f}" y="{y + 24:.0f}">{escaped(name)}</text>'
-        f"{_text(lines, x + 12, room)}{sign}"
-        f'<text class="figure" x="{x + 12:.0f}" y="{y + height - 12:.0f}">{box.figure} '
-        f'<tspan class="quiet">[{box.interval}]</tspan></text>'
-    )
+def _box(node: Node, place: Place, width: float, height: int) -> Box:
+    x, y = place
+    name = fitted(node.model["model"], int((width - 24 - (24 if node.step else 0)) / _LETTER))
+    lines = [("", text) for text in node.lines]
+    texts = _column(lines, x + 12, y + 42, int((width - 24) / _SMALL_LETTER), 16)
+    return Box(node, name, round(x), round(y), round(width), height, texts)

@@ -1,10 +1,30 @@
-"""The demands of a contract in groups: one for each model, one for each step that it names."""
+"""The demands of a contract: grouped by what they are about, and each with what was found."""
 
 from dataclasses import dataclass
 
+from edge_runtime.proof.metrics import decimals_for
 from edge_runtime.proof.parity import Check, ParityReport
-from edge_runtime.proof.parity.verdict import called, describe, images_wanted
-from edge_runtime.wording import points_allowed
+from edge_runtime.proof.parity.verdict import (
+    called,
+    describe,
+    images_wanted,
+    undecided_among_many,
+)
+from edge_runtime.proof.report.figures import Figures
+from edge_runtime.wording import (
+    decimals_beside,
+    percent,
+    points,
+    points_allowed,
+    points_interval,
+    printable,
+    score_decimals,
+    scores_interval,
+    signed,
+)
+
+_ORDER = ("broken", "inconclusive", "holds")
+_UNITS = {"size_bytes": "bytes", "latency_us": "µs", "memory_bytes": "bytes"}
 
 
 @dataclass(frozen=True)
@@ -63,3 +83,46 @@ def found(check: Check, group: DemandGroup, report: ParityReport) -> str:
     sentence = f"{describe(check, group.model, report)}."
     wanted = images_wanted(report) if check.decision == "inconclusive" else ""
     return f"{sentence} The whole report needs {wanted} images." if wanted else sentence
+
+
+def demand_figures(report: ParityReport) -> list[Figures]:
+    """Return what is said of every demand: the broken ones first, then the undecided ones."""
+    every = [
+        _figures(report, group, check) for group in demand_groups(report) for check in group.checks
+    ]
+    return sorted(every, key=lambda figures: _ORDER.index(figures["decision"]))
+
+
+def _figures(report: ParityReport, group: DemandGroup, check: Check) -> Figures:
+    what, _, asked = demanded(check).partition(": ")
+    measured, interval = _measured(check, len(report.reference))
+    names = report.reference.class_names
+    return {
+        "kind": group.kind,
+        "name": group.name,
+        "demand": check.demand,
+        "demanded": demanded(check),
+        "what": what,
+        "asked": asked,
+        "measured": measured,
+        "interval": interval,
+        "worst": "" if check.class_index is None else printable(names[check.class_index]),
+        "decision": check.decision,
+        "reason": undecided_among_many(check, report),
+        "found": found(check, group, report),
+    }
+
+
+def _measured(check: Check, image_count: int) -> tuple[str, str]:
+    """Return what was measured and its interval, with no more decimals than the images support."""
+    if check.interval is None:
+        return f"{check.value:,.0f} {_UNITS[check.demand]}", ""
+    if check.demand == "brier":
+        decimals = score_decimals(check.limit, check.interval)
+        return signed(check.value, decimals), scores_interval(check.interval, decimals)
+    decimals = decimals_beside(check.limit, *check.interval, decimals=decimals_for(image_count))
+    if check.demand != "agreement":
+        interval = points_interval(check.interval, decimals)
+        return f"{points(check.value, decimals)} points", interval
+    low, high = (percent(bound, decimals) for bound in check.interval)
+    return f"{percent(check.value, decimals)} %", f"{low} to {high}"

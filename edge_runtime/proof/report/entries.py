@@ -1,21 +1,12 @@
-"""What table and page have in common: a row for each model, and which of them matters most."""
+"""What every report has in common: an entry for each model, and which of them matters most."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from edge_runtime.proof.metrics import PairedCounts, Rate
+from edge_runtime.proof.metrics import Rate
 from edge_runtime.proof.parity import Comparison, ParityReport
 from edge_runtime.wording import printable
-
-# What a figure must name, and from which details it comes.
-_FACTS = (
-    ("Dataset", ("dataset",)),
-    ("Processor", ("cpu",)),
-    ("Runtime", ("backend", "backend_version")),
-    ("Threads", ("threads",)),
-    ("NumPy", ("numpy",)),
-)
 
 # More bytes or microseconds than any model has.
 _LARGEST_NUMBER = 1e10
@@ -30,12 +21,14 @@ class Entry:
         details: who computed its predictions; from a file, so anything may be missing.
         accuracy: the share of right answers.
         comparison: None for the full model.
+        change_interval: of the change of accuracy, at the contract's confidence.
     """
 
     model: str
     details: Mapping[str, Any]
     accuracy: Rate
     comparison: Comparison | None = None
+    change_interval: tuple[float, float] = (0.0, 0.0)
 
     @property
     def size_bytes(self) -> int | None:
@@ -62,61 +55,35 @@ def entries(report: ParityReport) -> list[Entry]:
         report.comparisons[0].counts.reference_accuracy,
     )
     return [full] + [
-        Entry(printable(item.model), item.details, item.counts.candidate_accuracy, item)
+        Entry(
+            printable(item.model),
+            item.details,
+            item.counts.candidate_accuracy,
+            item,
+            item.counts.difference_interval(report.contract.confidence),
+        )
         for item in report.comparisons
     ]
 
 
-def leading(report: ParityReport) -> int:
-    """Return the index of the comparison that the page shows first.
+def leading(report: ParityReport, models: Sequence[Entry]) -> int:
+    """Return the index of the model that the page shows first.
 
     The one that the verdict is about, the worst of the worst; where all is well, the one with most
     changed answers, which are what there is to see.
     """
+    converted = range(1, len(models))
+    items = dict(zip(converted, report.comparisons, strict=True))
     if report.decision == "holds":
-        flips = [item.counts.flips for item in report.comparisons]
-        return flips.index(max(flips))
-    confidence = report.contract.confidence
-    deciding = [item.decision == report.decision for item in report.comparisons]
-    chosen = [index for index, decides in enumerate(deciding) if decides or not any(deciding)]
-    return min(
-        chosen, key=lambda index: report.comparisons[index].counts.difference_interval(confidence)
-    )
+        return max(converted, key=lambda index: items[index].counts.flips)
+    deciding = [index for index in converted if items[index].decision == report.decision]
+    return min(deciding or converted, key=lambda index: models[index].change_interval)
 
 
-def float32_size_bytes(report: ParityReport) -> int | None:
+def float32_size_bytes(models: Sequence[Entry]) -> int | None:
     """Return the size of the float32 model, if there is one, to measure the others against."""
-    for entry in entries(report)[1:]:
-        if entry.details.get("scheme") == "float32" and entry.size_bytes:
-            return entry.size_bytes
-    return None
-
-
-def facts(report: ParityReport) -> list[tuple[str, str]]:
-    """Return what the figures were measured on; where models differ, which had what."""
-    found = [(label, _shared_fact(entries(report), keys)) for label, keys in _FACTS]
-    return [(label, value) for label, value in found if value]
-
-
-def _shared_fact(models: list[Entry], keys: tuple[str, ...]) -> str:
-    owners: dict[str, list[str]] = {}
-    for entry in models:
-        value = " ".join(printable(entry.details[key]) for key in keys if key in entry.details)
-        if value:
-            owners.setdefault(value, []).append(entry.model)
-    if [len(names) for names in owners.values()] == [len(models)]:
-        return next(iter(owners))
-    converted = [entry.model for entry in models[1:]]
-    return "; ".join(
-        f"{value} ({'converted' if names == converted else ', '.join(names)})"
-        for value, names in owners.items()
-    )
-
-
-def flip_counts(comparison: Comparison) -> tuple[int, int, int]:
-    """Return how many changed answers lost a right one, won one, or neither."""
-    counts = comparison.counts
-    return counts.lost, counts.won, neither(counts)
+    sizes = (each.size_bytes for each in models[1:] if each.details.get("scheme") == "float32")
+    return next(filter(None, sizes), None)
 
 
 def twin(report: ParityReport, comparison: Comparison) -> int | None:
@@ -126,11 +93,6 @@ def twin(report: ParityReport, comparison: Comparison) -> int | None:
     """
     last = report.path(comparison)[-1]
     return last.before if last.before and not last.counts.largest_difference else None
-
-
-def neither(counts: PairedCounts) -> int:
-    """Return how many changed answers were wrong before and after."""
-    return counts.flips - counts.lost - counts.won
 
 
 def blamed_steps(report: ParityReport) -> frozenset[int]:

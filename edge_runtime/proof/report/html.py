@@ -1,11 +1,12 @@
-"""The report as one HTML page that needs no network and no script."""
+"""The report as one HTML page that needs no network and no script, and in short for a notebook."""
 
-from importlib.resources import files
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.proof.parity import TIE_RULE, ParityReport
+from edge_runtime.proof.metrics import decimals_for
+from edge_runtime.proof.parity import TIE_RULE, Comparison, ParityReport
 from edge_runtime.proof.parity.verdict import (
     consequence,
     findings,
@@ -13,23 +14,27 @@ from edge_runtime.proof.parity.verdict import (
     images_wanted,
     remarks,
 )
-from edge_runtime.proof.report.chain import chain_picture
-from edge_runtime.proof.report.charts import difference_chart
-from edge_runtime.proof.report.contract import contract_section
-from edge_runtime.proof.report.entries import Entry, entries, leading
+from edge_runtime.proof.report import tables
+from edge_runtime.proof.report.calibration import threshold_sentence
+from edge_runtime.proof.report.chain import chain
+from edge_runtime.proof.report.charts import difference_axis, reliability
+from edge_runtime.proof.report.confusion import confusion_view
+from edge_runtime.proof.report.demands import demand_figures
+from edge_runtime.proof.report.document import THRESHOLDS
+from edge_runtime.proof.report.entries import Entry, entries, leading, twin
+from edge_runtime.proof.report.figures import Figures, model_figures, step_figures
 from edge_runtime.proof.report.gallery import PICTURE_BYTES, Pictures, refuse_other_images
-from edge_runtime.proof.report.glossary import GLOSSARY
-from edge_runtime.proof.report.markup import definitions, escaped, folded, mark, named, tile
-from edge_runtime.proof.report.measured import measured_section
-from edge_runtime.proof.report.model import answer_tiles, model_section
-from edge_runtime.proof.report.overview import models_table, steps_table
-from edge_runtime.wording import plural
-
-# Nothing may be loaded or run, even if a name in the report got past the escaping.
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+from edge_runtime.proof.report.measured import measured_view
+from edge_runtime.proof.report.movement import movements
+from edge_runtime.proof.report.recall import recall_view
+from edge_runtime.proof.report.rendering import render
+from edge_runtime.proof.report.tables import confidence_of, table
+from edge_runtime.wording import printable
 
 # So many models get a section of their own, so that the page stays small.
 _MOST_SECTIONS = 12
+# What holds is folded from so many demands on; what does not never is.
+_MOST_DEMANDS = 8
 
 
 def report_html(report: ParityReport, images: NDArray[np.uint8] | None) -> str:
@@ -42,49 +47,53 @@ def report_html(report: ParityReport, images: NDArray[np.uint8] | None) -> str:
 
     Raises:
         PredictionsError: the images are not as many as the predictions, or no such array.
+        MissingDependencyError: Jinja2 is not installed.
     """
     if images is not None:
         refuse_other_images(images, len(report.reference))
     models = entries(report)
-    title = _title(models[0])
-    return (
-        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
-        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f'<meta name="description" content="{escaped(report.verdict)}">'
-        f"<title>{escaped(headline(report))}: {escaped(title)}</title><style>\n{_style()}</style>"
-        f"</head>\n<body><main>\n{_header(report, models, title)}{contract_section(report)}"
-        f"{_chain(report)}{_accuracy(report, models)}{_details(report, models, images)}"
-        f"{_footer(models)}</main></body></html>\n"
-    )
+    first = leading(report, models)
+    figures = _with_anchors(model_figures(report, models), first)
+    values = {
+        **_summary(report, models, figures),
+        **_overview(report, models, figures),
+        "sections": _sections(report, models, figures, images),
+        "measured": measured_view(models),
+    }
+    return render("report.html.jinja", values)
 
 
-def _style() -> str:
-    return files("edge_runtime.proof.report").joinpath("style.css").read_text("utf-8")
+def _with_anchors(figures: list[Figures], first: int) -> list[Figures]:
+    """Return what is said of each model, with where its section is, if it has one."""
+    chosen = sorted(range(1, len(figures)), key=lambda index: index != first)[:_MOST_SECTIONS]
+    return [
+        model | {"anchor": f"model-{index}" if index in chosen else ""}
+        for index, model in enumerate(figures)
+    ]
 
 
-def _title(full: Entry) -> str:
-    dataset = full.detail("dataset")
-    return f"Parity report of {full.model}" + (f" on {dataset}" if dataset else "")
-
-
-def _header(report: ParityReport, models: list[Entry], title: str) -> str:
-    found = findings(report)
-    more = len(found) - 1
-    rest = f' <a href="#contract">{more:,} more</a>' if more else ""
-    follows = consequence(report)
-    subject = models[1 + leading(report)]
-    about = f"{named(subject.model)} against the full model" if len(models) > 2 else ""
-    return (
-        f'<header class="{report.decision}"><p class="title">{escaped(title)}, '
-        f"{_measured_in_short(report)}</p>"
-        f'<div class="verdict">{mark(report.decision)}<h1>{escaped(headline(report))}</h1></div>'
-        f'<p class="finding">{escaped(_capitalized(found[0]))}.{rest}</p>'
-        + "".join(f'<p class="finding">{escaped(text)}</p>' for text in remarks(report))
-        + (f'<p class="finding"><b>{escaped(follows)}</b></p>' if follows else "")
-        + (f'<p class="about">{about}</p>' if about else "")
-        + f'<div class="tiles">{_first_tiles(report)}</div></header>\n'
-    )
+def _summary(
+    report: ParityReport, models: Sequence[Entry], figures: Sequence[Figures]
+) -> dict[str, object]:
+    """Return what comes first: the verdict, the figures that matter most, and all models."""
+    lead, sure = leading(report, models), confidence_of(report)
+    dataset = models[0].detail("dataset")
+    return {
+        "title": f"Parity report of {models[0].model}" + (f" on {dataset}" if dataset else ""),
+        "verdict": report.verdict,
+        "decision": report.decision,
+        "headline": headline(report),
+        "findings": [_capitalized(finding) for finding in findings(report)],
+        "remarks": remarks(report),
+        "consequence": consequence(report),
+        "image_count": len(report.reference),
+        "class_names": report.reference.class_names,
+        "about": models[lead].model if len(models) > 2 else "",
+        "lead": figures[lead],
+        "sure": sure,
+        "wanted": images_wanted(report),
+        "models": table(tables.MODELS_ON_PAGE, figures, sure),
+    }
 
 
 def _capitalized(finding: str) -> str:
@@ -92,75 +101,66 @@ def _capitalized(finding: str) -> str:
     return "N" + finding[1:] if finding.startswith("no model") else finding
 
 
-def _measured_in_short(report: ParityReport) -> str:
-    images = plural(len(report.reference), "test image")
-    return f"{images}, {plural(len(report.reference.class_names), 'class', 'classes')}"
+def _overview(
+    report: ParityReport, models: Sequence[Entry], figures: Sequence[Figures]
+) -> dict[str, object]:
+    """Return the demands, the chain, and how accuracy changed."""
+    steps, sure = step_figures(report, models), confidence_of(report)
+    demands = demand_figures(report)
+    urgent = sum(demand["decision"] != "holds" for demand in demands)
+    shown = max(urgent, _MOST_DEMANDS)
+    return {
+        "demands": table(tables.DEMANDS_ON_PAGE, demands[:shown], sure),
+        "held": table(tables.DEMANDS_ON_PAGE, demands[shown:], sure),
+        "chain": chain(report, figures, steps),
+        "steps": table(tables.STEPS_ON_PAGE, steps, sure),
+        "movements": movements(report),
+        "margin": report.contract.margins.accuracy,
+        "axis": difference_axis(report, models),
+        "changes": list(zip(models, figures, strict=True))[1:],
+        "basis": report.basis.in_words if report.basis else "",
+        "decimals": decimals_for(len(report.reference)),
+        "tie_rule": TIE_RULE,
+    }
 
 
-def _first_tiles(report: ParityReport) -> str:
-    tiles = answer_tiles(report.comparisons[leading(report)], report.contract.confidence)
-    wanted = images_wanted(report)
-    if wanted:
-        tiles += tile("Images needed", wanted, f"{len(report.reference):,} are here")
-    return tiles
-
-
-def _chain(report: ParityReport) -> str:
-    return (
-        '<section><h2>Where answers change</h2><figure class="chain-figure">'
-        f"{chain_picture(report)}<figcaption>Each box is a model with its accuracy, each arrow a "
-        "step from one to the next, the thicker the more answers changed at it. Lost: from right "
-        "to wrong; won: from wrong to right; neither: wrong before and after.</figcaption>"
-        f"</figure>{steps_table(report)}</section>\n"
-    )
-
-
-def _accuracy(report: ParityReport, models: list[Entry]) -> str:
-    confidence = f"{report.contract.confidence * 100:g} %"
-    margin = report.contract.margins.accuracy
-    rule = (
-        "A model holds when its whole interval lies in the shaded region, right of the limit."
-        if margin is not None
-        else "The contract has no limit for it."
-    )
-    return (
-        "<section><h2>Accuracy against the full model</h2><figure>"
-        f"{difference_chart(report)}<figcaption>Change of accuracy with its {confidence} interval, "
-        f"from the images that were lost or won. {rule}</figcaption></figure>"
-        f"{models_table(report, models)}{_basis(report)}</section>\n"
-    )
-
-
-def _basis(report: ParityReport) -> str:
-    return f'<p class="quiet">{escaped(report.basis.in_words)}</p>' if report.basis else ""
-
-
-def _details(report: ParityReport, models: list[Entry], images: NDArray[np.uint8] | None) -> str:
-    """Return a section for each model; the pictures are shared out evenly."""
-    first = leading(report)
-    chosen = sorted(range(len(report.comparisons)), key=lambda index: index != first)
-    chosen = sorted(chosen[:_MOST_SECTIONS])
+def _sections(
+    report: ParityReport,
+    models: Sequence[Entry],
+    figures: Sequence[Figures],
+    images: NDArray[np.uint8] | None,
+) -> list[dict[str, object]]:
+    """Return what the section of each model shows; the pictures are shared out evenly."""
+    first = leading(report, models)
+    chosen = [index for index, model in enumerate(figures) if model["anchor"]]
     pictures = Pictures(images, PICTURE_BYTES // len(chosen))
-    sections = "".join(
-        model_section(
-            report,
-            models[1 + index],
-            pictures,
-            anchor=f"model-{1 + index}",
-            is_open=index == first,
+    sections: list[dict[str, object]] = []
+    for index in chosen:
+        comparison = report.comparisons[index - 1]
+        same = twin(report, comparison)
+        section = {
+            "figures": figures[index],
+            "counts": comparison.counts,
+            "is_open": index == first,
+            "twin": figures[same] if same is not None else None,
+        }
+        sections.append(
+            section if same is not None else section | _answers(report, comparison, pictures)
         )
-        for index in chosen
-    )
-    more = len(report.comparisons) - len(chosen)
-    note = f'<p class="quiet">and {more:,} more models in report.json</p>' if more else ""
-    return f'<section class="models">{sections}{note}</section>\n'
+    return sections
 
 
-def _footer(models: list[Entry]) -> str:
-    return (
-        f"<section><h2>What it was measured on</h2>{measured_section(models)}"
-        f'<p class="quiet">All models answered the same images. {escaped(TIE_RULE)}</p></section>'
-        '<section id="help"><h2>Help</h2>'
-        f"{folded('How to read this report', definitions(GLOSSARY, css_class='glossary'))}"
-        '<p class="quiet">All figures, and every changed answer, are in report.json.</p></section>'
-    )
+def _answers(report: ParityReport, comparison: Comparison, pictures: Pictures) -> dict[str, object]:
+    """Return what became of the answers of one model, its classes and its probabilities."""
+    counts, contract, names = comparison.counts, report.contract, report.reference.class_names
+    effects = [counts.at_threshold(threshold) for threshold in THRESHOLDS]
+    return {
+        "gallery": pictures.gallery(comparison),
+        "recall": recall_view(comparison, names, contract.margins.class_recall),
+        "confusion": confusion_view(counts, printable(comparison.model), names),
+        "reliability": reliability(counts),
+        "brier_interval": counts.brier_rise.interval(contract.confidence),
+        "thresholds": [
+            (effect, threshold_sentence(effect, counts.image_count)) for effect in effects
+        ],
+    }

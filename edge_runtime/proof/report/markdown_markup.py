@@ -2,20 +2,15 @@
 
 import html
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
+from edge_runtime.proof.report.tables import Cell, Table
 from edge_runtime.wording import printable, shortened
 
 MOST_ROWS = 40
 LONGEST_NAME = 60
 
-
-def folded(summary: str, parts: Iterable[str]) -> str:
-    """Return paragraphs that are shown on demand."""
-    # The first line is HTML, in which Markdown's escapes mean nothing.
-    title = html.escape(_without_links(printable(summary)), quote=False)
-    body = "\n\n".join(parts)
-    return f"<details><summary>{title}</summary>\n\n{body}\n\n</details>"
+_MARKS = {"holds": "✅", "inconclusive": "⚠️", "broken": "❌"}
 
 
 def table(
@@ -24,14 +19,57 @@ def table(
     *,
     numbers_from: int | None = None,
     most: int = MOST_ROWS,
+    count: int | None = None,
 ) -> str:
-    """Return a table; columns from ``numbers_from`` on are aligned to the right."""
+    """Return a table.
+
+    Args:
+        headings: one for each column, as Markdown.
+        rows: the cells, as Markdown.
+        numbers_from: columns from this one on are aligned to the right.
+        most: so many rows are shown.
+        count: how many there are; by default those that are given.
+    """
     right = len(headings) if numbers_from is None else numbers_from
     rule = ["---" if column < right else "---:" for column in range(len(headings))]
     lines = [f"| {' | '.join(cells)} |" for cells in [headings, rule, *rows[:most]]]
-    if len(rows) > most:
-        lines += ["", f"and {len(rows) - most:,} more in report.json"]
+    more = (len(rows) if count is None else count) - min(len(rows), most)
+    if more:
+        lines += ["", f"and {more:,} more in report.json"]
     return "\n".join(lines)
+
+
+def drawn(found: Table, numbers_from: int | None = None, count: int | None = None) -> str:
+    """Return a table of a report as Markdown; the arguments are those of `table`."""
+    headings = [f"{head} {unit}".rstrip() for head, unit in found.heads]
+    rows = [[_cell(cell) for cell in row.cells] for row in found.rows[:MOST_ROWS]]
+    count = len(found.rows) if count is None else count
+    return table(headings, rows, numbers_from=numbers_from, count=count)
+
+
+def _cell(cell: Cell) -> str:
+    name, note = code(cell.text, in_table=True), cell.note
+    match cell.kind:
+        case "name":
+            return f"{name} {note}".rstrip()
+        case "owner":
+            return f"{note} {name}"
+        case "path":
+            return f"{name} → {code(note, in_table=True)}"
+        case "decision":
+            return f"{mark(cell.text)} {cell.text}"
+        case "blamed":
+            return f"{cell.text} ← {note}" if note else cell.text
+        case "sentence":
+            return plain(cell.text)
+        case "outside":
+            return plain(shortened(printable(cell.text), 2 * LONGEST_NAME))
+    return cell.text
+
+
+def mark(decision: str) -> str:
+    """Return the sign of a decision."""
+    return _MARKS[decision]
 
 
 def code(name: str, *, in_table: bool = False) -> str:
@@ -49,6 +87,11 @@ def plain(text: str) -> str:
     """Return a sentence that Markdown shows as it is: no format, HTML, link, mention or formula."""
     escaped = re.sub(r"([\\`*_{}\[\]<>|~$])", r"\\\1", printable(text).replace("&", "&amp;"))
     return _without_links(escaped)
+
+
+def in_html(text: str) -> str:
+    """Return a text for a line of HTML within Markdown, in which the escapes of `plain` fail."""
+    return html.escape(_without_links(printable(text)), quote=False)
 
 
 def _without_links(text: str) -> str:

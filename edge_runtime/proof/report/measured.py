@@ -3,10 +3,9 @@
 from collections.abc import Mapping, Sequence
 
 from edge_runtime.proof.report.entries import Entry
-from edge_runtime.proof.report.markup import definitions, escaped, named, row, scroller, table
 from edge_runtime.wording import ABSENT, printable, shortened
 
-_LONGEST_VALUE = 120
+_LONGEST_NAME, _LONGEST_VALUE = 80, 120
 _HASH_LENGTH = 17
 _MOST_KEYS = 60
 
@@ -36,21 +35,22 @@ _LABELS = {
 }
 
 
-def measured_section(models: Sequence[Entry]) -> str:
-    """Return the facts of every model; those that differ in a table with a column for each."""
+def measured_view(models: Sequence[Entry]) -> Mapping[str, object]:
+    """Return the facts that all models share with their labels, and rows of those that differ."""
     known = [_flat(entry.details) for entry in models]
-    keys = list(dict.fromkeys(key for facts in known for key in facts))
-    keys = sorted(keys, key=_rank)[:_MOST_KEYS]
-    values = {key: {facts[key] for facts in known if key in facts} for key in keys}
-    shared = [key for key in keys if len(values[key]) == 1]
-    differing = [key for key in keys if key not in shared]
-    same = definitions(
-        [(_label(key), min(values[key]) + _unrecorded(models, known, key)) for key in shared],
-        css_class="details",
-    )
-    return (f"<h3>The same for all models</h3>{same}" if shared else "") + (
-        _side_by_side(models, known, differing) if differing else ""
-    ) or "<p>Nothing was recorded.</p>"
+    order = list(_LABELS)
+    found = dict.fromkeys(key for facts in known for key in facts)
+    keys = sorted(found, key=lambda key: order.index(key) if key in order else len(order))
+    shared, differing = [], []
+    for key in keys[:_MOST_KEYS]:
+        values = [facts[key] for facts in known if key in facts]
+        label = _LABELS.get(key, key.replace("_", " ").capitalize())
+        if len(set(values)) == 1:
+            shared.append((label, values[0] + _unrecorded(models, known, key)))
+        else:
+            differing.append((label, [facts.get(key, ABSENT) for facts in known]))
+    heads = [("", ""), *((shortened(entry.model, _LONGEST_NAME), "") for entry in models)]
+    return {"shared": shared, "differing": differing, "heads": heads}
 
 
 def _unrecorded(models: Sequence[Entry], known: Sequence[Mapping[str, str]], key: str) -> str:
@@ -63,18 +63,6 @@ def _unrecorded(models: Sequence[Entry], known: Sequence[Mapping[str, str]], key
     if not silent:
         return ""
     return f" (not recorded of {silent[0] if len(silent) == 1 else f'{len(silent)} models'})"
-
-
-def _side_by_side(
-    models: Sequence[Entry], known: Sequence[Mapping[str, str]], keys: Sequence[str]
-) -> str:
-    heads = [("", ""), *((named(entry.model), "") for entry in models)]
-    rows = [
-        row(escaped(_label(key)), [escaped(facts.get(key, ABSENT)) for facts in known])
-        for key in keys
-    ]
-    content = scroller(table("plain measured", heads, rows), "What differs between the models")
-    return f"<h3>What differs</h3>{content}"
 
 
 def _flat(details: Mapping[str, object], prefix: str = "") -> dict[str, str]:
@@ -96,12 +84,3 @@ def _written(key: str, value: object) -> str:
         return f"{value:,}"
     limit = _HASH_LENGTH if key.endswith(("sha256", "fingerprint")) else _LONGEST_VALUE
     return shortened(printable(value), limit)
-
-
-def _label(key: str) -> str:
-    return _LABELS.get(key, key.replace("_", " ").capitalize())
-
-
-def _rank(key: str) -> int:
-    order = list(_LABELS)
-    return order.index(key) if key in order else len(order)

@@ -2,18 +2,18 @@
 
 from collections.abc import Sequence
 
-from edge_runtime.proof.parity import Movement, ParityReport, Step
+from edge_runtime.proof.parity import Movement, ParityReport
 from edge_runtime.wording import distance, plural, printable, shortened
 
 _MOST_LISTED = 5
 _LONGEST_NAME = 30
 
 
-def movements(report: ParityReport) -> list[tuple[Step, str]]:
-    """Return the steps between two runs of the same file, each with what moved and why."""
+def movements(report: ParityReport) -> list[tuple[str, str]]:
+    """Return the models that are the same file as the one before, with what moved and why."""
     names, count = report.reference.class_names, len(report.reference)
     return [
-        (step, movement_in_words(step.movement, names, count))
+        (step.after_model, movement_in_words(step.movement, names, count))
         for step in report.steps
         if step.movement is not None
     ]

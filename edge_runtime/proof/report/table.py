@@ -4,32 +4,23 @@ import textwrap
 from collections.abc import Sequence
 
 from edge_runtime.proof.metrics import PairedCounts, decimals_for
-from edge_runtime.proof.parity import (
-    CellChange,
-    Comparison,
-    ParityReport,
-    cell_changes,
-    class_changes,
-)
+from edge_runtime.proof.parity import Comparison, ParityReport, cell_changes, class_changes
+from edge_runtime.proof.report import tables
 from edge_runtime.proof.report.calibration import threshold_sentence
+from edge_runtime.proof.report.demands import demand_figures
 from edge_runtime.proof.report.entries import Entry, entries, twin
+from edge_runtime.proof.report.figures import Figures, class_figures, model_figures, step_figures
 from edge_runtime.proof.report.grid import WIDTH, aligned
-from edge_runtime.proof.report.judged import Judged, judged_demands
-from edge_runtime.proof.report.layout import Arrow, arrows
 from edge_runtime.proof.report.movement import movements
 from edge_runtime.proof.report.recall import ordered
+from edge_runtime.proof.report.tables import Table, confidence_of
 from edge_runtime.wording import (
-    ABSENT,
     columns,
     fitted,
-    microseconds,
     p_equals,
     p_value,
     percent,
-    percent_interval,
     plural,
-    points,
-    points_interval,
     printable,
     probability,
     scores_interval,
@@ -47,6 +38,7 @@ _THRESHOLD = 0.80
 # Float models of the same weights differ by less; an int8 softmax has steps of 1/256.
 _ROUNDING = 0.001
 
+_CLASS = "{before:>5} → {after:>5} %  {change:>6} points ({interval}), p {p}"
 _LEGEND = (
     "Flips: images whose answer changed; lost: from right to wrong; won: from wrong to right.",
     "The interval of the change is the contract's, all others are at 95 %.",
@@ -60,14 +52,16 @@ def report_table(report: ParityReport, width: int = WIDTH) -> str:
         report: the comparison.
         width: how many columns a line takes at most; 72 to 100 are readable.
     """
+    models = entries(report)
+    about = [_subject(report), *([report.basis.in_words] if report.basis else [])]
     blocks = [
-        [*_wrapped(_subject(report), width), *_basis(report, width)],
-        _models(report, width),
-        _steps(report, width),
+        [line for sentence in about for line in _wrapped(sentence, width)],
+        _models(report, models, width),
+        _steps(step_figures(report, models), width),
         *_movements(report, width),
         [line for sentence in _LEGEND for line in _wrapped(sentence, width)],
-        _contract(report, width),
-        *(_classes(report, item, width) for item in report.comparisons),
+        _contract(demand_figures(report), width),
+        *(_classes(report, item, models, width) for item in report.comparisons),
         _wrapped(printable(report.verdict), width),
     ]
     return "\n\n".join("\n".join(block) for block in blocks if block)
@@ -81,6 +75,13 @@ def _wrapped(sentence: str, width: int, *, first: str = "", others: str = "") ->
     )
 
 
+def _lines(found: Table, width: int, left: int, optional: Sequence[int] = ()) -> list[str]:
+    """Return a table as lines; ``left`` and ``optional`` are those of `aligned`."""
+    heads = [list(line) for line in zip(*found.heads, strict=True) if any(line)]
+    rows = [[cell.text for cell in row.cells] for row in found.rows]
+    return aligned(heads, rows, width=width, left=left, optional=optional)
+
+
 def _subject(report: ParityReport) -> str:
     dataset = report.reference.details.get("dataset")
     origin = f" of {printable(dataset)}" if dataset else ""
@@ -89,10 +90,6 @@ def _subject(report: ParityReport) -> str:
         f"{plural(len(report.reference.class_names), 'class', 'classes')}"
         f"{_absent(report.reference.absent_classes)}"
     )
-
-
-def _basis(report: ParityReport, width: int) -> list[str]:
-    return _wrapped(report.basis.in_words, width) if report.basis else []
 
 
 def _absent(names: Sequence[str]) -> str:
@@ -104,124 +101,82 @@ def _absent(names: Sequence[str]) -> str:
     return f"; none of the images is: {shown}{more}"
 
 
-def _models(report: ParityReport, width: int) -> list[str]:
-    heads = [
-        ["", "model"],
-        ["size", "bytes"],
-        ["median", "µs"],
-        ["accuracy", "% [interval]"],
-        ["change in points", f"({report.contract.confidence * 100:g} % interval)"],
-        ["same", "%"],
-        ["flips", "(lost/won)"],
-        ["", "decision"],
-    ]
-    rows = [_model_row(entry, report.contract.confidence) for entry in entries(report)]
+def _models(report: ParityReport, models: Sequence[Entry], width: int) -> list[str]:
+    figures, sure = model_figures(report, models), confidence_of(report)
     # What nobody measured gets no column, and what a name needs more is left out first; on narrow
     # terminals also how many answers are the same, which is said below the table again.
     optional = (2, 1) if width >= WIDTH else (2, 1, 5)
-    head = [list(pair) for pair in zip(*heads, strict=True)]
-    return aligned(head, rows, width=width, optional=optional)
+    return _lines(tables.table(tables.MODELS_IN_TERMINAL, figures, sure), width, 1, optional)
 
 
-def _model_row(entry: Entry, confidence: float) -> list[str]:
-    decimals = decimals_for(entry.accuracy.total)
-    latency = entry.latency_us("median")
-    own = [
-        entry.model,
-        ABSENT if entry.size_bytes is None else f"{entry.size_bytes:,}",
-        ABSENT if latency is None else microseconds(latency),
-        f"{percent(entry.accuracy.value, decimals)} "
-        f"[{percent_interval(entry.accuracy.interval, decimals)}]",
-    ]
-    if entry.comparison is None:
-        return [*own, ABSENT, ABSENT, ABSENT, "reference"]
-    counts = entry.comparison.counts
-    interval = points_interval(counts.difference_interval(confidence), decimals)
-    return [
-        *own,
-        f"{points(counts.accuracy_difference, decimals)} ({interval})",
-        percent(counts.agreement.value, decimals),
-        _flips(counts),
-        entry.comparison.decision,
-    ]
-
-
-def _flips(counts: PairedCounts) -> str:
-    return f"{counts.flips:,} ({counts.lost:,}/{counts.won:,})"
-
-
-def _steps(report: ParityReport, width: int) -> list[str]:
+def _steps(steps: Sequence[Figures], width: int) -> list[str]:
     limit = 15 if width >= WIDTH else 12
-    drawn = arrows(report)
-    names = [
-        fitted(step.name, 31) + (" ◄ to blame" if drawn[step.after].blamed else "")
-        for step in report.steps
+    cut = [
+        step
+        | {
+            "step": fitted(step["step"], 31),
+            "blamed": f" ◄ {step['blamed']}" if step["blamed"] else "",
+            "before": fitted(step["before"], limit),
+            "after": fitted(step["after"], limit),
+        }
+        for step in steps
     ]
-    models = [
-        f"{fitted(printable(step.before_model), limit)} → "
-        f"{fitted(printable(step.after_model), limit)}"
-        for step in report.steps
-    ]
-    flips = [_flips(step.counts) for step in report.steps]
-    head = ["step", "models", "what changed", "flips (lost/won)"]
-    taken = sum(max(map(columns, cells)) + 2 for cells in (names, models, [head[3], *flips]))
-    room = max(_LEAST_CHANGE, width - taken)
-    changed = [_changed(drawn[step.after], room) for step in report.steps]
-    rows = [list(row) for row in zip(names, models, changed, flips, strict=True)]
-    return aligned([head], rows, width=width, left=3)
+    found = tables.table(tables.STEPS_IN_TERMINAL, cut)
+    rows = [[cell.text for cell in row.cells] for row in found.rows]
+    taken = [max(map(columns, cells)) + 2 for cells in zip(dict(found.heads), *rows, strict=True)]
+    room = max(_LEAST_CHANGE, width - sum(taken) + taken[2])
+    told = [step | {"changed": _changed(step, room)} for step in cut]
+    return _lines(tables.table(tables.STEPS_IN_TERMINAL, told), width, 3)
+
+
+def _changed(step: Figures, room: int) -> str:
+    """Return what changed, from what to what only where there is room for it."""
+    return step["changed"] if columns(step["changed"]) <= room else fitted(step["briefly"], room)
 
 
 def _movements(report: ParityReport, width: int) -> list[list[str]]:
     """Return what another runtime or processor changed about the same file, and why."""
     return [
-        _wrapped(f"{fitted(printable(step.after_model), _NAME_WIDTH)}: {words}", width, others="  ")
-        for step, words in movements(report)
+        _wrapped(f"{fitted(printable(name), _NAME_WIDTH)}: {words}", width, others="  ")
+        for name, words in movements(report)
     ]
 
 
-def _changed(step: Arrow, room: int) -> str:
-    """Return what changed, from what to what only where there is room for it."""
-    text = printable(step.changed)
-    return text if columns(text) <= room else fitted(printable(step.briefly), room)
-
-
-def _contract(report: ParityReport, width: int) -> list[str]:
+def _contract(demands: Sequence[Figures], width: int) -> list[str]:
     """Return the demands, unless the table above says all of them."""
-    found = judged_demands(report)
-    if all(_is_in_models_table(item) for item in found):
+    if all(map(_is_in_models_table, demands)):
         return []
-    rows = [
-        [
-            fitted(item.group.name, 32),
-            fitted(f"{item.what}: {item.asked}", width - 43),
-            item.measured,
-            item.check.decision,
-        ]
-        for item in found[:_MOST_DEMANDS]
+    cut = [
+        demand
+        | {
+            "name": fitted(demand["name"], 32),
+            "demanded": fitted(demand["demanded"], width - 43),
+        }
+        for demand in demands[:_MOST_DEMANDS]
     ]
-    head = ["asked of", "what", "measured", "decision"]
-    lines = aligned([head], rows, width=width, left=2)
-    more = len(found) - _MOST_DEMANDS
+    lines = _lines(tables.table(tables.DEMANDS_IN_TERMINAL, cut), width, 2)
+    more = len(demands) - _MOST_DEMANDS
     return lines + ([f"and {more:,} more in the reports"] if more > 0 else [])
 
 
-def _is_in_models_table(item: Judged) -> bool:
+def _is_in_models_table(demand: Figures) -> bool:
     """Say whether a demand is decided by a column of the table of all models, as far as it says."""
-    if item.group.kind != "model":
+    if demand["kind"] != "model":
         return False
-    return item.check.demand == "accuracy" or (
-        item.check.demand == "agreement" and item.check.decision == "holds"
+    return demand["demand"] == "accuracy" or (
+        demand["demand"] == "agreement" and demand["decision"] == "holds"
     )
 
 
-def _classes(report: ParityReport, item: Comparison, width: int) -> list[str]:
+def _classes(
+    report: ParityReport, item: Comparison, models: Sequence[Entry], width: int
+) -> list[str]:
     """Return what became of one model's classes, cells and confidences."""
-    class_names = report.reference.class_names
+    model, counts = fitted(printable(item.model), _NAME_WIDTH), item.counts
+    names = report.reference.class_names
     same = twin(report, item)
     if same is not None:
-        before = fitted(entries(report)[same].model, _NAME_WIDTH)
-        return [f"{fitted(printable(item.model), _NAME_WIDTH)}: exactly as {before}"]
-    model, counts = fitted(printable(item.model), _NAME_WIDTH), item.counts
+        return [f"{model}: exactly as {fitted(models[same].model, _NAME_WIDTH)}"]
     if not counts.flips:
         return [f"{model}: no answer changed", *_confidence_lines(counts, width)]
     low, high = counts.agreement.exact_interval()
@@ -233,8 +188,8 @@ def _classes(report: ParityReport, item: Comparison, width: int) -> list[str]:
     )
     return [
         *_wrapped(same_answers, width, others="  "),
-        *_class_lines(counts, class_names, width),
-        *_cell_lines(cell_changes(counts), class_names, width),
+        *_class_lines(counts, names, width),
+        *_cell_lines(counts, names, width),
         *_confidence_lines(counts, width),
     ]
 
@@ -257,22 +212,22 @@ def _confidence_lines(counts: PairedCounts, width: int) -> list[str]:
     ]
 
 
-def _class_lines(counts: PairedCounts, class_names: tuple[str, ...], line_width: int) -> list[str]:
+def _class_lines(counts: PairedCounts, class_names: Sequence[str], line_width: int) -> list[str]:
     """Return the classes beyond chance, or else the few that lost most."""
     changes = ordered(class_changes(counts))
     beyond = [change for change in changes if change.beyond_chance]
     losing = [change for change in changes if change.after.value < change.before.value]
-    shown = beyond[:_MOST_BEYOND] or losing[:_MOST_CLASSES]
+    shown = [
+        class_figures(change, class_names)
+        for change in beyond[:_MOST_BEYOND] or losing[:_MOST_CLASSES]
+    ]
     # The figures behind a name take 62 columns at most.
     limit = min(_NAME_WIDTH, line_width - 62)
-    names = [fitted(printable(class_names[change.index]), limit) for change in shown]
+    names = [fitted(figures["class"], limit) for figures in shown]
     width = max(map(columns, names), default=0)
     lines = [
-        f"  {name}{' ' * (width - columns(name))}"
-        f"  {percent(change.before.value):>5} → {percent(change.after.value):>5} %"
-        f"  {points(change.after.value - change.before.value):>6} points"
-        f" ({points_interval(change.interval)}), p {p_value(change.p_value)}"
-        for name, change in zip(names, shown, strict=True)
+        f"  {name}{' ' * (width - columns(name))}  {_CLASS.format_map(figures)}"
+        for name, figures in zip(names, shown, strict=True)
     ]
     if not beyond:
         return [*lines, "  no class changed beyond chance (Holm)"]
@@ -280,11 +235,10 @@ def _class_lines(counts: PairedCounts, class_names: tuple[str, ...], line_width:
     return [*lines, f"  {plural(len(beyond), 'class', 'classes')} changed beyond chance{rest}"]
 
 
-def _cell_lines(
-    changes: tuple[CellChange, ...], class_names: tuple[str, ...], width: int
-) -> list[str]:
+def _cell_lines(counts: PairedCounts, class_names: Sequence[str], width: int) -> list[str]:
     """Return the confusions that moved beyond chance."""
     limit = min(24, (width - 48) // 2)
+    changes = cell_changes(counts)
     beyond = [change for change in changes if change.beyond_chance and change.true != change.answer]
     return [
         f"  {fitted(printable(class_names[change.true]), limit)} taken for "
