@@ -96,6 +96,13 @@ def test_links_outside_the_site_lead_to_files(page: Path) -> None:
     assert [link for link in links if not (page.parent / link).exists()] == []
 
 
+def test_the_map_names_every_wing() -> None:
+    drawing = "".join(blocks(ROOT / "CONTRIBUTING.md", ""))
+    entries = [path.stem for path in (ROOT / "edge_runtime").iterdir()]
+    wings = [name for name in entries if not name.startswith("_") and name != "py"]
+    assert [wing for wing in wings if not re.search(rf"\b{wing}\b", drawing)] == []
+
+
 @pytest.fixture
 def draw_docs(monkeypatch: pytest.MonkeyPatch) -> Any:
     """The script as a module."""
