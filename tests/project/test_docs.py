@@ -92,7 +92,7 @@ def test_the_python_of_a_page_runs(
 @pytest.mark.parametrize("page", [README, ROOT / "CONTRIBUTING.md"], ids=identifier)
 def test_links_outside_the_site_lead_to_files(page: Path) -> None:
     # `mkdocs build --strict` checks those within it.
-    links = re.findall(r"\]\((?!https?:)([^)#\s]+)", page.read_text("utf-8"))
+    links = re.findall(r"(?:\]\(|src=\")(?!https?:)([^)#\s\"]+)", page.read_text("utf-8"))
     assert [link for link in links if not (page.parent / link).exists()] == []
 
 
