@@ -10,7 +10,7 @@ from edge_runtime.data.datasets import Dataset, image_hashes
 from edge_runtime.errors import DatasetError
 from edge_runtime.files.reading import sha256
 
-# Chosen by measurement on training images; see docs/choices.md.
+# Chosen by measurement on training images; see docs/explanation/choices.md.
 DEFAULT_SIZE = 100
 
 

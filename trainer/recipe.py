@@ -13,7 +13,7 @@ POST_CNN = "post-cnn"
 FAST_CNN = "fast-cnn"
 NETWORKS = (POST_CNN, FAST_CNN)
 
-# Chosen by five-fold cross-validation on the 1,000 training images; see docs/choices.md.
+# Chosen by five-fold cross-validation on the training images; see docs/explanation/choices.md.
 DEFAULT_DROPOUT = 0.3
 
 Schedule = Literal["linear", "constant", "one-cycle"]
@@ -24,7 +24,7 @@ Measure = Literal["epoch", "end"]
 _RISING, _FIRST = 0.25, 0.1
 
 # What a network wants otherwise than the article's; chosen on held-out training images, see
-# docs/training.md.
+# docs/explanation/training.md.
 RECIPES = MappingProxyType(
     {
         FAST_CNN: {

@@ -4,7 +4,7 @@
     found = run_benchmark(contestants, settings=Settings())
     found.measured[0].turns.array.median_us
 
-docs/benchmark.md says how it is measured, how to read it, and what may mislead.
+docs/how-to/benchmark.md says how it is measured, how to read it, and what may mislead.
 """
 
 from edge_runtime.benchmarks.contestant import Contestant, open_contestants

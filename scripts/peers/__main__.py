@@ -21,6 +21,7 @@ from peers.results import Result, ratio_in_rounds, spread, table
 from peers.workers import Worker, WorkerError
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+FIGURE = ROOT / "docs" / "figures" / "peers.png"
 _TEST_IMAGES = 1000
 _START, _END = "<!-- measured -->", "<!-- /measured -->"
 
@@ -63,7 +64,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--model", help="a run, by name or folder; by default one is trained")
     parser.add_argument("--only", help="contestants whose names start so, separated by commas")
     parser.add_argument("--json", type=Path, help="write the figures to this file")
-    parser.add_argument("--out", type=Path, help="write table and figures/peers.png to this page")
+    parser.add_argument(
+        "--out", type=Path, help="write the table to this page, and draw docs/figures/peers.png"
+    )
     return parser.parse_args()
 
 
@@ -196,9 +199,7 @@ def _report(results: list[Result], missing: dict[str, str], options: argparse.Na
 def _write_docs(page: Path, text: str, results: list[Result]) -> None:
     from peers.plot import draw, headline
 
-    figures = page.parent / "figures"
-    figures.mkdir(parents=True, exist_ok=True)
-    write_atomically(figures / "peers.png", draw(results, headline(results)))
+    write_atomically(FIGURE, draw(results, headline(results)))
     old = page.read_text("utf-8") if page.exists() else f"# Peers\n\n{_START}\n{_END}\n"
     before, _, rest = old.partition(_START)
     after = rest.partition(_END)[2]

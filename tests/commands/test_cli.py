@@ -135,7 +135,7 @@ def test_quiet_leaves_results_and_errors_only(cli: Cli, tmp_path: Path) -> None:
 
 
 def test_the_documented_command_line_is_the_real_one() -> None:
-    written = (ROOT / "docs" / "cli.md").read_text("utf-8")
+    written = (ROOT / "docs" / "reference" / "cli.md").read_text("utf-8")
     script = [sys.executable, str(ROOT / "scripts" / "write-cli-docs"), "--stdout"]
     now = subprocess.run(script, capture_output=True, text=True, check=True).stdout
     assert written == now, "run scripts/write-cli-docs"

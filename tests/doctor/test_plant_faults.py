@@ -1,4 +1,4 @@
-"""A short run of `scripts/plant-faults`, whose full run is behind the README's figures."""
+"""A short run of `scripts/plant-faults`, whose full run is in docs/numbers.md."""
 
 import subprocess
 import sys

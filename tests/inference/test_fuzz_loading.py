@@ -1,4 +1,4 @@
-"""A short run of `scripts/fuzz-loading`, whose long runs are in docs/bundle.md."""
+"""A short run of `scripts/fuzz-loading`, whose long runs are in docs/explanation/bundle.md."""
 
 import re
 import subprocess

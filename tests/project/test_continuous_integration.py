@@ -12,8 +12,8 @@ from edge_runtime.cli import cli
 from edge_runtime.proof.parity.contract_file import load_contract
 from edge_runtime.proof.report import report_schema
 
-PAGE = (ROOT / "docs" / "continuous-integration.md").read_text("utf-8")
-WORKFLOW = (ROOT / "docs" / "github-actions.yml").read_text("utf-8")
+PAGE = (ROOT / "docs" / "how-to" / "continuous-integration.md").read_text("utf-8")
+WORKFLOW = (ROOT / "docs" / "how-to" / "github-actions.yml").read_text("utf-8")
 
 
 def calls(text: str) -> list[list[str]]:
@@ -50,5 +50,5 @@ def test_the_contract_on_the_page_can_be_read(tmp_path: Path) -> None:
 
 def test_the_page_names_the_schema_and_its_file() -> None:
     assert f'"$schema": "{report_schema()["$id"]}"' in PAGE
-    (link,) = re.findall(r"\]\(\.\./(edge_runtime/[^)]*)\)", PAGE)
-    assert (ROOT / link).is_file()
+    (path,) = re.findall(r"`(edge_runtime/\S*\.json)`", PAGE)
+    assert (ROOT / path).is_file()

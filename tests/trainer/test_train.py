@@ -59,7 +59,7 @@ def test_the_article_s_run_has_all_its_files_and_31626_parameters(run_folder: Pa
 
 
 def test_the_article_s_accuracy_is_reached(run_folder: Path) -> None:
-    # One seed; the article reports "above 0.80", and the mean of five seeds is in docs/choices.md.
+    # One seed; the article reports "above 0.80", and the mean of five seeds is in docs/numbers.md.
     metrics = json.loads((run_folder / "metrics.json").read_text())
     assert metrics["test_accuracy"]["value"] > 0.80
     assert metrics["test_accuracy"]["value"] == metrics["last_epoch"]["test_accuracy"]

@@ -1,6 +1,7 @@
 """What the manifest of a bundle must say, checked as a whole before anything is made of it.
 
-`docs/bundle.md` lists the same fields. A field that is not listed is kept and never read.
+`docs/explanation/bundle.md` lists the same fields. A field that is not listed is kept, but never
+read.
 """
 
 from collections.abc import Callable, Mapping
