@@ -1,7 +1,7 @@
 """How numbers and names are written, the same in every report."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 ABSENT = "\N{EN DASH}"
 MINUS = "\N{MINUS SIGN}"
@@ -243,3 +243,15 @@ def microseconds(value: float) -> str:
 def plural(count: int, noun: str, plural_noun: str | None = None) -> str:
     """Return a count with its noun, as in "1 image" and "1,000 images"."""
     return f"{count:,} {noun if count == 1 else plural_noun or noun + 's'}"
+
+
+def html_table(title: str, rows: Iterable[tuple[str, object]]) -> str:
+    """Return a table of names and values for a notebook, escaped."""
+    import html  # for notebooks only
+
+    lines = [
+        f"<tr><th style='text-align:left'>{html.escape(printable(name))}</th>"
+        f"<td style='text-align:left'>{html.escape(printable(value))}</td></tr>"
+        for name, value in rows
+    ]
+    return f"<b>{html.escape(printable(title))}</b><table>{''.join(lines)}</table>"

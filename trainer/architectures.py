@@ -1,8 +1,5 @@
 """The networks with a name, and the door through which any other Keras 3 classifier comes in."""
 
-import io
-import json
-import tempfile
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -12,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.data.datasets import Dataset
-from edge_runtime.errors import ModelError
+from edge_runtime.errors import ModelError, nearest_name
 from edge_runtime.files.writing import write_atomically
-from trainer.recipe import FAST_CNN, POST_CNN
+from edge_runtime.models.full_model import keras_bytes
+from trainer.recipe import FAST_CNN, NETWORKS, POST_CNN
 
 # Two poolings halve what a valid 5×5 convolution leaves; a valid 3×3 convolution must still fit.
 _POST_CNN_SMALLEST_SIDE = 16
@@ -150,16 +148,23 @@ def load_classifier(path: Path, dataset: Dataset, *, rescale: float | None = Non
     return keras.Model(pixels, model(keras.layers.Rescaling(rescale)(pixels)), name=model.name)
 
 
-def load_keras(path: Path) -> Any:
+def load_keras(path: Path, *, seed: int | None = None) -> Any:
     """Load a `.keras` file without running any code that it may carry.
+
+    Args:
+        path: the file.
+        seed: of random layers without one of their own, which draw it when they are loaded.
 
     Raises:
         ModelError: it is missing, damaged, or needs code that is not here.
     """
     if not path.is_file():
-        raise ModelError(f"{path}: there is no such model file; expected a .keras file.")
+        hint = nearest_name(str(path), NETWORKS)
+        raise ModelError(f"{path}: there is no such model file; expected a .keras file.{hint}")
     if path.suffix != ".keras" or not zipfile.is_zipfile(path):
         raise ModelError(f"{path}: this is no .keras file; save the model in Keras' own format.")
+    if seed is not None:
+        keras.utils.set_random_seed(seed)
     try:
         return keras.saving.load_model(path, compile=False, safe_mode=True)
     except Exception as error:
@@ -169,26 +174,8 @@ def load_keras(path: Path) -> Any:
 
 
 def save_keras(model: Any, path: Path) -> None:
-    """Write a `.keras` file, whole or not at all; the same model, the same bytes.
-
-    Keras itself writes in place, and stamps the archive with the time.
-    """
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".") as folder:
-        saved = Path(folder) / "model.keras"
-        model.save(saved)
-        write_atomically(path, _without_times(saved))
-
-
-def _without_times(archive: Path) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(archive) as source, zipfile.ZipFile(buffer, "w") as target:
-        for name in source.namelist():
-            content = source.read(name)
-            if name == "metadata.json":
-                metadata = {**json.loads(content), "date_saved": "1980-01-01@00:00:00"}
-                content = json.dumps(metadata).encode()
-            target.writestr(zipfile.ZipInfo(name), content)
-    return buffer.getvalue()
+    """Write a `.keras` file, whole or not at all; the same model, the same bytes."""
+    write_atomically(path, keras_bytes(model))
 
 
 def refuse_misfit(model: Any, dataset: Dataset, path: Path) -> None:
