@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from converter.calibration import RepresentativeDataset, check_pixels, choose_representative
+from converter.converted import Converted
 from converter.schemes import ALL, Io, Recipe, choose_recipes, refuse_unusable_io
 from converter.target import Target, choose_target
 from edge_runtime.data.datasets import Dataset, DatasetSpec, load_dataset
@@ -18,12 +19,10 @@ from edge_runtime.models.runs import Run, open_run
 from edge_runtime.runtimes.native import native_messages_silenced
 
 if TYPE_CHECKING:
-    from converter.converted import Converted
     from converter.job import Job, LabelledImages
     from converter.source import SourceModel
 
-    Progress = Callable[[Recipe, Converted | UnsupportedError | None], object]
-
+Progress = Callable[[Recipe, Converted | UnsupportedError | None], object]
 Representative = NDArray[np.uint8] | Dataset | DatasetSpec | str
 
 
@@ -42,7 +41,7 @@ def convert(
     batch: int = 1,
     runtime: str | Target | None = None,
     runtime_python: str | None = None,
-) -> "Converted":
+) -> Converted:
     """Convert an image classifier that takes raw pixels 0..255 to a .tflite.
 
     The result was loaded and run in a process of its own; its graph is what was asked for. Nothing
@@ -105,9 +104,9 @@ def convert_all(
     model: Any,
     schemes: str | Iterable[str] = ALL,
     *,
-    progress: "Progress" = lambda recipe, outcome: None,
+    progress: Progress = lambda recipe, outcome: None,
     **options: Any,
-) -> "dict[str, Converted]":
+) -> dict[str, Converted]:
     """Convert a model in several ways, as `convert` does each of them.
 
     What ``runtime`` cannot run is left out.

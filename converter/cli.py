@@ -3,15 +3,16 @@
 import contextlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from converter.api import convert_all, run_of
 from converter.calibration import DEFAULT_SIZE
-from converter.converted import Converted, put_in_place
+from converter.converted import put_in_place
+from converter.output import print_result, tell_outcomes
 from converter.schemes import RECIPES, Recipe, choose_recipes, refuse_unusable_io
-from converter.target import Target, choose_target
+from converter.target import choose_target
 from edge_runtime.commands.options import (
     dataset_options,
     refuse_options_without_dataset,
@@ -20,20 +21,24 @@ from edge_runtime.commands.options import (
 )
 from edge_runtime.console.numeric import Whole
 from edge_runtime.console.talk import Console, json_option, talk_options
-from edge_runtime.console.terminal import echo, echo_json
-from edge_runtime.errors import ConversionError, UnsupportedError
+from edge_runtime.errors import ConversionError
 from edge_runtime.files.claims import claimed
 from edge_runtime.models.inspection import RUNTIMES
 from edge_runtime.models.runs import Run, find_run
-from edge_runtime.proof.health import warning_line
-
-if TYPE_CHECKING:
-    from converter.api import Progress
 
 _DATASET_OPTIONS = ("dataset", "train_size", "test_size", "image_size", "channels", "data_dir")
 
 
-@click.command()
+_EXAMPLES = """\b
+Examples:
+  fmnist-edge convert                            int8 of the latest run
+  fmnist-edge convert --quantize all
+  fmnist-edge convert boots.keras --dataset folder:photos
+  fmnist-edge convert --runtime tflite-runtime-2.14
+"""
+
+
+@click.command(epilog=_EXAMPLES)
 @click.argument("model", required=False, type=click.Path(path_type=Path))
 @click.option(
     "--quantize",
@@ -41,62 +46,68 @@ _DATASET_OPTIONS = ("dataset", "train_size", "test_size", "image_size", "channel
     default=("int8",),
     show_default=True,
     metavar="RECIPE",
-    help=f"{', '.join(RECIPES)}, or all; several with commas or by repeating the option.",
+    help=f"{', '.join(RECIPES)} or all; separate several with commas, or repeat the option.",
 )
 @click.option(
     "--io",
     type=click.Choice(["int8", "uint8", "float32"]),
-    help="Type of the input and output of int8 (and float32 for int16x8).  "
+    help="Type of the input and output of an int8 model (int16x8: float32 only).  "
     "[default: int8; int16 for int16x8]",
 )
 @click.option(
     "--logits",
     is_flag=True,
-    help="Leave the last softmax of a .keras out of the file. `fmnist-edge` computes it then; an "
-    "int8 file gives the same numbers on every processor.",
+    help="Leave out the softmax that a .keras model ends in; `fmnist-edge` computes it instead, "
+    "and an int8 file gives the same numbers on every processor.",
 )
 @click.option(
     "--pack-pixels/--no-pack-pixels",
     "pack",
     default=True,
     show_default=True,
-    help="Rewrite the first convolution of an int8 file, where the runtime is faster then and "
-    "gives the same numbers. The file gets a few thousand bytes larger.",
+    help="Rewrite the first convolution of an int8 model where that is faster and gives the same "
+    "numbers; the file grows by a few thousand bytes.",
 )
 @click.option(
     "--batch",
     type=Whole(1, 1024),
     default=1,
     show_default=True,
-    help="Images that one run of the model takes: 1 answers soonest, some 16 get most done.",
+    help="Images per run of the model: 1 has the lowest latency, about 16 the most throughput.",
 )
 @click.option(
     "--representative-size",
     type=Whole(min=1),
-    help=f"Training images to calibrate on.  [default: {DEFAULT_SIZE}, one of each class at "
-    "least; all, where there are fewer]",
+    help=f"Number of training images to calibrate on.  [default: {DEFAULT_SIZE}, and at least one "
+    "of each class; all if there are fewer]",
 )
-@click.option("--seed", type=Whole(min=0), default=0, show_default=True)
+@click.option(
+    "--seed",
+    type=Whole(min=0),
+    default=0,
+    show_default=True,
+    help="Which training images to calibrate on.",
+)
 @dataset_options(default=None)
 @run_options
 @click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
     metavar="DIR",
-    help="Where the files go.  [default: beside the model]",
+    help="Folder for the files.  [default: beside the model]",
 )
-@click.option("--force", is_flag=True, help="Replace files that exist.")
+@click.option("--force", is_flag=True, help="Replace existing files.")
 @click.option(
     "--runtime",
     type=click.Choice(list(RUNTIMES)),
-    help="Make only what this runtime runs, and leave the rest out.  [default: the one that is "
-    "here]",
+    help="Make only what this runtime can run, and leave out the rest.  [default: the installed "
+    "one]",
 )
 @click.option(
     "--runtime-python",
     metavar="PYTHON",
     help="A Python that has --runtime, to load and run each file with.  [default: this one, if it "
-    "has]",
+    "has it]",
 )
 @json_option
 @talk_options
@@ -147,34 +158,12 @@ def convert(
             quantize,
             representative=chosen,
             runtime=target,
-            progress=_told(targets, left_out, context.ensure_object(Console)),
+            progress=tell_outcomes(targets, left_out, context.ensure_object(Console)),
             **options,
         )
         converted = {targets[name]: item for name, item in made.items()}
         put_in_place(converted)
-    _print_result(converted, left_out, target, as_json)
-
-
-def _told(targets: dict[str, Path], left_out: dict[str, str], console: Console) -> "Progress":
-    """Return what tells how the work goes on, and remembers what is left out."""
-
-    def tell(recipe: Recipe, outcome: Converted | UnsupportedError | None) -> None:
-        if outcome is None:
-            console.say(f"converting to {recipe.name}: {recipe.summary}")
-            if recipe.note:
-                console.say(f"  {recipe.note}")
-        elif isinstance(outcome, UnsupportedError):
-            left_out[recipe.name] = str(outcome)
-            # Not talk: with --quiet, too, nobody should miss that a file is missing.
-            echo(f"left out {recipe.name}: {outcome}", err=True)
-        else:
-            if outcome.speedup is not None:
-                console.say(f"  {outcome.speedup}")
-            health = outcome.verification.health
-            if health is not None and health.warning is not None:
-                echo(warning_line(str(targets[recipe.name]), health.warning), err=True)
-
-    return tell
+    print_result(converted, left_out, target, as_json)
 
 
 def _run(model: Path | None, run_name: str | None, runs_dir: Path) -> Run | None:
@@ -204,51 +193,4 @@ def _claimed(targets: Sequence[Path], *, force: bool) -> contextlib.AbstractCont
         replace=force,
         error=ConversionError,
         advice="replace it with --force",
-    )
-
-
-def _print_result(
-    converted: dict[Path, Converted],
-    left_out: dict[str, str],
-    target: Target | None,
-    as_json: bool,
-) -> None:
-    if as_json:
-        models = [{"path": str(path), **item.to_dict()} for path, item in converted.items()]
-        document: dict[str, Any] = {"models": models}
-        if target is not None:
-            document["runtime"] = {"name": target.runtime.option, "proved": target.is_proved}
-            document["left_out"] = [
-                {"recipe": name, "reason": reason} for name, reason in left_out.items()
-            ]
-        echo_json(document)
-    elif converted:
-        _print_table(converted)
-        if target is not None:
-            echo(_proof_in_words(next(iter(converted.values())), target))
-    if not converted and target is not None:
-        raise UnsupportedError(
-            f"Nothing was made: {target.runtime.name} does not run {' or '.join(left_out)} of this "
-            "model; try another --quantize or --runtime."
-        )
-
-
-def _print_table(converted: dict[Path, Converted]) -> None:
-    width = max(len(str(path)) for path in converted)
-    echo(f"{'model':<{width}}  {'bytes':>9}  {'input':<8} {'XNNPACK':<16} runs on")
-    for path, item in converted.items():
-        summary, found = item.summary, item.verification
-        echo(
-            f"{path!s:<{width}}  {summary.size_bytes:>9,}  {summary.inputs[0].dtype:<8} "
-            f"{found.probed.xnnpack:<16} {', '.join(found.supporting)}"
-        )
-
-
-def _proof_in_words(item: Converted, target: Target) -> str:
-    ran = item.verification.made_for["ran_in"]
-    if target.is_proved:
-        return f"Made for {target.runtime.name}; each file was loaded and run in {ran}."
-    return (
-        f"Made for {target.runtime.name}, judged by operator versions and tensor types only; run "
-        f"in {ran}. Prove it with --runtime-python, a Python that has {target.runtime.name}."
     )

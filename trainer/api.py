@@ -9,23 +9,14 @@ from typing import TYPE_CHECKING, Any
 from edge_runtime.commands.options import spec_from_options
 from edge_runtime.data.datasets import Dataset, DatasetSpec, load_dataset
 from edge_runtime.errors import DatasetError, RunError, extra_missing
-from edge_runtime.files.writing import write_json_atomically
-from edge_runtime.models.runs import LATEST, mark_latest, open_run
+from edge_runtime.models.runs import LATEST
 from edge_runtime.runtimes.native import native_messages_silenced
-from trainer.interruption import interrupts_kept
-from trainer.partial import (
-    CONFIG,
-    INITIAL_MODEL,
-    finish,
-    is_resumable,
-    read_config,
-    target_of,
-    working_on,
-)
-from trainer.recipe import POST_CNN, Epoch, Measure, Precision, Schedule, TrainingConfig
+from trainer.partial import is_resumable, working_on
+from trainer.recipe import POST_CNN, Measure, Precision, Schedule, TrainingConfig
 
 if TYPE_CHECKING:
-    from trainer.run import Progress, Run, Say
+    from trainer.ending import Progress, Say
+    from trainer.run import Run
 
 
 def _silent(*anything: object) -> None:
@@ -127,17 +118,19 @@ def train(
     images = dataset if isinstance(dataset, Dataset) else load_dataset(config.dataset)
     _refuse_far_shift(config.shift, images)
     with _tensorflow_needed("trainer.train"):
-        from trainer import starting
+        from trainer import ending, starting
     untrained, own = starting.initial_model(model, config, images)
     record = starting.record_of(config, images, untrained, own)
     if runs_dir is None:
-        return _complete(untrained, images, config, record, None, progress, say)
+        return ending.finish_in_memory(
+            untrained, config, images, record, progress=progress, say=say
+        )
     folder = Path(runs_dir)
     target = folder / name if name else starting.choose_target(folder, record)
     with working_on(target) as partial:
         if starting.begin(partial, record, untrained, replace_old=force):
             say(f"going on with {target.name}, which was interrupted")
-        return _finish(partial, config, images, progress, say)
+        return ending.finish_run(partial, config, images, progress=progress, say=say)
 
 
 def resume(
@@ -150,6 +143,11 @@ def resume(
     say: "Say" = _silent,
 ) -> "Run":
     """Go on with a training that was interrupted, from its last whole epoch.
+
+    >>> resume(runs_dir="elsewhere")
+    Traceback (most recent call last):
+    edge_runtime.errors.RunError: There is no interrupted run in 'elsewhere'; start one with: \
+fmnist-edge train
 
     Args:
         name: of the run; None is the one that was worked on last.
@@ -166,71 +164,16 @@ def resume(
     """
     _refuse_impossible_name(name)
     with _tensorflow_needed("trainer.resume"):
-        from trainer import starting
+        from trainer import ending, starting
     target = starting.find_interrupted(Path(runs_dir), name)
     with working_on(target) as partial:
         if not is_resumable(partial):
-            return _already_in_place(target)
+            return ending.already_in_place(target)
         given = {"epochs": epochs, "learning_rate": learning_rate}
         changes: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
         config = replace(starting.resumed_config(partial), **changes)
-        return _finish(partial, config, load_dataset(config.dataset), progress, say)
-
-
-def _finish(
-    partial: Path, config: TrainingConfig, images: Dataset, progress: "Progress", say: "Say"
-) -> "Run":
-    """Train to the end in a partial folder, and put the run in place, whole."""
-    from trainer.architectures import load_keras
-    from trainer.run import put_in_place
-
-    target = target_of(partial)
-    if not is_resumable(partial):
-        return _already_in_place(target)
-    record = read_config(partial)
-    if record["dataset_fingerprint"] != images.fingerprint:
-        raise RunError(
-            f"The images of '{images.name}' are not those that this run was started with; bring "
-            "them back, or start again with --force."
-        )
-    if TrainingConfig.from_dict(record["training"]) != config:  # resumed with other epochs
-        record["training"] = config.to_dict()
-        write_json_atomically(partial / CONFIG, record)
-    model = load_keras(partial / INITIAL_MODEL, seed=config.seed)
-    run = _complete(model, images, config, record, partial, progress, say)
-    say("drawing the figures")
-    run = put_in_place(run, partial)
-    mark_latest(open_run(target))
-    finish(target)
-    return run
-
-
-def _complete(
-    model: Any,
-    images: Dataset,
-    config: TrainingConfig,
-    record: Any,
-    partial: Path | None,
-    progress: "Progress",
-    say: "Say",
-) -> "Run":
-    from trainer.run import complete
-
-    with interrupts_kept(partial, say) as check:
-
-        def report(done: int, epochs: int, epoch: Epoch | None) -> None:
-            check()
-            progress(done, epochs, epoch)
-
-        return complete(model, images, config, record, partial, progress=report, say=say)
-
-
-def _already_in_place(target: Path) -> "Run":
-    """Return the run that a killed training had finished, but for its leftovers."""
-    from trainer.run import Run
-
-    finish(target)
-    return Run.load(target)
+        images = load_dataset(config.dataset)
+        return ending.finish_run(partial, config, images, progress=progress, say=say)
 
 
 def _spec(dataset: Dataset | DatasetSpec | str, seed: int) -> DatasetSpec:

@@ -24,7 +24,7 @@ def build_post_cnn(
 ) -> Any:
     """Build the article's network; 31,626 parameters for (28, 28, 1) and ten classes.
 
-    It is fed raw pixels 0..255 and answers with probabilities. Weights are drawn with ``seed``.
+    It takes raw pixels 0..255 and returns probabilities. Weights are drawn with ``seed``.
 
     Args:
         image_shape: (H, W, C), both sides 16 or more.
@@ -60,7 +60,7 @@ def build_post_cnn(
 def build_fast_cnn(image_shape: tuple[int, int, int], class_count: int, *, seed: int) -> Any:
     """Build a network that a CPU trains fast; 82,090 parameters for (28, 28, 1) and ten classes.
 
-    It is fed raw pixels 0..255 and answers with probabilities. The first convolution takes every
+    It takes raw pixels 0..255 and returns probabilities. The first convolution takes every
     second pixel, so that little is computed with its few input channels; each convolution is
     followed by batch normalization, which a converter folds into it and which takes away the scale
     of the pixels. Weights are drawn with ``seed``.

@@ -17,7 +17,8 @@ from trainer.recipe import FAST_CNN, POST_CNN, RECIPES, Epoch, TrainingConfig
 
 if TYPE_CHECKING:
     from edge_runtime.data.datasets import DatasetSpec
-    from trainer.run import Progress, Run
+    from trainer.ending import Progress
+    from trainer.run import Run
 
 _RESUMABLE = ("epochs", "learning_rate")
 
@@ -31,78 +32,94 @@ def _default(setting: str) -> str:
     return f"[default: {both[0]}{'' if own == fast else f'; fast-cnn: {both[1]}'}]"
 
 
-@click.command()
+_EXAMPLES = """\b
+Examples:
+  fmnist-edge train                              the article's run, in about 15 seconds
+  fmnist-edge train --dataset fashion_mnist --model fast-cnn
+  fmnist-edge train --dataset folder:photos --image-size 64x64 --name boots
+  fmnist-edge train --resume                     continue what was interrupted last
+"""
+
+
+@click.command(epilog=_EXAMPLES)
 @dataset_options(default="sample")
 @click.option(
     "--model",
     default=POST_CNN,
     show_default=True,
     metavar="NAME|FILE",
-    help="post-cnn, the article's network; fast-cnn, quick to train and more accurate on full "
-    "data; or any Keras 3 image classifier (FILE.keras).",
+    help="post-cnn, the article's network; fast-cnn, which trains faster and is more accurate on "
+    "full data; or any Keras 3 image classifier (FILE.keras).",
 )
 @click.option(
     "--epochs",
     type=Whole(min=0),
     help=f"Passes over the training images; 0 takes the model as it is.  {_default('epochs')}",
 )
-@click.option("--batch-size", type=Whole(min=1), help=_default("batch_size"))
+@click.option("--batch-size", type=Whole(min=1), help=f"Images per step.  {_default('batch_size')}")
 @click.option(
     "--learning-rate",
     type=Finite(min=0, min_open=True),
-    help=f"Of Adam, at its highest.  {_default('learning_rate')}",
+    help=f"Highest learning rate of Adam.  {_default('learning_rate')}",
 )
 @click.option(
     "--schedule",
     type=click.Choice(["linear", "constant", "one-cycle"]),
-    help="Let the learning rate fall to zero, keep it, or let it rise and then fall.  "
+    help="The learning rate falls to zero, stays, or rises and then falls.  "
     + _default("schedule"),
 )
 @click.option(
     "--weight-decay",
     type=Finite(min=0),
-    help=f"What a step takes off each kernel, times the learning rate.  {_default('weight_decay')}",
+    help="Share of each kernel that a step takes away, times the learning rate.  "
+    + _default("weight_decay"),
 )
 @click.option(
     "--label-smoothing",
     type=Finite(0, 1, max_open=True),
-    help=f"Share of the truth that is spread over all classes.  {_default('label_smoothing')}",
+    help=f"Share of each label that is spread over all classes.  {_default('label_smoothing')}",
 )
 @click.option(
     "--flip/--no-flip",
     default=None,
-    help=f"Show each image mirrored in every second epoch.  {_default('flip')}",
+    help=f"Mirror each image in every second epoch.  {_default('flip')}",
 )
 @click.option(
     "--shift",
     type=Whole(min=0),
-    help=f"Move each image by up to so many pixels.  {_default('shift')}",
+    help=f"Shift each image by up to this many pixels.  {_default('shift')}",
 )
 @click.option(
     "--precision",
     type=click.Choice(["float32", "bfloat16"]),
-    help="Of the factors in training; bfloat16 where the processor has it.  "
+    help="Precision of products in training; bfloat16 where the processor has it.  "
     + _default("precision"),
 )
 @click.option(
     "--measure",
     type=click.Choice(["epoch", "end"]),
-    help=f"Measure the test images after each epoch or at the end.  {_default('measure')}",
+    help=f"Evaluate on the test images after each epoch or at the end.  {_default('measure')}",
 )
 @click.option(
     "--dropout",
     type=Finite(0, 1, max_open=True),
-    help="Of post-cnn.  [default: chosen on training data]",
+    help="Dropout of post-cnn.  [default: chosen on training data]",
 )
 @click.option(
     "--rescale",
     type=Finite(),
-    help="Multiply pixels by this in front of FILE.keras, as in 0.00392156862745098 (1/255).",
+    help="Multiply pixels by this before FILE.keras, as in 0.00392156862745098 (1/255).",
 )
-@click.option("--seed", type=Whole(min=0), default=0, show_default=True)
+@click.option(
+    "--seed",
+    type=Whole(min=0),
+    default=0,
+    show_default=True,
+    help="Seed of weights, order of images, dropout, mirroring and shifts.",
+)
 @click.option("--name", help="Name of the run.  [default: MODEL-DATASET-N]")
 @runs_dir_option
-@click.option("--resume", is_flag=True, help="Go on with an interrupted run (--name, or the last).")
+@click.option("--resume", is_flag=True, help="Continue an interrupted run (--name, or the last).")
 @click.option("--force", is_flag=True, help="Replace a run of the same name, finished or not.")
 @json_option
 @talk_options

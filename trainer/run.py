@@ -1,45 +1,37 @@
 """What one training made: a model with its history, metrics, predictions and figures."""
 
 import base64
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
-import sklearn.metrics
 
 from edge_runtime.data.datasets import Dataset
 from edge_runtime.data.predictions import Predictions
 from edge_runtime.errors import RunError
 from edge_runtime.files.documents import parse_object
 from edge_runtime.files.folders import put_folder_in_place, remove
-from edge_runtime.files.reading import MEBIBYTE, read_capped, sha256
+from edge_runtime.files.reading import MEBIBYTE, read_capped
 from edge_runtime.files.writing import write_atomically, write_json_atomically
-from edge_runtime.models.full_model import keras_bytes
 from edge_runtime.models.runs import open_run
-from edge_runtime.proof.metrics import Rate
 from edge_runtime.wording import html_table
-from trainer.architectures import gives_probabilities, load_keras
-from trainer.partial import CHECKPOINT, CONFIG, RESULT, is_resumable, target_of, working_on
-from trainer.prediction import predict
+from trainer.architectures import load_keras
+from trainer.partial import CONFIG, RESULT, is_resumable, target_of, working_on
 from trainer.recipe import Epoch, TrainingConfig
-from trainer.training import fit, raw_outputs
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-FULL_MODEL = "full (Keras)"
 _LIMIT_BYTES = 64 * MEBIBYTE
 _IN_NOTEBOOKS = ("curves", "confusion")
-
-Progress = Callable[[int, int, Epoch | None], object]
-Say = Callable[[str], object]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Run:
     """What one training made; `trainer.train` returns it, and writes nothing unless asked.
+
+    >>> len(run.history), run.predictions.probabilities.shape
+    (2, (40, 10))
 
     Attributes:
         model: the trained `keras.Model`, from (N, H, W, C) pixels 0..255 to (N, K).
@@ -67,7 +59,10 @@ class Run:
 
     @classmethod
     def load(cls, folder: str | Path) -> "Run":
-        """Read what `save`, `train` or `fmnist-edge train` wrote, as in `Run.load("runs/latest")`.
+        """Read what `save`, `train` or `fmnist-edge train` wrote.
+
+        >>> Run.load(run.save("runs/mine").folder).metrics == run.metrics
+        True
 
         Raises:
             RunError: the folder is no finished run, or its images have changed.
@@ -89,6 +84,9 @@ class Run:
     def figures(self) -> "dict[str, Figure]":
         """Draw the seven figures of the article.
 
+        >>> run.figures()["curves"].get_suptitle().startswith("Test accuracy")
+        True
+
         Returns:
             Matplotlib figures: examples, curves, predictions, confusion, confidence,
             least_confident and per_class; `trainer.figures.to_png` makes PNG bytes of one.
@@ -99,6 +97,9 @@ class Run:
 
     def save(self, folder: str | Path, *, force: bool = False) -> "Run":
         """Write the run as `fmnist-edge train` does, whole or not at all, its figures too.
+
+        >>> sorted(path.name for path in run.save("runs/other").folder.glob("*.json"))
+        ['config.json', 'history.json', 'metrics.json']
 
         Args:
             folder: such as "runs/mine", which every command then finds.
@@ -146,59 +147,6 @@ class Run:
         return html_table(repr(self)[1:-1], self.rows()) + "".join(shown)
 
 
-def complete(
-    model: Any,
-    dataset: Dataset,
-    config: TrainingConfig,
-    record: Mapping[str, Any],
-    partial: Path | None,
-    *,
-    progress: Progress,
-    say: Say,
-) -> Run:
-    """Train a model to the end, in place, and measure it on the test images.
-
-    Args:
-        model: the untrained model.
-        dataset: on what.
-        config: how.
-        record: what is known of the training so far.
-        partial: the folder that keeps the state after each epoch; None keeps none.
-        progress: as in `trainer.train`.
-        say: as in `trainer.train`.
-
-    Raises:
-        TrainingError: the loss became NaN.
-    """
-    say(
-        f"{dataset.name}: {len(dataset.train):,} training and {len(dataset.test):,} test images, "
-        f"{dataset.class_count} classes"
-    )
-    progress(0, config.epochs, None)
-    history = fit(
-        model,
-        dataset,
-        config,
-        checkpoint_path=partial and partial / CHECKPOINT,
-        on_epoch=lambda epoch: progress(int(epoch["epoch"]), config.epochs, epoch),
-    )
-    say("measuring on the test images")
-    outputs = raw_outputs(model, dataset.train.images[:256])
-    kind = "probabilities" if gives_probabilities(outputs) else "logits"
-    data = keras_bytes(model)
-    predictions = predict(
-        model,
-        dataset,
-        split="test",
-        name=FULL_MODEL,
-        model_sha256=sha256(data),
-        size_bytes=len(data),
-    )
-    metrics = _metrics(predictions, history, record["parameter_count"])
-    record = {**record, "output": kind}
-    return Run(model, data, dataset, config, tuple(history), metrics, predictions, record)
-
-
 def put_in_place(run: Run, partial: Path) -> Run:
     """Write a run into a partial folder, and rename it to what that folder is partial of."""
     result, target = partial / RESULT, target_of(partial)
@@ -220,25 +168,6 @@ def _write_figures(run: Run, folder: Path) -> None:
     for name, figure in run.figures().items():
         write_atomically(folder / f"{name}.png", to_png(figure))
     write_atomically(folder / "per_class.txt", per_class_table(run.predictions))
-
-
-def _metrics(
-    predictions: Predictions, history: Sequence[Epoch], parameter_count: int
-) -> dict[str, Any]:
-    labels, answers = predictions.labels, predictions.answers
-    precision, recall, _, support = sklearn.metrics.precision_recall_fscore_support(
-        labels, answers, labels=range(len(predictions.class_names)), zero_division=0.0
-    )
-    columns = zip(predictions.class_names, precision, recall, support, strict=True)
-    return {
-        "parameter_count": parameter_count,
-        "test_accuracy": Rate(int(np.sum(labels == answers)), len(labels)).to_dict(),
-        "last_epoch": history[-1] if history else None,
-        "per_class": [
-            {"class": name, "precision": float(p), "recall": float(r), "images": int(images)}
-            for name, p, r, images in columns
-        ],
-    }
 
 
 def _read_object(path: Path) -> dict[str, Any]:

@@ -131,10 +131,10 @@ def killed(*arguments: Any, **options: Any) -> None:
 # only leftovers have to go.
 MOMENTS = (
     "trainer.starting.save_keras",
-    "trainer.run.predict",
+    "trainer.ending.predict",
     "trainer.run.put_folder_in_place",
-    "trainer.api.mark_latest",
-    "trainer.api.finish",
+    "trainer.ending.mark_latest",
+    "trainer.ending.finish",
     "trainer.partial.sync",
 )
 
@@ -196,7 +196,7 @@ def test_an_interrupted_training_of_another_kind_is_neither_taken_up_nor_replace
     cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quick: tuple[object, ...]
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr("trainer.run.predict", killed)
+        patch.setattr("trainer.ending.predict", killed)
         assert cli(*quick).code == 130
     assert cli(*quick, "--seed", 1).code == 0
     assert (tmp_path / "latest").readlink() == Path("post-cnn-sample-2")
@@ -239,7 +239,7 @@ def test_a_change_that_a_training_is_resumed_with_is_kept(
     cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quick: tuple[object, ...]
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr("trainer.run.predict", killed)
+        patch.setattr("trainer.ending.predict", killed)
         assert cli(*quick, "--name", "x").code == 130
         resumed = ("train", "--resume", "--runs-dir", tmp_path)
         assert cli(*resumed, "--epochs", 1).code == 130
