@@ -170,7 +170,7 @@ def _prepare(
             from converter.labels import labels_of
             from converter.source import open_source
     except ImportError as error:
-        raise extra_missing("`converter.convert`", error) from error
+        raise extra_missing("`fmnist-edge convert`", error) from error
     source = open_source(model, logits=logits)
     run = run_of(model)
     dataset, images = _images(representative, run, seed)

@@ -117,7 +117,7 @@ def train(
     )
     images = dataset if isinstance(dataset, Dataset) else load_dataset(config.dataset)
     _refuse_far_shift(config.shift, images)
-    with _tensorflow_needed("trainer.train"):
+    with _tensorflow_needed():
         from trainer import ending, starting
     untrained, own = starting.initial_model(model, config, images)
     record = starting.record_of(config, images, untrained, own)
@@ -163,7 +163,7 @@ fmnist-edge train
         MissingDependencyError: TensorFlow is not installed.
     """
     _refuse_impossible_name(name)
-    with _tensorflow_needed("trainer.resume"):
+    with _tensorflow_needed():
         from trainer import ending, starting
     target = starting.find_interrupted(Path(runs_dir), name)
     with working_on(target) as partial:
@@ -205,9 +205,9 @@ def _refuse_far_shift(shift: int, images: Dataset) -> None:
 
 
 @contextlib.contextmanager
-def _tensorflow_needed(what: str) -> Iterator[None]:
+def _tensorflow_needed() -> Iterator[None]:
     try:
         with native_messages_silenced():
             yield
     except ImportError as error:
-        raise extra_missing(f"`{what}`", error) from error
+        raise extra_missing("`fmnist-edge train`", error) from error

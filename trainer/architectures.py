@@ -1,5 +1,6 @@
 """The networks with a name, and the door through which any other Keras 3 classifier comes in."""
 
+import tempfile
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -128,24 +129,23 @@ def _for_raw_pixels(seed: int) -> Any:
     return keras.initializers.VarianceScaling(1 / 256, "fan_avg", "uniform", seed=seed)
 
 
-def load_classifier(path: Path, dataset: Dataset, *, rescale: float | None = None) -> Any:
-    """Load a Keras 3 image classifier that fits a dataset.
-
-    Args:
-        path: a `.keras` file.
-        dataset: its images must fit the input, its classes the output.
-        rescale: put a multiplication by this number in front, for a model that was trained on
-            scaled pixels: 1/255 for pixels 0..1.
+def load_classifier(path: Path, dataset: Dataset) -> Any:
+    """Load a Keras 3 image classifier from a `.keras` file that fits a dataset.
 
     Raises:
         ModelError: the file cannot be loaded, or the model does not fit.
     """
     model = load_keras(path)
     refuse_misfit(model, dataset, path)
-    if rescale is None:
+    return model
+
+
+def rescaled(model: Any, factor: float | None) -> Any:
+    """Return a model with a multiplication of the pixels in front: 1/255 for pixels 0..1."""
+    if factor is None:
         return model
     pixels = keras.Input(model.input_shape[1:])
-    return keras.Model(pixels, model(keras.layers.Rescaling(rescale)(pixels)), name=model.name)
+    return keras.Model(pixels, model(keras.layers.Rescaling(factor)(pixels)), name=model.name)
 
 
 def load_keras(path: Path, *, seed: int | None = None) -> Any:
@@ -173,12 +173,24 @@ def load_keras(path: Path, *, seed: int | None = None) -> Any:
         raise ModelError(f"{path}: Keras cannot load this model: {reason}") from error
 
 
+def reloaded(model: Any, *, seed: int) -> Any:
+    """Return a copy of a model, as it comes out of a `.keras` file.
+
+    Raises:
+        ModelError: it needs code that such a file cannot hold.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"{model.name}.keras"
+        path.write_bytes(keras_bytes(model))
+        return load_keras(path, seed=seed)
+
+
 def save_keras(model: Any, path: Path) -> None:
     """Write a `.keras` file, whole or not at all; the same model, the same bytes."""
     write_atomically(path, keras_bytes(model))
 
 
-def refuse_misfit(model: Any, dataset: Dataset, path: Path) -> None:
+def refuse_misfit(model: Any, dataset: Dataset, path: object) -> None:
     """Raise ModelError unless a loaded model takes a dataset's images and has its classes."""
     if len(model.inputs) != 1 or len(model.outputs) != 1:
         raise ModelError(

@@ -34,7 +34,7 @@ def _default(setting: str) -> str:
 
 _EXAMPLES = """\b
 Examples:
-  fmnist-edge train                              the article's run, in about 15 seconds
+  fmnist-edge train                              the article's run on the embedded sample
   fmnist-edge train --dataset fashion_mnist --model fast-cnn
   fmnist-edge train --dataset folder:photos --image-size 64x64 --name boots
   fmnist-edge train --resume                     continue what was interrupted last

@@ -15,7 +15,7 @@ from edge_runtime.files.writing import write_json_atomically
 from edge_runtime.models.full_model import keras_bytes
 from edge_runtime.models.runs import mark_latest, open_run
 from edge_runtime.proof.metrics import Rate
-from trainer.architectures import gives_probabilities, load_keras
+from trainer.architectures import gives_probabilities, load_keras, reloaded
 from trainer.interruption import interrupts_kept
 from trainer.partial import (
     CHECKPOINT,
@@ -80,13 +80,14 @@ def finish_in_memory(
     progress: Progress,
     say: Say,
 ) -> Run:
-    """Train a model to the end, in place, and write nothing; an interruption loses all.
+    """Train a copy of a model to the end, and write nothing; an interruption loses all.
 
     Raises:
         TrainingError: the loss became NaN.
     """
     with interrupts_kept(None, say) as check:
-        return _complete(model, dataset, config, record, None, _checked(progress, check), say)
+        copy = reloaded(model, seed=config.seed)
+        return _complete(copy, dataset, config, record, None, _checked(progress, check), say)
 
 
 def _checked(progress: Progress, check: Callable[[], None]) -> Progress:

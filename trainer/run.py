@@ -14,8 +14,8 @@ from edge_runtime.files.folders import put_folder_in_place, remove
 from edge_runtime.files.reading import MEBIBYTE, read_capped
 from edge_runtime.files.writing import write_atomically, write_json_atomically
 from edge_runtime.models.runs import open_run
+from edge_runtime.runtimes.native import native_messages_silenced
 from edge_runtime.wording import html_table
-from trainer.architectures import load_keras
 from trainer.partial import CONFIG, RESULT, is_resumable, target_of, working_on
 from trainer.recipe import Epoch, TrainingConfig
 
@@ -69,6 +69,8 @@ class Run:
             ModelError, PredictionsError, DatasetError: a part of it cannot be read.
         """
         stored = open_run(Path(folder))
+        with native_messages_silenced():
+            from trainer.architectures import load_keras  # TensorFlow, which takes seconds
         return cls(
             load_keras(stored.model_path),
             stored.model_path.read_bytes(),

@@ -3,7 +3,6 @@
 import json
 import platform
 import re
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,14 @@ from edge_runtime.files.reading import sha256
 from edge_runtime.files.writing import write_json_atomically
 from edge_runtime.models.full_model import keras_bytes
 from edge_runtime.models.runs import next_run_name
-from trainer.architectures import build_fast_cnn, build_post_cnn, load_classifier, save_keras
+from trainer.architectures import (
+    build_fast_cnn,
+    build_post_cnn,
+    load_classifier,
+    refuse_misfit,
+    rescaled,
+    save_keras,
+)
 from trainer.partial import (
     CONFIG,
     INITIAL_MODEL,
@@ -44,7 +50,7 @@ def initial_model(model: Any, config: TrainingConfig, dataset: Dataset) -> tuple
     """Return the untrained model, and the hash of its file if it has one.
 
     Args:
-        model: as it was asked for: a network's name, a path, or a `keras.Model`, which is copied.
+        model: as it was asked for: a network's name, a path, or a `keras.Model`.
         config: how to train.
         dataset: on what.
 
@@ -58,18 +64,17 @@ def initial_model(model: Any, config: TrainingConfig, dataset: Dataset) -> tuple
         return build_fast_cnn(dataset.image_shape, dataset.class_count, seed=config.seed), None
     keras.utils.set_random_seed(config.seed)
     if isinstance(model, str | Path):
-        loaded = load_classifier(Path(model), dataset, rescale=config.rescale)
-        return loaded, sha256(Path(model).read_bytes())
-    if not isinstance(model, keras.Model):
+        given = load_classifier(Path(model), dataset)
+        own = sha256(Path(model).read_bytes())
+    elif isinstance(model, keras.Model):
+        refuse_misfit(model, dataset, f"the model '{model.name}'")
+        given, own = model, sha256(keras_bytes(model))
+    else:
         raise ModelError(
             "Expected the model to be 'post-cnn', 'fast-cnn', a .keras file or a keras.Model, got "
             f"{type(model).__name__}."
         )
-    data = keras_bytes(model)
-    with tempfile.TemporaryDirectory() as folder:
-        copy = Path(folder) / config.model
-        copy.write_bytes(data)
-        return load_classifier(copy, dataset, rescale=config.rescale), sha256(data)
+    return rescaled(given, config.rescale), own
 
 
 def record_of(
