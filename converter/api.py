@@ -159,8 +159,10 @@ def _prepare(
 ) -> "Job":
     """Check all arguments, load the model and the images, and return what is left to be done."""
     refuse_unusable_io(recipes, io)
-    if type(batch) is not int or not 1 <= batch <= 1024:
-        raise ConversionError(f"Expected a batch of 1 to 1024 images, got {batch!r:.80}.")
+    _refuse_number("batch", batch, range(1, 1025))
+    _refuse_number("seed", seed, range(2**31))
+    if representative_size is not None:
+        _refuse_number("representative_size", representative_size, range(1, 2**31))
     if runtime_python is not None and runtime is None:
         raise ConversionError("runtime_python is for runtime; say which runtime it has.")
     target = choose_target(runtime, runtime_python) if isinstance(runtime, str) else runtime
@@ -193,6 +195,14 @@ def _prepare(
             )
     labelled = _labelled(source, chosen, dataset, seed)
     return Job(source, labels, chosen, labelled, target, io, pack, batch)
+
+
+def _refuse_number(name: str, value: Any, possible: range) -> None:
+    if type(value) is not int or value not in possible:
+        raise ConversionError(
+            f"Expected {name} to be a whole number from {possible[0]} to {possible[-1]:,}, got "
+            f"{value!r:.80}."
+        )
 
 
 def run_of(model: Any) -> Run | None:

@@ -58,6 +58,8 @@ def labels_of(
     """
     known = _known(source, run, dataset, images)
     names = known.class_names if class_names is None else tuple(class_names)
+    if not all(isinstance(name, str) and name for name in names):
+        raise ConversionError(f"Expected class names that are texts, got {names!r:.80}.")
     if len(names) != source.class_count:
         raise ConversionError(
             f"{source.name}: the model has {source.class_count} classes, but {len(names)} class "

@@ -182,6 +182,11 @@ def _spec(dataset: Dataset | DatasetSpec | str, seed: int) -> DatasetSpec:
         return dataset
     if isinstance(dataset, Dataset):
         return DatasetSpec(dataset.name, len(dataset.train), len(dataset.test))
+    if not isinstance(dataset, str):
+        raise DatasetError(
+            "Expected a Dataset, a DatasetSpec or a source such as 'sample' or 'folder:DIR', got "
+            f"{type(dataset).__name__}."
+        )
     options = dict.fromkeys(("train_size", "test_size", "image_size", "channels", "data_dir"))
     return spec_from_options({**options, "dataset": dataset}, seed=seed)
 

@@ -129,8 +129,8 @@ def _refuse_others(target: Path, record: Record) -> None:
     if is_resumable(partial):
         if not _is_same(partial, record):
             raise RunError(
-                f"{partial} exists; choose another --name, or replace it with --force, or go on "
-                "with it with --resume."
+                f"{partial} exists; choose another --name, or replace it with --force, or "
+                "continue it with --resume."
             )
     elif target.exists() and not _is_complete(target, record):
         raise RunError(f"{target} exists; choose another --name, or replace it with --force.")

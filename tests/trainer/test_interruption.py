@@ -202,7 +202,7 @@ def test_an_interrupted_training_of_another_kind_is_neither_taken_up_nor_replace
     assert (tmp_path / "latest").readlink() == Path("post-cnn-sample-2")
     refused = cli(*quick, "--seed", 1, "--name", "post-cnn-sample-1")
     assert refused.code == 1
-    assert "go on with it with --resume" in refused.err
+    assert "continue it with --resume" in refused.err
 
 
 @pytest.mark.parametrize("more", [("--name", "x"), ("--name", "x", "--force"), ("--resume",)])

@@ -15,7 +15,14 @@ from conftest import Finished
 
 import trainer
 from edge_runtime.data.datasets import Dataset, DatasetSpec
-from edge_runtime.errors import EdgeError, ModelError, RecipeError, RunError, TrainingError
+from edge_runtime.errors import (
+    DatasetError,
+    EdgeError,
+    ModelError,
+    RecipeError,
+    RunError,
+    TrainingError,
+)
 from trainer import Run, TrainingConfig, resume, train
 
 Cli = Callable[..., Finished]
@@ -198,11 +205,13 @@ def test_impossible_settings_are_one_sentence(settings: dict[str, Any], words: s
     assert isinstance(refused.value, EdgeError | ValueError)
 
 
-def test_what_is_no_model_and_no_place_is_one_sentence(tmp_path: Path) -> None:
+def test_what_is_no_model_and_no_place_is_one_sentence() -> None:
     with pytest.raises(ModelError, match=r"a \.keras file or a keras\.Model, got int"):
         train(FEW, model=5)
     with pytest.raises(ModelError, match="Did you mean 'fast-cnn'"):
         train(FEW, model="fast-cn")
+    with pytest.raises(DatasetError, match=r"a source such as 'sample' .* got tuple"):
+        train((np.zeros(3), np.zeros(3)))  # type: ignore[arg-type]
     with pytest.raises(RunError, match="name and force are for a run that is written"):
         train(FEW, name="x")
 
