@@ -19,7 +19,7 @@ from edge_runtime.models.runs import Run, open_run
 from edge_runtime.runtimes.native import native_messages_silenced
 
 if TYPE_CHECKING:
-    from converter.job import Job, LabelledImages
+    from converter.job import Job
     from converter.source import SourceModel
 
 Progress = Callable[[Recipe, Converted | UnsupportedError | None], object]
@@ -247,15 +247,13 @@ def _labelled(
     representative: RepresentativeDataset | None,
     dataset: Dataset | None,
     seed: int,
-) -> "LabelledImages | None":
+) -> RepresentativeDataset | None:
     """Return training images to try the files on, those of the calibration; never test images."""
-    from converter.job import LabelledImages
-
     chosen = representative
     if chosen is None and dataset is not None:
         with contextlib.suppress(DatasetError):  # what only tries a file must not prevent it
             chosen = choose_representative(dataset, size=None, seed=seed)
-    if chosen is None or chosen.labels is None or source.class_count != len(chosen.class_names):
+    if chosen is None or source.class_count != len(chosen.class_names):
         return None
     source.static_shape(chosen.images.shape[1:])
-    return LabelledImages(chosen.images, chosen.labels, source.answers(chosen.images))
+    return chosen

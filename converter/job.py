@@ -1,6 +1,7 @@
 """All conversions of one model: what they share, and how each is made and proved."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import keras
@@ -27,21 +28,6 @@ from edge_runtime.proof.health import Health, measure_health
 
 
 @dataclass(frozen=True, eq=False)
-class LabelledImages:
-    """Training images that a converted file is tried on.
-
-    Attributes:
-        images: (N, H, W, C) uint8.
-        labels: (N,) int64.
-        full_answers: (N,) the classes that the full model gives.
-    """
-
-    images: NDArray[np.uint8]
-    labels: NDArray[np.int64]
-    full_answers: NDArray[np.int64]
-
-
-@dataclass(frozen=True, eq=False)
 class Job:
     """What all conversions of one model share.
 
@@ -49,7 +35,7 @@ class Job:
         source: the model.
         labels: what its numbers mean.
         representative: images for the recipes that need them.
-        labelled: training images to try each result on; None tries nothing.
+        labelled: training images with labels to try each result on; None tries nothing.
         target: the runtime that the files are made for; None is the one that is here.
         io: type of input and output, where a recipe leaves the choice.
         pack: whether to pack the pixels of an int8 model where that is faster.
@@ -59,7 +45,7 @@ class Job:
     source: SourceModel
     labels: Labels
     representative: RepresentativeDataset | None
-    labelled: LabelledImages | None
+    labelled: RepresentativeDataset | None
     target: Target | None
     io: Io | None
     pack: bool
@@ -132,15 +118,18 @@ class Job:
             "source": {"file": self.source.file, "sha256": self.source.sha256},
         }
 
+    @cached_property
+    def _full_answers(self) -> NDArray[np.int64] | None:
+        return self.source.answers(self.labelled.images) if self.labelled else None
+
     def _health(self, file: ModelFile) -> Health | None:
         """Return how often a file that was probed is right on training images."""
-        if self.labelled is None:
+        if self.labelled is None or self.labelled.labels is None:
             return None
         with Classifier(file) as classifier:
             answers = classifier.raw_outputs(self.labelled.images).argmax(axis=1)
-        return measure_health(
-            answers, self.labelled.labels, self.labelled.full_answers, images="training images"
-        )
+        labels = self.labelled.labels
+        return measure_health(answers, labels, self._full_answers, images="training images")
 
     def _kind_of_output(self, data: bytes, summary: ModelSummary) -> Output:
         """Return what the model's numbers are: by its last operator, or else by its answers."""

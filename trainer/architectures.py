@@ -15,10 +15,6 @@ from edge_runtime.files.writing import write_atomically
 from edge_runtime.models.full_model import keras_bytes
 from trainer.recipe import FAST_CNN, NETWORKS, POST_CNN
 
-# Two poolings halve what a valid 5×5 convolution leaves; a valid 3×3 convolution must still fit.
-_POST_CNN_SMALLEST_SIDE = 16
-_FAST_CNN_SMALLEST_SIDE = 12
-
 
 def build_post_cnn(
     image_shape: tuple[int, int, int], class_count: int, *, dropout: float, seed: int
@@ -36,8 +32,7 @@ def build_post_cnn(
     Raises:
         ModelError: the images are too small.
     """
-    if min(image_shape[:2]) < _POST_CNN_SMALLEST_SIDE:
-        raise ModelError(_too_small(POST_CNN, _POST_CNN_SMALLEST_SIDE, image_shape))
+    _refuse_small(image_shape, POST_CNN, 16)
     keras.utils.set_random_seed(seed)
     layers = keras.layers
     return keras.Sequential(
@@ -74,8 +69,7 @@ def build_fast_cnn(image_shape: tuple[int, int, int], class_count: int, *, seed:
     Raises:
         ModelError: the images are too small.
     """
-    if min(image_shape[:2]) < _FAST_CNN_SMALLEST_SIDE:
-        raise ModelError(_too_small(FAST_CNN, _FAST_CNN_SMALLEST_SIDE, image_shape))
+    _refuse_small(image_shape, FAST_CNN, 12)
     keras.utils.set_random_seed(seed)
     layers = keras.layers
     return keras.Sequential(
@@ -112,12 +106,14 @@ def _normalized_convolution(
     ]
 
 
-def _too_small(network: str, smallest: int, image_shape: tuple[int, int, int]) -> str:
-    return (
-        f"{network} needs images of {smallest} × {smallest} pixels or more, got "
-        f"{image_shape[0]} × {image_shape[1]}; enlarge them with --image-size, or bring a model of "
-        "your own with --model."
-    )
+def _refuse_small(image_shape: tuple[int, int, int], network: str, smallest: int) -> None:
+    # Two poolings halve what the first convolution leaves; a valid 3×3 convolution must still fit.
+    if min(image_shape[:2]) < smallest:
+        raise ModelError(
+            f"{network} needs images of {smallest} × {smallest} pixels or more, got "
+            f"{image_shape[0]} × {image_shape[1]}; enlarge them with --image-size, or bring a "
+            "model of your own with --model."
+        )
 
 
 def _for_raw_pixels(seed: int) -> Any:
