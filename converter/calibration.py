@@ -14,33 +14,36 @@ from edge_runtime.files.reading import sha256
 DEFAULT_SIZE = 100
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class RepresentativeDataset:
-    """Training images for calibration, balanced over the classes.
+    """Images for calibration: of a dataset the training images, balanced over the classes.
 
     Attributes:
         images: (N, H, W, C) uint8.
-        labels: (N,) int64.
+        labels: (N,) int64; None where only the images are known.
         class_names: of the dataset that they come from.
-        source: its name.
+        source: its name; None where only the images are known.
         seed: that they were drawn with.
     """
 
     images: NDArray[np.uint8]
-    labels: NDArray[np.int64]
-    class_names: tuple[str, ...]
-    source: str
-    seed: int
+    labels: NDArray[np.int64] | None = None
+    class_names: tuple[str, ...] = ()
+    source: str | None = None
+    seed: int | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return what the manifest says of it."""
-        counts = np.bincount(self.labels, minlength=len(self.class_names))
+        per_class = None
+        if self.labels is not None:
+            counts = np.bincount(self.labels, minlength=len(self.class_names))
+            per_class = dict(zip(self.class_names, counts.tolist(), strict=True))
         return {
             "source": self.source,
-            "split": "train",
+            "split": None if self.source is None else "train",
             "size": len(self.images),
             "seed": self.seed,
-            "images_per_class": dict(zip(self.class_names, counts.tolist(), strict=True)),
+            "images_per_class": per_class,
             "images_sha256": sha256(np.ascontiguousarray(self.images).tobytes()),
             "smallest_pixel": int(self.images.min()),
             "largest_pixel": int(self.images.max()),
@@ -64,28 +67,28 @@ def choose_representative(
     Raises:
         DatasetError: there are too few images, or they fail a check.
     """
-    test_hashes = image_hashes(dataset.test.images)
-    usable = np.flatnonzero(~np.isin(image_hashes(dataset.train.images), test_hashes))
+    in_test = np.isin(image_hashes(dataset.train.images), image_hashes(dataset.test.images))
+    usable = np.flatnonzero(~in_test)
     if size is None:
         size = min(len(usable), max(DEFAULT_SIZE, dataset.class_count))
     if size > len(usable):
         raise DatasetError(
             f"{size} images for calibration were asked for; the training split has {len(usable)} "
-            "that are not also test images. Choose a smaller --representative-size."
+            "that are not also test images. Choose a smaller representative size."
         )
+    labels = dataset.train.labels
     order = np.random.default_rng(seed).permutation(usable)
-    by_turn = order[np.argsort(_turns(dataset.train.labels[order]), kind="stable")]
-    chosen = by_turn[:size]
-    representative = RepresentativeDataset(
-        dataset.train.images[chosen],
-        dataset.train.labels[chosen],
-        dataset.class_names,
-        dataset.name,
-        seed,
-    )
-    present = np.unique(dataset.train.labels[usable])
-    check_representative(representative, dataset.image_shape, present, test_hashes)
-    return representative
+    chosen = order[np.argsort(_turns(labels[order]), kind="stable")][:size]
+    missing = np.setdiff1d(labels[usable], labels[chosen])
+    if len(missing):
+        raise DatasetError(
+            f"{size} images for calibration leave out the class "
+            f"'{dataset.class_names[missing[0]]}'; choose a representative size of "
+            f"{len(np.unique(labels[usable]))} or more."
+        )
+    images = dataset.train.images[chosen]
+    check_pixels(images)
+    return RepresentativeDataset(images, labels[chosen], dataset.class_names, dataset.name, seed)
 
 
 def _turns(labels: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -97,44 +100,32 @@ def _turns(labels: NDArray[np.int64]) -> NDArray[np.int64]:
     return turns
 
 
-def check_representative(
-    representative: RepresentativeDataset,
-    image_shape: tuple[int, int, int],
-    classes: NDArray[np.int64],
-    test_hashes: NDArray[np.bytes_],
-) -> None:
-    """Raise unless the images can calibrate a model that eats raw pixels.
+def check_pixels(images: Any) -> None:
+    """Raise unless images can calibrate a model that takes raw pixels.
 
     Args:
-        representative: the images.
-        image_shape: (H, W, C) of the model's input.
-        classes: the labels that must occur.
-        test_hashes: of the test images, none of which may be among them.
+        images: should be (N, H, W, C) uint8, with pixels from 0 to 255.
 
     Raises:
-        DatasetError: another dtype, shape or range, a missing class, or a test image.
+        DatasetError: they have another type, dtype, shape or range.
     """
-    images = representative.images
-    if images.dtype != np.uint8 or images.shape[1:] != image_shape or not len(images):
+    if not isinstance(images, np.ndarray):
         raise DatasetError(
-            f"Calibration needs (N, {', '.join(map(str, image_shape))}) uint8 images, got "
-            f"{images.shape} {images.dtype}."
+            "Calibration needs a NumPy array of (N, H, W, C) uint8 images, or a dataset; got "
+            f"{type(images).__name__}."
+        )
+    if images.dtype != np.uint8 or images.ndim != 4 or not len(images):
+        advice = ""
+        if images.dtype.kind == "f" and images.size and images.max() <= 1:
+            advice = ' They seem to be scaled to 0..1: (255 * images).round().astype("uint8").'
+        elif images.dtype == np.uint8 and images.ndim == 3:
+            advice = " Add the axis of channels: images[..., np.newaxis]."
+        raise DatasetError(
+            "Calibration needs (N, H, W, C) uint8 images with raw pixels 0 to 255, got "
+            f"{images.shape} {images.dtype}.{advice}"
         )
     if images.max() <= 1:
         raise DatasetError(
             f"The images for calibration have pixels {images.min()} to {images.max()}; expected "
             "raw pixels 0 to 255. They seem to have been divided by 255."
-        )
-    missing = sorted(set(classes.tolist()) - set(representative.labels.tolist()))
-    if missing:
-        raise DatasetError(
-            f"{len(images)} images for calibration leave out the class "
-            f"'{representative.class_names[missing[0]]}'; choose a --representative-size of "
-            f"{len(classes)} or more."
-        )
-    overlap = int(np.isin(image_hashes(images), test_hashes).sum())
-    if overlap:
-        raise DatasetError(
-            f"{overlap} of the images for calibration are test images; calibrate on others, or the "
-            "parity report would flatter the model."
         )

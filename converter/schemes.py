@@ -1,5 +1,6 @@
 """The ways to quantize, by name."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -56,16 +57,17 @@ RECIPES: dict[str, Recipe] = {
 ALL = "all"
 
 
-def choose_recipes(names: tuple[str, ...]) -> tuple[Recipe, ...]:
+def choose_recipes(names: str | Iterable[str]) -> tuple[Recipe, ...]:
     """Return the recipes of these names, each once, in the order of `RECIPES`.
 
     Args:
-        names: names, several of them joined by commas if one likes, or "all".
+        names: one name or several, which commas may join, or "all".
 
     Raises:
         ConversionError: there is no recipe of that name.
     """
-    wanted = [part.strip() for name in names for part in name.split(",")]
+    given = [names] if isinstance(names, str) else names
+    wanted = [part.strip() for name in given for part in name.split(",")]
     for name in wanted:
         if name != ALL and name not in RECIPES:
             raise ConversionError(
@@ -83,3 +85,18 @@ def input_output_type(recipe: Recipe, io: Io | None) -> str:
     if recipe.integer_io is None:
         return "float32"
     return io if io in recipe.io_choices else recipe.integer_io
+
+
+def refuse_unusable_io(recipes: Iterable[Recipe], io: Io | None) -> None:
+    """Raise unless one of the recipes can have that type of input and output.
+
+    Raises:
+        ConversionError: none can.
+    """
+    if io in (None, "float32") or any(io in recipe.io_choices for recipe in recipes):
+        return
+    names = ", ".join(recipe.name for recipe in recipes)
+    raise ConversionError(
+        f"The input and output type {io!r} is for int8 (int8, uint8 or float32); {names} cannot "
+        "have it. Leave it out."
+    )

@@ -3,10 +3,15 @@
 import sys
 from dataclasses import dataclass
 
-from converter.verification import Verified
-from edge_runtime.errors import MissingDependencyError, ModelError, UnsupportedError
+from edge_runtime.errors import (
+    ConversionError,
+    MissingDependencyError,
+    ModelError,
+    UnsupportedError,
+    nearest_name,
+)
 from edge_runtime.inference.loading.probe import ProbeResult, probe, version_in
-from edge_runtime.models.inspection import RUNTIMES, Runtime
+from edge_runtime.models.inspection import RUNTIMES, ModelSummary, Runtime
 from edge_runtime.models.model_file import ModelFile
 from edge_runtime.runtimes.backends import choose_backend
 
@@ -38,8 +43,14 @@ def choose_target(option: str, python: str | None = None) -> Target:
         python: an interpreter that has the runtime; by default the one that is running, if it has.
 
     Raises:
+        ConversionError: there is no runtime of that name.
         MissingDependencyError: ``python`` does not have the runtime, or has another release of it.
     """
+    if option not in RUNTIMES:
+        raise ConversionError(
+            f"There is no runtime '{option}'; choose from {', '.join(RUNTIMES)}."
+            + nearest_name(option, RUNTIMES)
+        )
     runtime = RUNTIMES[option]
     if python is None:
         here = choose_backend(runtime.backend)
@@ -54,12 +65,12 @@ def choose_target(option: str, python: str | None = None) -> Target:
     return Target(runtime, python)
 
 
-def prove(file: ModelFile, verified: Verified, target: Target | None) -> ProbeResult:
+def prove(file: ModelFile, summary: ModelSummary, target: Target | None) -> ProbeResult:
     """Load and run a converted file in the runtime here, and in the one that it is made for.
 
     Args:
         file: its bytes.
-        verified: what it was found to be.
+        summary: what it was found to be.
         target: the runtime that it is made for; None is the one that is here.
 
     Returns:
@@ -71,7 +82,7 @@ def prove(file: ModelFile, verified: Verified, target: Target | None) -> ProbeRe
     """
     if target is None:
         return probe(file)
-    support = target.runtime.support(verified.summary)
+    support = target.runtime.support(summary)
     if not support.supported:
         problems = ", ".join(support.problems)
         raise UnsupportedError(f"{support.runtime} cannot run it ({problems})")

@@ -1,32 +1,11 @@
 """What must be true of a converted model before its file is put in place."""
 
-from dataclasses import asdict, dataclass
-from typing import Any
-
 from converter.schemes import Recipe
 from edge_runtime.errors import ConversionError
-from edge_runtime.models.inspection import (
-    ModelSummary,
-    RuntimeSupport,
-    inspect_model,
-    runtime_support,
-)
+from edge_runtime.models.inspection import ModelSummary, inspect_model
 
 
-@dataclass(frozen=True)
-class Verified:
-    """A converted model whose graph was found to be what was asked for.
-
-    Attributes:
-        summary: what the file is.
-        runtimes: where it runs, judged by operator versions.
-    """
-
-    summary: ModelSummary
-    runtimes: tuple[RuntimeSupport, ...]
-
-
-def verify(data: bytes, recipe: Recipe, *, io_type: str) -> Verified:
+def verify(data: bytes, recipe: Recipe, *, io_type: str) -> ModelSummary:
     """Check that a .tflite is what the recipe promises, by its tensors and operators.
 
     Raises:
@@ -42,7 +21,7 @@ def verify(data: bytes, recipe: Recipe, *, io_type: str) -> Verified:
             )
     if recipe.integer_io is not None and io_type != "float32":
         _refuse_float_remainders(summary, recipe)
-    return Verified(summary, tuple(runtime_support(summary)))
+    return summary
 
 
 def _other_scheme(summary: ModelSummary, recipe: Recipe) -> str:
@@ -51,7 +30,7 @@ def _other_scheme(summary: ModelSummary, recipe: Recipe) -> str:
         names = ", ".join(tensor.name for tensor in summary.float_tensors[:3])
         message += (
             f": {len(summary.float_tensors)} tensors stayed in float ({names}); some of its "
-            "operators have no integer form. Try --quantize dynamic or float16"
+            "operators have no integer form. Try dynamic or float16"
         )
     if recipe.name == "dynamic" and summary.scheme == "float32":
         message += ": none of its weights is large enough to be quantized. Choose float32 or int8"
@@ -65,16 +44,3 @@ def _refuse_float_remainders(summary: ModelSummary, recipe: Recipe) -> None:
             f"{recipe.name}: {len(summary.float_tensors)} float tensors and "
             f"{counts.get('DEQUANTIZE', 0)} DEQUANTIZE are left; expected integers only."
         )
-
-
-def graph_facts(verified: Verified) -> dict[str, Any]:
-    """Return what the manifest says of the graph."""
-    summary = verified.summary
-    return {
-        "scheme": summary.scheme,
-        "size_bytes": summary.size_bytes,
-        "input": asdict(summary.inputs[0]),
-        "output_tensor": asdict(summary.outputs[0]),
-        "operators": [asdict(operator) for operator in summary.operators],
-        "runtimes": [support.to_dict() for support in verified.runtimes],
-    }

@@ -13,6 +13,7 @@
     ├── ReleaseError (ValueError)        what is installed on a device is damaged or in the way
     ├── SignatureError (ValueError)      a signature is missing or refused, or a key cannot be used
     ├── RunError (ValueError)            a run is missing, unfinished, or in the way
+    ├── RecipeError (ValueError)         a setting of a training has a value that it cannot have
     ├── TrainingError (RuntimeError)     training cannot go on
     ├── ConversionError (RuntimeError)   a model cannot be converted as asked
     │   └── UnsupportedError             what was converted does not run where it is meant to
@@ -83,6 +84,10 @@ class SignatureError(EdgeError, ValueError):
 
 class RunError(EdgeError, ValueError):
     """A run is missing, unfinished, or in the way."""
+
+
+class RecipeError(EdgeError, ValueError):
+    """A setting of a training has a value that it cannot have."""
 
 
 class TrainingError(EdgeError, RuntimeError):

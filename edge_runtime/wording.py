@@ -260,7 +260,9 @@ class Described:
         return html_table(list(self.facts().items()))
 
 
-def html_table(rows: Sequence[Sequence[object]], *, header: Sequence[object] = ()) -> str:
+def html_table(
+    rows: Sequence[Sequence[object]], *, header: Sequence[object] = (), title: str = ""
+) -> str:
     """Return an HTML table of texts, each row's first cell a heading; nothing in it is markup."""
     from html import escape  # only for notebooks
 
@@ -273,4 +275,5 @@ def html_table(rows: Sequence[Sequence[object]], *, header: Sequence[object] = (
 
     lines = [cells(header, ["th"] * len(header))] if header else []
     lines += [cells(row, ["th"] + ["td"] * (len(row) - 1)) for row in rows]
-    return f"<table>{''.join(lines)}</table>"
+    above = f"<b>{escape(printable(title))}</b>" if title else ""
+    return f"{above}<table>{''.join(lines)}</table>"

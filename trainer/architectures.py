@@ -1,7 +1,5 @@
 """The networks with a name, and the door through which any other Keras 3 classifier comes in."""
 
-import io
-import json
 import tempfile
 import zipfile
 from pathlib import Path
@@ -12,13 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.data.datasets import Dataset
-from edge_runtime.errors import ModelError
+from edge_runtime.errors import ModelError, nearest_name
 from edge_runtime.files.writing import write_atomically
-from trainer.recipe import FAST_CNN, POST_CNN
-
-# Two poolings halve what a valid 5×5 convolution leaves; a valid 3×3 convolution must still fit.
-_POST_CNN_SMALLEST_SIDE = 16
-_FAST_CNN_SMALLEST_SIDE = 12
+from edge_runtime.models.full_model import keras_bytes
+from trainer.recipe import FAST_CNN, NETWORKS, POST_CNN
 
 
 def build_post_cnn(
@@ -26,7 +21,7 @@ def build_post_cnn(
 ) -> Any:
     """Build the article's network; 31,626 parameters for (28, 28, 1) and ten classes.
 
-    It is fed raw pixels 0..255 and answers with probabilities. Weights are drawn with ``seed``.
+    It takes raw pixels 0..255 and returns probabilities. Weights are drawn with ``seed``.
 
     Args:
         image_shape: (H, W, C), both sides 16 or more.
@@ -37,8 +32,7 @@ def build_post_cnn(
     Raises:
         ModelError: the images are too small.
     """
-    if min(image_shape[:2]) < _POST_CNN_SMALLEST_SIDE:
-        raise ModelError(_too_small(POST_CNN, _POST_CNN_SMALLEST_SIDE, image_shape))
+    _refuse_small(image_shape, POST_CNN, 16)
     keras.utils.set_random_seed(seed)
     layers = keras.layers
     return keras.Sequential(
@@ -62,7 +56,7 @@ def build_post_cnn(
 def build_fast_cnn(image_shape: tuple[int, int, int], class_count: int, *, seed: int) -> Any:
     """Build a network that a CPU trains fast; 82,090 parameters for (28, 28, 1) and ten classes.
 
-    It is fed raw pixels 0..255 and answers with probabilities. The first convolution takes every
+    It takes raw pixels 0..255 and returns probabilities. The first convolution takes every
     second pixel, so that little is computed with its few input channels; each convolution is
     followed by batch normalization, which a converter folds into it and which takes away the scale
     of the pixels. Weights are drawn with ``seed``.
@@ -75,8 +69,7 @@ def build_fast_cnn(image_shape: tuple[int, int, int], class_count: int, *, seed:
     Raises:
         ModelError: the images are too small.
     """
-    if min(image_shape[:2]) < _FAST_CNN_SMALLEST_SIDE:
-        raise ModelError(_too_small(FAST_CNN, _FAST_CNN_SMALLEST_SIDE, image_shape))
+    _refuse_small(image_shape, FAST_CNN, 12)
     keras.utils.set_random_seed(seed)
     layers = keras.layers
     return keras.Sequential(
@@ -113,12 +106,14 @@ def _normalized_convolution(
     ]
 
 
-def _too_small(network: str, smallest: int, image_shape: tuple[int, int, int]) -> str:
-    return (
-        f"{network} needs images of {smallest} × {smallest} pixels or more, got "
-        f"{image_shape[0]} × {image_shape[1]}; enlarge them with --image-size, or bring a model of "
-        "your own with --model."
-    )
+def _refuse_small(image_shape: tuple[int, int, int], network: str, smallest: int) -> None:
+    # Two poolings halve what the first convolution leaves; a valid 3×3 convolution must still fit.
+    if min(image_shape[:2]) < smallest:
+        raise ModelError(
+            f"{network} needs images of {smallest} × {smallest} pixels or more, got "
+            f"{image_shape[0]} × {image_shape[1]}; enlarge them with --image-size, or bring a "
+            "model of your own with --model."
+        )
 
 
 def _for_raw_pixels(seed: int) -> Any:
@@ -130,36 +125,42 @@ def _for_raw_pixels(seed: int) -> Any:
     return keras.initializers.VarianceScaling(1 / 256, "fan_avg", "uniform", seed=seed)
 
 
-def load_classifier(path: Path, dataset: Dataset, *, rescale: float | None = None) -> Any:
-    """Load a Keras 3 image classifier that fits a dataset.
-
-    Args:
-        path: a `.keras` file.
-        dataset: its images must fit the input, its classes the output.
-        rescale: put a multiplication by this number in front, for a model that was trained on
-            scaled pixels: 1/255 for pixels 0..1.
+def load_classifier(path: Path, dataset: Dataset) -> Any:
+    """Load a Keras 3 image classifier from a `.keras` file that fits a dataset.
 
     Raises:
         ModelError: the file cannot be loaded, or the model does not fit.
     """
     model = load_keras(path)
     refuse_misfit(model, dataset, path)
-    if rescale is None:
+    return model
+
+
+def rescaled(model: Any, factor: float | None) -> Any:
+    """Return a model with a multiplication of the pixels in front: 1/255 for pixels 0..1."""
+    if factor is None:
         return model
     pixels = keras.Input(model.input_shape[1:])
-    return keras.Model(pixels, model(keras.layers.Rescaling(rescale)(pixels)), name=model.name)
+    return keras.Model(pixels, model(keras.layers.Rescaling(factor)(pixels)), name=model.name)
 
 
-def load_keras(path: Path) -> Any:
+def load_keras(path: Path, *, seed: int | None = None) -> Any:
     """Load a `.keras` file without running any code that it may carry.
+
+    Args:
+        path: the file.
+        seed: of random layers without one of their own, which draw it when they are loaded.
 
     Raises:
         ModelError: it is missing, damaged, or needs code that is not here.
     """
     if not path.is_file():
-        raise ModelError(f"{path}: there is no such model file; expected a .keras file.")
+        hint = nearest_name(str(path), NETWORKS)
+        raise ModelError(f"{path}: there is no such model file; expected a .keras file.{hint}")
     if path.suffix != ".keras" or not zipfile.is_zipfile(path):
         raise ModelError(f"{path}: this is no .keras file; save the model in Keras' own format.")
+    if seed is not None:
+        keras.utils.set_random_seed(seed)
     try:
         return keras.saving.load_model(path, compile=False, safe_mode=True)
     except Exception as error:
@@ -168,30 +169,24 @@ def load_keras(path: Path) -> Any:
         raise ModelError(f"{path}: Keras cannot load this model: {reason}") from error
 
 
-def save_keras(model: Any, path: Path) -> None:
-    """Write a `.keras` file, whole or not at all; the same model, the same bytes.
+def reloaded(model: Any, *, seed: int) -> Any:
+    """Return a copy of a model, as it comes out of a `.keras` file.
 
-    Keras itself writes in place, and stamps the archive with the time.
+    Raises:
+        ModelError: it needs code that such a file cannot hold.
     """
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".") as folder:
-        saved = Path(folder) / "model.keras"
-        model.save(saved)
-        write_atomically(path, _without_times(saved))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"{model.name}.keras"
+        path.write_bytes(keras_bytes(model))
+        return load_keras(path, seed=seed)
 
 
-def _without_times(archive: Path) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(archive) as source, zipfile.ZipFile(buffer, "w") as target:
-        for name in source.namelist():
-            content = source.read(name)
-            if name == "metadata.json":
-                metadata = {**json.loads(content), "date_saved": "1980-01-01@00:00:00"}
-                content = json.dumps(metadata).encode()
-            target.writestr(zipfile.ZipInfo(name), content)
-    return buffer.getvalue()
+def save_keras(model: Any, path: Path) -> None:
+    """Write a `.keras` file, whole or not at all; the same model, the same bytes."""
+    write_atomically(path, keras_bytes(model))
 
 
-def refuse_misfit(model: Any, dataset: Dataset, path: Path) -> None:
+def refuse_misfit(model: Any, dataset: Dataset, path: object) -> None:
     """Raise ModelError unless a loaded model takes a dataset's images and has its classes."""
     if len(model.inputs) != 1 or len(model.outputs) != 1:
         raise ModelError(

@@ -68,16 +68,6 @@ def is_in_use(target: Path) -> bool:
     return is_locked(partial_folder(target)) or is_locked(finished_folder(target))
 
 
-def refuse_if_in_use(target: Path) -> None:
-    """Raise if another process trains a run.
-
-    Raises:
-        RunError: it does.
-    """
-    if is_in_use(target):
-        raise _in_use(target)
-
-
 def read_config(folder: Path) -> dict[str, Any]:
     """Return what was asked for in a partial folder, or what a run was trained with.
 
@@ -100,7 +90,8 @@ def working_on(target: Path) -> Iterator[Path]:
         OSError: the folder cannot be made.
     """
     folder = partial_folder(target)
-    refuse_if_in_use(target)
+    if is_in_use(target):
+        raise _in_use(target)
     folder.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
     try:

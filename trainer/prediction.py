@@ -38,7 +38,14 @@ def predict_keras(
     """
     with memory_growth() as growth:
         model = _load(path, dataset)
-        predictions = predict(model, dataset, split=split, name=name, file=path)
+        predictions = predict(
+            model,
+            dataset,
+            split=split,
+            name=name,
+            model_sha256=hash_full_model(path),
+            size_bytes=full_model_size(path),
+        )
     progress(len(predictions))
     return predictions.with_details(memory_bytes=growth.peak_bytes)
 
@@ -52,7 +59,13 @@ def _load(path: Path, dataset: Dataset) -> Any:
 
 
 def predict(
-    model: Any, dataset: Dataset, *, split: SplitName, name: str, file: Path
+    model: Any,
+    dataset: Dataset,
+    *,
+    split: SplitName,
+    name: str,
+    model_sha256: str,
+    size_bytes: int,
 ) -> Predictions:
     """Return what a loaded Keras model says about the images of a dataset.
 
@@ -63,14 +76,15 @@ def predict(
         dataset: the images, their labels and the class names.
         split: "test" or "train".
         name: what to call the model in reports.
-        file: its `.keras` file, or its SavedModel's folder.
+        model_sha256: hash of its `.keras` file, or of its SavedModel.
+        size_bytes: of that.
     """
     details = prediction_details(
         dataset,
         split,
         model=name,
-        model_sha256=hash_full_model(file),
-        size_bytes=full_model_size(file),
+        model_sha256=model_sha256,
+        size_bytes=size_bytes,
         scheme=_SCHEME,
         backend="tensorflow",
         backend_version=tf.__version__,

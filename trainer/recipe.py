@@ -1,13 +1,16 @@
 """What is trained, on what, and how."""
 
+import math
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.data.datasets import DatasetSpec
+from edge_runtime.errors import RecipeError
 
 POST_CNN = "post-cnn"
 FAST_CNN = "fast-cnn"
@@ -15,6 +18,9 @@ NETWORKS = (POST_CNN, FAST_CNN)
 
 # Chosen by five-fold cross-validation on the training images; see docs/explanation/choices.md.
 DEFAULT_DROPOUT = 0.3
+
+# What is measured after an epoch: epoch, loss (nats), accuracy, and test_loss and test_accuracy.
+Epoch = dict[str, float]
 
 Schedule = Literal["linear", "constant", "one-cycle"]
 Precision = Literal["float32", "bfloat16"]
@@ -64,6 +70,9 @@ class TrainingConfig:
         precision: "bfloat16" lets convolutions and products round their factors to bfloat16 in
             training where the processor has instructions for it; weights are float32 all the same.
         measure: measure the test images after each "epoch", or once at the "end".
+
+    Raises:
+        RecipeError: a setting has a value that it cannot have.
     """
 
     dataset: DatasetSpec
@@ -82,9 +91,25 @@ class TrainingConfig:
     precision: Precision = "float32"
     measure: Measure = "epoch"
 
+    def __post_init__(self) -> None:
+        for name, (expected, fits) in _EXPECTED.items():
+            value = getattr(self, name)
+            if not fits(value):
+                raise RecipeError(f"Expected {name} to be {expected}, got {value!r:.80}.")
+
     @classmethod
     def recommended(cls, dataset: DatasetSpec, model: str, **given: Any) -> "TrainingConfig":
-        """Return the network's own recipe, with what is given in place of its values."""
+        """Return the network's own recipe, with what is given, and not None, in its place.
+
+        Raises:
+            RecipeError: a setting has an impossible value, or is none of this network's.
+        """
+        given = {key: value for key, value in given.items() if value is not None}
+        if model in NETWORKS and "rescale" in given:
+            raise RecipeError(f"rescale is for FILE.keras; {model} takes raw pixels.")
+        if model != POST_CNN and "dropout" in given:
+            own = "fast-cnn has none" if model == FAST_CNN else "FILE.keras has its own"
+            raise RecipeError(f"dropout is for post-cnn; {own}.")
         return cls(dataset, model, **{**RECIPES.get(model, {}), **given})
 
     def to_dict(self) -> dict[str, Any]:
@@ -112,3 +137,44 @@ def _one_cycle(done: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the share of the highest learning rate after some share of the steps (Smith 2018)."""
     rising = _FIRST + (1 - _FIRST) * done / _RISING
     return np.minimum(rising, (1 - done) / (1 - _RISING))
+
+
+_Expected = tuple[str, Callable[[Any], bool]]
+
+
+def _whole(least: int) -> _Expected:
+    # The libraries below count with a C int.
+    fits = range(least, 2**31)
+    return f"a whole number of {least} or more", lambda value: type(value) is int and value in fits
+
+
+def _number(words: str, fits: Callable[[float], bool]) -> _Expected:
+    def is_one(value: Any) -> bool:
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        return number and math.isfinite(value) and fits(value)
+
+    return words, is_one
+
+
+def _one_of(choices: Any) -> _Expected:
+    names = [repr(name) for name in get_args(choices)]
+    return f"{', '.join(names[:-1])} or {names[-1]}", lambda value: value in get_args(choices)
+
+
+_FINITE = _number("a finite number", lambda value: True)
+_SHARE = _number("a share from 0 to below 1", lambda value: 0 <= value < 1)
+_EXPECTED: dict[str, _Expected] = {
+    "epochs": _whole(0),
+    "batch_size": _whole(1),
+    "learning_rate": _number("a number above 0", lambda value: value > 0),
+    "schedule": _one_of(Schedule),
+    "dropout": _SHARE,
+    "seed": _whole(0),
+    "rescale": ("a finite number or None", lambda value: value is None or _FINITE[1](value)),
+    "weight_decay": _number("a number of 0 or more", lambda value: value >= 0),
+    "label_smoothing": _SHARE,
+    "flip": ("True or False", lambda value: isinstance(value, bool)),
+    "shift": _whole(0),
+    "precision": _one_of(Precision),
+    "measure": _one_of(Measure),
+}

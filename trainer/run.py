@@ -1,141 +1,179 @@
-"""From a configuration to a finished run folder."""
+"""What one training made: a model with its history, metrics, predictions and figures."""
 
-from collections.abc import Callable
+import base64
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
-
-import keras
-import numpy as np
-import sklearn.metrics
+from typing import TYPE_CHECKING, Any
 
 from edge_runtime.data.datasets import Dataset
 from edge_runtime.data.predictions import Predictions
 from edge_runtime.errors import RunError
+from edge_runtime.files.documents import parse_object
 from edge_runtime.files.folders import put_folder_in_place, remove
-from edge_runtime.files.writing import write_json_atomically
-from edge_runtime.models.runs import Run, mark_latest, open_run
-from edge_runtime.proof.metrics import Rate
-from trainer.architectures import (
-    gives_probabilities,
-    load_keras,
-    save_keras,
-)
-from trainer.figures import save_run_figures
-from trainer.partial import (
-    CHECKPOINT,
-    CONFIG,
-    INITIAL_MODEL,
-    RESULT,
-    finish,
-    read_config,
-    target_of,
-)
-from trainer.prediction import predict
-from trainer.recipe import TrainingConfig
-from trainer.training import Epoch, fit, raw_outputs
+from edge_runtime.files.reading import MEBIBYTE, read_capped
+from edge_runtime.files.writing import write_atomically, write_json_atomically
+from edge_runtime.models.runs import open_run
+from edge_runtime.runtimes.native import native_messages_silenced
+from edge_runtime.wording import html_table
+from trainer.partial import CONFIG, RESULT, is_resumable, target_of, working_on
+from trainer.recipe import Epoch, TrainingConfig
 
-FULL_MODEL = "full (Keras)"
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_LIMIT_BYTES = 64 * MEBIBYTE
+_IN_NOTEBOOKS = ("curves", "confusion")
 
 
-def finish_run(
-    partial: Path,
-    config: TrainingConfig,
-    dataset: Dataset,
-    *,
-    on_epoch: Callable[[Epoch], None] = lambda epoch: None,
-    on_step: Callable[[str], None] = lambda step: None,
-) -> Run:
-    """Train to the end, measure, draw, and put the run in place, whole.
+@dataclass(frozen=True, eq=False, repr=False)
+class Run:
+    """What one training made; `trainer.train` returns it, and writes nothing unless asked.
 
-    An interruption leaves the partial folder, which this function takes up again.
+    >>> len(run.history), run.predictions.probabilities.shape
+    (2, (40, 10))
 
-    Raises:
-        RunError: the dataset is not the one that the run was started with.
-        TrainingError: the loss became NaN.
+    Attributes:
+        model: the trained `keras.Model`, from (N, H, W, C) pixels 0..255 to (N, K).
+        model_data: the bytes of its `.keras` file.
+        dataset: what it was trained and tested on.
+        config: how it was trained.
+        history: for each epoch its number, loss (nats) and accuracy (0 to 1), and where the test
+            images were measured test_loss and test_accuracy.
+        metrics: parameter_count, test_accuracy with its 95 % interval, last_epoch, and precision,
+            recall and images per_class: the content of `metrics.json`.
+        predictions: what the model says about the test images.
+        record: the content of `config.json`: the recipe, versions, fingerprint, class names.
+        folder: where the run was written; None if it was not.
     """
-    document = read_config(partial)
-    if document["dataset_fingerprint"] != dataset.fingerprint:
-        raise RunError(
-            f"The images of '{dataset.name}' are not those that this run was started with; bring "
-            "them back, or start again with --force."
+
+    model: Any
+    model_data: bytes
+    dataset: Dataset
+    config: TrainingConfig
+    history: tuple[Epoch, ...]
+    metrics: Mapping[str, Any]
+    predictions: Predictions
+    record: Mapping[str, Any]
+    folder: Path | None = None
+
+    @classmethod
+    def load(cls, folder: str | Path) -> "Run":
+        """Read what `save`, `train` or `fmnist-edge train` wrote.
+
+        >>> Run.load(run.save("runs/mine").folder).metrics == run.metrics
+        True
+
+        Raises:
+            RunError: the folder is no finished run, or its images have changed.
+            ModelError, PredictionsError, DatasetError: a part of it cannot be read.
+        """
+        stored = open_run(Path(folder))
+        with native_messages_silenced():
+            from trainer.architectures import load_keras  # TensorFlow, which takes seconds
+        return cls(
+            load_keras(stored.model_path),
+            stored.model_path.read_bytes(),
+            stored.load_dataset(),
+            TrainingConfig.from_dict(stored.config["training"]),
+            tuple(_read_object(stored.folder / "history.json")["epochs"]),
+            _read_object(stored.folder / "metrics.json"),
+            Predictions.load(stored.predictions_path),
+            stored.config,
+            stored.folder,
         )
-    if TrainingConfig.from_dict(document["training"]) != config:  # resumed with other epochs
-        document["training"] = config.to_dict()
-        write_json_atomically(partial / CONFIG, document)
-    # Random layers without a seed of their own draw one when they are loaded.
-    keras.utils.set_random_seed(config.seed)
-    model = load_keras(partial / INITIAL_MODEL)
-    history = fit(model, dataset, config, checkpoint_path=partial / CHECKPOINT, on_epoch=on_epoch)
-    on_step("measuring on the test images")
-    document["output"] = _kind_of_output(model, dataset)
-    result = partial / RESULT
+
+    def figures(self) -> "dict[str, Figure]":
+        """Draw the seven figures of the article.
+
+        >>> run.figures()["curves"].get_suptitle().startswith("Test accuracy")
+        True
+
+        Returns:
+            Matplotlib figures: examples, curves, predictions, confusion, confidence,
+            least_confident and per_class; `trainer.figures.to_png` makes PNG bytes of one.
+        """
+        from trainer.figures import run_figures  # Matplotlib, only when asked for
+
+        return run_figures(self.dataset, self.predictions, self.history, seed=self.config.seed)
+
+    def save(self, folder: str | Path, *, force: bool = False) -> "Run":
+        """Write the run as `fmnist-edge train` does, whole or not at all, its figures too.
+
+        >>> sorted(path.name for path in run.save("runs/other").folder.glob("*.json"))
+        ['config.json', 'history.json', 'metrics.json']
+
+        Args:
+            folder: such as "runs/mine", which every command then finds.
+            force: whether to replace a run that is there.
+
+        Returns:
+            The same run, with its folder.
+
+        Raises:
+            RunError: there is a run of that name, finished or not.
+            OSError: it cannot be written.
+        """
+        target = Path(folder)
+        with working_on(target) as partial:
+            if is_resumable(partial) or (target.exists() and not force):
+                raise RunError(f"{target} exists; choose another folder, or force=True.")
+            return put_in_place(self, partial)
+
+    def rows(self) -> list[tuple[str, str]]:
+        """Return what a reader wants to know first, in words: pairs of a name and a value."""
+        rate = self.metrics["test_accuracy"]
+        low, high = rate["interval_95"]
+        accuracy = f"{rate['value']:.1%} (95 % interval {low:.1%} to {high:.1%}, "
+        rows = [
+            ("parameters", f"{self.metrics['parameter_count']:,}"),
+            ("test accuracy", f"{accuracy}{rate['total']:,} images)"),
+        ]
+        if self.folder is None:
+            return rows
+        return [("run", str(self.folder)), *rows, ("figures", str(self.folder / "figures"))]
+
+    def __repr__(self) -> str:
+        rate = self.metrics["test_accuracy"]
+        return (
+            f"<Run of {self.config.model} on {self.dataset.name}: {len(self.history)} epochs, test "
+            f"accuracy {rate['value']:.1%} of {rate['total']:,} images>"
+        )
+
+    def _repr_html_(self) -> str:
+        from trainer.figures import to_png
+
+        figures = self.figures()
+        pictures = [base64.b64encode(to_png(figures[name])).decode() for name in _IN_NOTEBOOKS]
+        shown = [f"<img src='data:image/png;base64,{picture}'/>" for picture in pictures]
+        return html_table(list(self.rows()), title=repr(self)[1:-1]) + "".join(shown)
+
+
+def put_in_place(run: Run, partial: Path) -> Run:
+    """Write a run into a partial folder, and rename it to what that folder is partial of."""
+    result, target = partial / RESULT, target_of(partial)
     remove(result)
-    result.mkdir()
-    model_path = result / "model.keras"
-    save_keras(model, model_path)
-    predictions = predict(model, dataset, split="test", name=FULL_MODEL, file=model_path)
-    predictions.save(result / "full.predictions.npz")
-    on_step("drawing the figures")
-    _write_results(result, document, dataset, history, predictions, config.seed)
-    target = target_of(partial)
+    (result / "figures").mkdir(parents=True)
+    write_atomically(result / "model.keras", run.model_data)
+    run.predictions.save(result / "full.predictions.npz")
+    write_json_atomically(result / "history.json", {"epochs": run.history})
+    write_json_atomically(result / "metrics.json", run.metrics)
+    _write_figures(run, result / "figures")
+    write_json_atomically(result / CONFIG, run.record)
     put_folder_in_place(result, target)
-    run = open_run(target)
-    mark_latest(run)
-    finish(target)
-    return run
+    return replace(run, folder=target)
 
 
-def _kind_of_output(model: Any, dataset: Dataset) -> str:
-    outputs = raw_outputs(model, dataset.train.images[:256])
-    return "probabilities" if gives_probabilities(outputs) else "logits"
+def _write_figures(run: Run, folder: Path) -> None:
+    from trainer.figures import per_class_table, to_png
+
+    for name, figure in run.figures().items():
+        write_atomically(folder / f"{name}.png", to_png(figure))
+    write_atomically(folder / "per_class.txt", per_class_table(run.predictions))
 
 
-def _write_results(
-    folder: Path,
-    document: dict[str, Any],
-    dataset: Dataset,
-    history: list[Epoch],
-    predictions: Predictions,
-    seed: int,
-) -> None:
-    write_json_atomically(folder / "history.json", {"epochs": history})
-    metrics = _metrics(predictions, history, document["parameter_count"])
-    write_json_atomically(folder / "metrics.json", metrics)
-    figures = folder / "figures"
-    figures.mkdir()
-    save_run_figures(
-        figures,
-        train_images=dataset.train.images,
-        train_labels=dataset.train.labels,
-        test_images=dataset.test.images,
-        test_labels=dataset.test.labels,
-        probabilities=predictions.probabilities,
-        class_names=dataset.class_names,
-        history=history,
-        seed=seed,
-    )
-    write_json_atomically(folder / CONFIG, document)
-
-
-def _metrics(
-    predictions: Predictions, history: list[Epoch], parameter_count: int
-) -> dict[str, Any]:
-    labels, answers = predictions.labels, predictions.answers
-    right = int(np.sum(labels == answers))
-    precision, recall, _, support = sklearn.metrics.precision_recall_fscore_support(
-        labels, answers, labels=range(len(predictions.class_names)), zero_division=0.0
-    )
-    return {
-        "parameter_count": parameter_count,
-        "test_accuracy": Rate(right, len(labels)).to_dict(),
-        "last_epoch": history[-1] if history else None,
-        "per_class": [
-            {
-                "class": name,
-                "precision": float(precision[index]),
-                "recall": float(recall[index]),
-                "images": int(support[index]),
-            }
-            for index, name in enumerate(predictions.class_names)
-        ],
-    }
+def _read_object(path: Path) -> dict[str, Any]:
+    try:
+        return parse_object(read_capped(path, limit_bytes=_LIMIT_BYTES))
+    except (OSError, ValueError) as error:
+        raise RunError(f"{path} cannot be read ({error}); train the run again.") from error

@@ -3,6 +3,7 @@
 import json
 import platform
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,20 @@ import numpy as np
 import tensorflow as tf
 
 from edge_runtime.data.datasets import Dataset
-from edge_runtime.errors import DatasetError, RunError
+from edge_runtime.errors import ModelError, RunError
 from edge_runtime.files.folders import remove
 from edge_runtime.files.reading import sha256
 from edge_runtime.files.writing import write_json_atomically
+from edge_runtime.models.full_model import keras_bytes
 from edge_runtime.models.runs import next_run_name
-from trainer.architectures import build_fast_cnn, build_post_cnn, load_classifier, save_keras
+from trainer.architectures import (
+    build_fast_cnn,
+    build_post_cnn,
+    load_classifier,
+    refuse_misfit,
+    rescaled,
+    save_keras,
+)
 from trainer.partial import (
     CONFIG,
     INITIAL_MODEL,
@@ -27,20 +36,73 @@ from trainer.partial import (
     left_behind,
     partial_folder,
     read_config,
-    refuse_if_in_use,
     target_of,
 )
-from trainer.recipe import FAST_CNN, NETWORKS, POST_CNN, TrainingConfig
+from trainer.recipe import FAST_CNN, POST_CNN, TrainingConfig
+
+# All that the weights depend on.
+_ASKED = ("training", "dataset_fingerprint", "model_sha256", "versions")
+
+Record = Mapping[str, Any]
 
 
-def choose_target(runs_dir: Path, config: TrainingConfig, dataset: Dataset) -> Path:
+def initial_model(model: Any, config: TrainingConfig, dataset: Dataset) -> tuple[Any, str | None]:
+    """Return the untrained model, and the hash of its file if it has one.
+
+    Args:
+        model: as it was asked for: a network's name, a path, or a `keras.Model`.
+        config: how to train.
+        dataset: on what.
+
+    Raises:
+        ModelError: it cannot be loaded, or does not fit the dataset.
+    """
+    if config.model == POST_CNN:
+        shape, classes = dataset.image_shape, dataset.class_count
+        return build_post_cnn(shape, classes, dropout=config.dropout, seed=config.seed), None
+    if config.model == FAST_CNN:
+        return build_fast_cnn(dataset.image_shape, dataset.class_count, seed=config.seed), None
+    keras.utils.set_random_seed(config.seed)
+    if isinstance(model, str | Path):
+        given = load_classifier(Path(model), dataset)
+        own = sha256(Path(model).read_bytes())
+    elif isinstance(model, keras.Model):
+        refuse_misfit(model, dataset, f"the model '{model.name}'")
+        given, own = model, sha256(keras_bytes(model))
+    else:
+        raise ModelError(
+            "Expected the model to be 'post-cnn', 'fast-cnn', a .keras file or a keras.Model, got "
+            f"{type(model).__name__}."
+        )
+    return rescaled(given, config.rescale), own
+
+
+def record_of(
+    config: TrainingConfig, dataset: Dataset, model: Any, model_sha256: str | None
+) -> Record:
+    """Return what `config.json` says of a training that is about to begin, as JSON has it."""
+    document = {
+        "training": config.to_dict(),
+        "dataset_fingerprint": dataset.fingerprint,
+        "model_sha256": model_sha256,
+        "versions": _versions(),
+        "dataset": config.dataset.to_dict(),
+        "class_names": list(dataset.class_names),
+        "preprocessing": dataset.preprocessing.to_dict(),
+        "parameter_count": model.count_params(),
+    }
+    record: Record = json.loads(json.dumps(document))
+    return record
+
+
+def choose_target(runs_dir: Path, record: Record) -> Path:
     """Return the run that a training without a name makes: MODEL-DATASET-N.
 
-    It is the one that a killed training of the same configuration did not finish, if there is one,
-    and has the next number otherwise.
+    It is the one that a killed training of the same kind did not finish, if there is one, and has
+    the next number otherwise.
     """
-    source = config.dataset.source.rstrip("/").rpartition("/")[2].rpartition(":")[2]
-    named = f"{Path(config.model).stem}-{source}"
+    source = record["dataset"]["source"].rstrip("/").rpartition("/")[2].rpartition(":")[2]
+    named = f"{Path(record['training']['model']).stem}-{source}"
     stem = "".join(c if c.isalnum() or c in "-_" else "-" for c in named)
     folders = [*runs_dir.glob(".*.partial"), *runs_dir.glob(".*.finished")]
     left = [
@@ -48,56 +110,38 @@ def choose_target(runs_dir: Path, config: TrainingConfig, dataset: Dataset) -> P
         for target in map(target_of, folders)
         if re.fullmatch(rf"{re.escape(stem)}-\d+", target.name)
         and not is_in_use(target)
-        and _is_left_of(target, config, dataset)
+        and _is_left_of(target, record)
     ]
     number = max((int(target.name.rpartition("-")[2]) for target in left), default=0)
     return runs_dir / (f"{stem}-{number}" if left else next_run_name(runs_dir, stem))
 
 
-def _is_left_of(target: Path, config: TrainingConfig, dataset: Dataset) -> bool:
-    """Return whether what is left of a killed training is of this configuration, or of none yet."""
+def _is_left_of(target: Path, record: Record) -> bool:
+    """Return whether what is left of a killed training is of this kind, or of none yet."""
     if is_resumable(partial_folder(target)):
-        return _is_same(partial_folder(target), config, dataset)
-    return not target.exists() or _is_complete(target, config, dataset)
+        return _is_same(partial_folder(target), record)
+    return not target.exists() or _is_complete(target, record)
 
 
-def refuse_existing(
-    target: Path, config: TrainingConfig, dataset: Dataset, *, replace_old: bool
-) -> None:
-    """Raise unless a run may be trained: it is new, may be replaced, or is what was asked for.
-
-    Raises:
-        RunError: a run of that name exists, finished or not, or another process trains it.
-        DatasetError: shifted images would leave the picture.
-    """
-    _refuse_far_shift(config.shift, dataset)
-    refuse_if_in_use(target)
-    if not replace_old:
-        _refuse_others(target, config, dataset)
-
-
-def _refuse_others(target: Path, config: TrainingConfig, dataset: Dataset) -> None:
+def _refuse_others(target: Path, record: Record) -> None:
     """Raise if there is a run, finished or not, that the same training has not left."""
     partial = partial_folder(target)
     if is_resumable(partial):
-        if not _is_same(partial, config, dataset):
+        if not _is_same(partial, record):
             raise RunError(
-                f"{partial} exists; choose another --name, or replace it with --force, or go on "
-                "with it with --resume."
+                f"{partial} exists; choose another --name, or replace it with --force, or "
+                "continue it with --resume."
             )
-    elif target.exists() and not _is_complete(target, config, dataset):
+    elif target.exists() and not _is_complete(target, record):
         raise RunError(f"{target} exists; choose another --name, or replace it with --force.")
 
 
-def begin(
-    partial: Path, config: TrainingConfig, dataset: Dataset, model: Any, *, replace_old: bool
-) -> bool:
+def begin(partial: Path, record: Record, model: Any, *, replace_old: bool) -> bool:
     """Make a partial folder ready to be trained in, unless a killed training has left it so.
 
     Args:
         partial: the folder, locked.
-        config: how to train.
-        dataset: on what.
+        record: what the training is to be.
         model: the untrained model.
         replace_old: whether to begin anew, whatever is there.
 
@@ -105,41 +149,18 @@ def begin(
         Whether a killed training is gone on with.
 
     Raises:
-        RunError: the run exists.
+        RunError: there is a run, finished or not, that the same training has not left.
     """
     target = target_of(partial)
     if not replace_old:
-        _refuse_others(target, config, dataset)  # it may have been made meanwhile
-        if is_resumable(partial) or _is_complete(target, config, dataset):
+        _refuse_others(target, record)
+        if is_resumable(partial) or _is_complete(target, record):
             return True
     clear(partial)
     remove(finished_folder(target))
     save_keras(model, partial / INITIAL_MODEL)
-    document = {
-        **_what_is_asked(config, dataset),
-        "dataset": config.dataset.to_dict(),
-        "class_names": list(dataset.class_names),
-        "preprocessing": dataset.preprocessing.to_dict(),
-        "parameter_count": model.count_params(),
-    }
-    write_json_atomically(partial / CONFIG, document)
+    write_json_atomically(partial / CONFIG, record)
     return False
-
-
-def initial_model(config: TrainingConfig, dataset: Dataset) -> Any:
-    """Return the untrained model.
-
-    Raises:
-        ModelError: it cannot be loaded, or does not fit the dataset.
-    """
-    if config.model == POST_CNN:
-        return build_post_cnn(
-            dataset.image_shape, dataset.class_count, dropout=config.dropout, seed=config.seed
-        )
-    if config.model == FAST_CNN:
-        return build_fast_cnn(dataset.image_shape, dataset.class_count, seed=config.seed)
-    keras.utils.set_random_seed(config.seed)
-    return load_classifier(Path(config.model), dataset, rescale=config.rescale)
 
 
 def find_interrupted(runs_dir: Path, name: str | None) -> Path:
@@ -158,10 +179,10 @@ def find_interrupted(runs_dir: Path, name: str | None) -> Path:
 
 
 def resumed_config(partial: Path) -> TrainingConfig:
-    """Return the configuration of an interrupted run.
+    """Return how the training in a partial folder was started.
 
     Raises:
-        RunError: it cannot be read, or was started with other versions.
+        RunError: it cannot be gone on with here to the same weights.
     """
     try:
         document = read_config(partial)
@@ -179,40 +200,18 @@ def resumed_config(partial: Path) -> TrainingConfig:
     return config
 
 
-def _is_complete(target: Path, config: TrainingConfig, dataset: Dataset) -> bool:
+def _is_complete(target: Path, record: Record) -> bool:
     """Return whether a killed training had put its run in place, and only had to clean up."""
-    return finished_folder(target).exists() and _is_same(target, config, dataset)
+    return finished_folder(target).exists() and _is_same(target, record)
 
 
-def _is_same(folder: Path, config: TrainingConfig, dataset: Dataset) -> bool:
+def _is_same(folder: Path, record: Record) -> bool:
     """Return whether what was started in a folder, or finished, is what is asked for now."""
     try:
         document = read_config(folder)
     except (OSError, ValueError):
         return False
-    asked = _what_is_asked(config, dataset)
-    return bool(json.loads(json.dumps(asked)) == {key: document.get(key) for key in asked})
-
-
-def _what_is_asked(config: TrainingConfig, dataset: Dataset) -> dict[str, Any]:
-    """Return all that the weights depend on."""
-    own = None if config.model in NETWORKS else sha256(Path(config.model).read_bytes())
-    return {
-        "training": config.to_dict(),
-        "dataset_fingerprint": dataset.fingerprint,
-        "model_sha256": own,
-        "versions": _versions(),
-    }
-
-
-def _refuse_far_shift(shift: int, dataset: Dataset) -> None:
-    height, width = dataset.image_shape[:2]
-    most = min(height, width) // 2
-    if shift > most:
-        raise DatasetError(
-            f"Expected --shift to be at most {most}, half of the shorter side of images of "
-            f"{height} × {width} pixels, got {shift}; 1 or 2 are common."
-        )
+    return all(document.get(key) == record[key] for key in _ASKED)
 
 
 def _versions() -> dict[str, str]:

@@ -1,8 +1,8 @@
 """Image classification sets from TensorFlow Datasets."""
 
+import contextlib
 import importlib
 import logging
-import queue
 import socket
 import sys
 import threading
@@ -115,23 +115,19 @@ def unreachable_host(urls: Iterable[str]) -> str | None:
 
     TFDS itself retries for minutes before it gives up. Behind a proxy it is the proxy that counts.
     """
-    waiting = {_endpoint(url) for url in urls if urllib.parse.urlsplit(url).hostname}
-    answers: queue.Queue[tuple[_Endpoint, bool]] = queue.Queue()
-    for endpoint in waiting:
-        # A daemon: looking up a name cannot be interrupted, and may take minutes to fail.
-        threading.Thread(
-            target=lambda at: answers.put((at, _can_connect(at))), args=(endpoint,), daemon=True
-        ).start()
+    wanted = {_endpoint(url) for url in urls if urllib.parse.urlsplit(url).hostname}
+    reached: set[_Endpoint] = set()
+    # Daemons: looking up a name cannot be interrupted, and may take minutes to fail.
+    tries = [
+        threading.Thread(target=_try_to_connect, args=(endpoint, reached), daemon=True)
+        for endpoint in wanted
+    ]
+    for thread in tries:
+        thread.start()
     deadline = time.monotonic() + _CONNECT_TIMEOUT_SECONDS
-    while waiting:
-        try:
-            endpoint, connected = answers.get(timeout=max(0.0, deadline - time.monotonic()))
-        except queue.Empty:
-            return min(waiting)[0]
-        if not connected:
-            return endpoint[0]
-        waiting.remove(endpoint)
-    return None
+    for thread in tries:
+        thread.join(max(0.0, deadline - time.monotonic()))
+    return min((host for host, _ in wanted - reached), default=None)
 
 
 def _endpoint(url: str) -> _Endpoint:
@@ -143,12 +139,10 @@ def _endpoint(url: str) -> _Endpoint:
     return parts.hostname or "", parts.port or default
 
 
-def _can_connect(endpoint: _Endpoint) -> bool:
-    try:
+def _try_to_connect(endpoint: _Endpoint, reached: set[_Endpoint]) -> None:
+    with contextlib.suppress(OSError, UnicodeError):
         socket.create_connection(endpoint, timeout=_CONNECT_TIMEOUT_SECONDS).close()
-    except (OSError, UnicodeError):
-        return False
-    return True
+        reached.add(endpoint)
 
 
 def _split_names(builder: Any, name: str) -> tuple[str, str]:

@@ -17,11 +17,9 @@ from trainer.architectures import gives_probabilities
 from trainer.augmentation import augmented
 from trainer.checkpoint import Checkpoint
 from trainer.compiled import as_input, compile_epoch, compile_measure
-from trainer.recipe import TrainingConfig
+from trainer.recipe import Epoch, TrainingConfig
 
 _EVALUATION_BATCH = 256
-
-Epoch = dict[str, float]
 
 
 def fit(
@@ -30,7 +28,7 @@ def fit(
     config: TrainingConfig,
     *,
     checkpoint_path: Path | None = None,
-    on_epoch: Callable[[Epoch], None] = lambda epoch: None,
+    on_epoch: Callable[[Epoch], object] = lambda epoch: None,
 ) -> list[Epoch]:
     """Train a model in place and return its history, one entry for each epoch.
 
@@ -63,7 +61,7 @@ def fit(
     for epoch in range(len(history) + 1, config.epochs + 1):
         loss, accuracy = run_epoch(*_shown_in(epoch, dataset.train, config))
         if not math.isfinite(loss):
-            raise TrainingError(_diverged(f"the loss became {loss}", epoch))
+            raise TrainingError(_diverged(f"the loss became {loss}", epoch, checkpoint_path))
         history.append({"epoch": epoch, "loss": loss, "accuracy": accuracy})
         if config.measure == "epoch" or epoch == config.epochs:
             test_loss, test_accuracy = measure()
@@ -89,12 +87,14 @@ def _keep(model: Any, optimizer: Any, history: Sequence[Epoch], path: Path | Non
     try:
         state = Checkpoint.of(model, optimizer, list(history))
     except TrainingError as error:
-        raise TrainingError(_diverged(str(error), len(history))) from error
+        raise TrainingError(_diverged(str(error), len(history), path)) from error
     if path is not None:
         state.save(path)
 
 
-def _diverged(what: str, epoch: int) -> str:
+def _diverged(what: str, epoch: int, checkpoint: Path | None) -> str:
+    if checkpoint is None:
+        return f"Training stopped in epoch {epoch}: {what}; choose a smaller learning rate."
     return (
         f"Training stopped in epoch {epoch}: {what}; the state after epoch {epoch - 1} is kept. "
         "Go on from it with a smaller step: fmnist-edge train --resume --learning-rate 0.0001"

@@ -1,7 +1,12 @@
 """A full model's file: a `.keras`, or a SavedModel's folder. It is known by its hash."""
 
+import io
+import json
 import sys
+import tempfile
+import zipfile
 from pathlib import Path
+from typing import Any
 
 from edge_runtime.files.reading import hash_of_file, sha256
 
@@ -38,3 +43,25 @@ def hash_full_model(path: Path) -> str:
         for entry in parts
     ]
     return sha256("\n".join(listing).encode())
+
+
+def keras_bytes(model: Any) -> bytes:
+    """Return the `.keras` file of a Keras model; the same model, the same bytes.
+
+    Keras itself stamps the archive with the time.
+
+    Args:
+        model: what has a method `save`, as each `keras.Model` has.
+    """
+    buffer = io.BytesIO()
+    with tempfile.TemporaryDirectory() as folder:
+        saved = Path(folder) / "model.keras"
+        model.save(saved)
+        with zipfile.ZipFile(saved) as source, zipfile.ZipFile(buffer, "w") as target:
+            for name in source.namelist():
+                content = source.read(name)
+                if name == "metadata.json":
+                    metadata = {**json.loads(content), "date_saved": "1980-01-01@00:00:00"}
+                    content = json.dumps(metadata).encode()
+                target.writestr(zipfile.ZipInfo(name), content)
+    return buffer.getvalue()

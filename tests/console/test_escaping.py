@@ -27,7 +27,7 @@ from edge_runtime.inference.evaluation import predict_file
 from edge_runtime.models.manifest import Manifest
 from edge_runtime.models.model_file import ModelFile, manifest_path
 from edge_runtime.runtimes.backends import choose_backend
-from edge_runtime.wording import UNPRINTABLE, csv_row, json_escaped, printable
+from edge_runtime.wording import UNPRINTABLE, csv_row, html_table, json_escaped, printable
 
 Cli = Callable[..., Finished]
 TinyModel = Callable[[str], Path]
@@ -225,3 +225,10 @@ def test_hostile_names_are_escaped_in_every_report(cli: Cli, hostile_folder: Pat
     assert ET.fromstring(texts[".xml"]).tag == "testsuites"
     assert "<script>alert" not in texts[".html"]
     assert not re.search(r"^[^`]*<script>alert", texts[".md"], re.MULTILINE)
+
+
+def test_a_table_for_a_notebook_is_escaped_and_its_names_steer_nothing() -> None:
+    style = " style='text-align:left'"
+    assert html_table("a<b", [("x&y", "<script>\x1b")]) == (
+        f"<b>a&lt;b</b><table><tr><th{style}>x&amp;y</th><td{style}>&lt;script&gt;�</td></tr></table>"
+    )

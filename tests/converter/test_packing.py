@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 keras = pytest.importorskip("keras")
 
 from converter import speedup as speedup_module  # noqa: E402
-from converter.conversion import convert_source, open_source  # noqa: E402
+from converter.conversion import convert_source  # noqa: E402
 from converter.packing import pack_pixels  # noqa: E402
 from converter.schemes import RECIPES  # noqa: E402
+from converter.source import open_source  # noqa: E402
 from converter.speedup import speed_up  # noqa: E402
 from converter.target import Target  # noqa: E402
 from edge_runtime.errors import ModelError  # noqa: E402

@@ -1,52 +1,34 @@
-"""What a model answered, image by image and class by class."""
+"""What a model answered, counted; all figures and tables start from this."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.metrics import confusion_matrix
 
-from edge_runtime.errors import PredictionsError
+from edge_runtime.data.predictions import Predictions
 
 Integers = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
 Rates = npt.NDArray[np.float64]
 
-ROUNDING = 1e-3  # a softmax of low precision may pass 1 by this much
 
-
-@dataclass(frozen=True)
 class Answers:
-    """True labels (N,) and the probabilities (N, K) a model gave for the same images."""
+    """The answers that a model gave to N images of K classes.
 
-    labels: Integers
-    probabilities: Floats
+    Attributes:
+        labels: (N,) int64, the true classes.
+        probabilities: (N, K) float32.
+        class_names: K names.
+        predicted: (N,) int64, the most probable class of each image.
+    """
 
-    def __post_init__(self) -> None:
-        shape = self.probabilities.shape
-        if len(shape) != 2 or not len(self.labels) or len(self.labels) != shape[0]:
-            raise PredictionsError(
-                f"expected probabilities (N, K) for N ≥ 1 labels, got {shape} for "
-                f"{len(self.labels)} labels: pass the probabilities of exactly these images."
-            )
-        lowest, highest = self.probabilities.min(), self.probabilities.max()
-        if not (lowest >= -ROUNDING and highest <= 1 + ROUNDING):  # also when one is NaN
-            raise PredictionsError(
-                f"expected probabilities from 0 to 1, got {lowest:.4g} to {highest:.4g}: apply "
-                "softmax to logits; NaN means that training has diverged."
-            )
-        if self.labels.min() < 0 or self.labels.max() >= shape[1]:
-            raise PredictionsError(
-                f"expected labels from 0 to {shape[1] - 1}, got {self.labels.min()} to "
-                f"{self.labels.max()}: the model has {shape[1]} classes."
-            )
-
-    @cached_property
-    def predicted(self) -> Integers:
-        """The most probable class of each image, (N,)."""
-        return np.asarray(self.probabilities.argmax(axis=1), dtype=np.int64)
+    def __init__(self, predictions: Predictions) -> None:
+        self.labels: Integers = predictions.labels
+        self.probabilities: Floats = predictions.probabilities
+        self.class_names: Sequence[str] = predictions.class_names
+        self.predicted: Integers = predictions.answers
 
     @cached_property
     def confidence(self) -> Rates:
@@ -66,7 +48,7 @@ class Answers:
     @cached_property
     def counts(self) -> Integers:
         """How many images of each true class (row) were taken for each class (column), (K, K)."""
-        classes = np.arange(self.probabilities.shape[1])
+        classes = np.arange(len(self.class_names))
         counts = confusion_matrix(self.labels, self.predicted, labels=classes)
         return np.asarray(counts, dtype=np.int64)
 
@@ -84,21 +66,6 @@ class Answers:
     def precision(self) -> Rates:
         """The share right of the answers for each class, (K,); NaN where it was never answered."""
         return _ratio(np.diagonal(self.counts), self.counts.sum(axis=0))
-
-
-def named_answers(labels: Integers, probabilities: Floats, class_names: Sequence[str]) -> Answers:
-    """Return the answers of a model that has one class for each name.
-
-    Raises:
-        PredictionsError: the arrays or names do not belong together.
-    """
-    answers = Answers(labels, probabilities)
-    if len(class_names) != probabilities.shape[1]:
-        raise PredictionsError(
-            f"expected {probabilities.shape[1]} class names, one a column of the probabilities, "
-            f"got {len(class_names)}."
-        )
-    return answers
 
 
 def _ratio(part: Integers, whole: Integers) -> Rates:

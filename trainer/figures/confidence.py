@@ -5,7 +5,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from trainer.figures.answers import Answers, Floats, Integers
+from edge_runtime.data.predictions import Predictions
+from trainer.figures.answers import Answers
 from trainer.figures.style import (
     BLUE,
     INK,
@@ -23,14 +24,9 @@ BINS = 20
 
 
 @styled
-def confidence_histogram(labels: Integers, probabilities: Floats) -> Figure:
-    """Draw how many test images were answered with which confidence, right and wrong apart.
-
-    Args:
-        labels: (N,) int64.
-        probabilities: (N, K) float32.
-    """
-    answers = Answers(labels, probabilities)
+def confidence_histogram(predictions: Predictions) -> Figure:
+    """Draw how many test images were answered with which confidence, right and wrong apart."""
+    answers = Answers(predictions)
     figure = new_figure(_finding(answers), _medians(answers), body_in=BODY_IN)
     axes = figure.subplots()
     edges = np.linspace(0, 100, BINS + 1)

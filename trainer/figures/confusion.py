@@ -9,7 +9,8 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LinearSegmentedColormap, Normalize, PowerNorm
 from matplotlib.figure import Figure
 
-from trainer.figures.answers import Answers, Floats, Integers, Rates, named_answers
+from edge_runtime.data.predictions import Predictions
+from trainer.figures.answers import Answers, Rates
 from trainer.figures.style import (
     BLUE,
     INK,
@@ -40,21 +41,16 @@ SHARE = PowerNorm(0.5, 0, 1)
 
 
 @styled
-def confusion_matrix_figure(
-    labels: Integers, probabilities: Floats, class_names: Sequence[str]
-) -> Figure:
+def confusion_matrix_figure(predictions: Predictions) -> Figure:
     """Draw which share of each true class (row) was taken for which class (column).
 
-    Args:
-        labels: (N,) int64.
-        probabilities: (N, K) float32.
-        class_names: K names. Up to 20 classes have their numbers written in the cells.
+    Up to 20 classes have their numbers written in the cells.
     """
-    answers = named_answers(labels, probabilities, class_names)
-    images = count_of(len(labels), "test image")
+    answers, class_names = Answers(predictions), predictions.class_names
+    images = count_of(len(predictions), "test image")
     subtitle = f"Per cent of each true class (row) taken for each class (column); {images}"
     body_in = BODY_IN if len(class_names) > 4 else SMALL_BODY_IN
-    figure = new_figure(_finding(answers, class_names), subtitle, body_in=body_in)
+    figure = new_figure(_finding(answers), subtitle, body_in=body_in)
     axes = figure.subplots()
     axes.imshow(_cell_colours(answers.shares), interpolation="none")
     _separate_cells(axes, len(class_names))
@@ -67,7 +63,7 @@ def confusion_matrix_figure(
     return figure
 
 
-def _finding(answers: Answers, class_names: Sequence[str]) -> str:
+def _finding(answers: Answers) -> str:
     recall = answers.recall
     hardest = int(np.nanargmin(recall))
     if recall[hardest] == 1:
@@ -75,7 +71,7 @@ def _finding(answers: Answers, class_names: Sequence[str]) -> str:
     mistakes = answers.counts[hardest].copy()
     mistakes[hardest] = 0
     name, rival = (
-        fit_text(class_names[index], width_in=2.0, size=10)
+        fit_text(answers.class_names[index], width_in=2.0, size=10)
         for index in (hardest, int(mistakes.argmax()))
     )
     return f"{name} is hardest: {percent(recall[hardest])} found; most often taken for {rival}"

@@ -8,7 +8,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from sklearn.metrics import classification_report
 
-from trainer.figures.answers import Answers, Floats, Integers, Rates, named_answers
+from edge_runtime.data.predictions import Predictions
+from trainer.figures.answers import Answers, Rates
 from trainer.figures.style import (
     BLUE,
     INK,
@@ -27,51 +28,39 @@ MANY = 20  # classes, above which rows are lower and names smaller
 
 
 @styled
-def per_class_figure(labels: Integers, probabilities: Floats, class_names: Sequence[str]) -> Figure:
-    """Draw the precision and recall of each class as two dots on a line, best recall on top.
-
-    Args:
-        labels: (N,) int64.
-        probabilities: (N, K) float32.
-        class_names: K names.
-    """
-    answers = named_answers(labels, probabilities, class_names)
+def per_class_figure(predictions: Predictions) -> Figure:
+    """Draw the precision and recall of each class as two dots on a line, best recall on top."""
+    answers = Answers(predictions)
     order = np.argsort(np.nan_to_num(answers.recall, nan=-1), kind="stable")
     body_in = 1.25 + len(order) * (0.3 if len(order) <= MANY else 0.16)
-    images = count_of(len(labels), "test image")
+    images = count_of(len(predictions), "test image")
     subtitle = f"{images}. Recall: share found. Precision: share of answers that are right."
-    figure = new_figure(_finding(answers, class_names), subtitle, body_in=body_in)
+    figure = new_figure(_finding(answers), subtitle, body_in=body_in)
     axes = figure.subplots()
     _draw_dots(axes, 100 * answers.recall[order], 100 * answers.precision[order])
-    _name_rows(axes, [class_names[index] for index in order])
+    _name_rows(axes, [answers.class_names[index] for index in order])
     _note_absent(axes, answers.recall[order])
     fill_body(figure, body_in=body_in)
     return figure
 
 
-def per_class_table(labels: Integers, probabilities: Floats, class_names: Sequence[str]) -> str:
+def per_class_table(predictions: Predictions) -> str:
     """Return precision, recall, F1 score and number of images of every class as a text table.
 
     A class without images has a recall of 0.000, and one never answered a precision of 0.000.
-
-    Args:
-        labels: (N,) int64.
-        probabilities: (N, K) float32.
-        class_names: K names.
     """
-    answers = named_answers(labels, probabilities, class_names)
     report = classification_report(
-        answers.labels,
-        answers.predicted,
-        labels=np.arange(len(class_names)),
-        target_names=[" ".join(name.split()) for name in class_names],
+        predictions.labels,
+        predictions.answers,
+        labels=np.arange(len(predictions.class_names)),
+        target_names=[" ".join(name.split()) for name in predictions.class_names],
         digits=3,
         zero_division=0.0,
     )
     return str(report)
 
 
-def _finding(answers: Answers, class_names: Sequence[str]) -> str:
+def _finding(answers: Answers) -> str:
     """Name the class that is found least and the one whose name is wrong most often."""
     recall, precision = answers.recall, answers.precision
     missed, doubted = int(np.nanargmin(recall)), int(np.nanargmin(precision))
@@ -79,7 +68,7 @@ def _finding(answers: Answers, class_names: Sequence[str]) -> str:
         return "Every image is recognised: precision and recall are 100 %"
     low_recall, low_precision = percent(recall[missed]), percent(precision[doubted])
     missed_name, doubted_name = (
-        fit_text(class_names[index], width_in=2.0, size=10) for index in (missed, doubted)
+        fit_text(answers.class_names[index], width_in=2.0, size=10) for index in (missed, doubted)
     )
     if missed == doubted:
         return f"{missed_name} is weakest: recall {low_recall}, precision {low_precision}"

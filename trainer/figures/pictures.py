@@ -5,8 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
-from edge_runtime.errors import DatasetError
-from trainer.figures.answers import Answers, Floats, Integers, named_answers
+from edge_runtime.data.datasets import Split
+from edge_runtime.data.predictions import Predictions
+from trainer.figures.answers import Answers, Integers
 from trainer.figures.grid import Box, Images, draw_bar, frame, new_grid, show_picture, write
 from trainer.figures.style import (
     BLUE,
@@ -30,18 +31,9 @@ DETAIL_PT = 8.0
 
 
 @styled
-def example_grid(images: Images, labels: Integers, class_names: Sequence[str]) -> Figure:
-    """Draw up to 25 images with their class names, spread over the classes and ordered by them.
-
-    Args:
-        images: (N, H, W, C) uint8, C of 1, 3 or 4.
-        labels: (N,) int64.
-        class_names: K names.
-
-    Raises:
-        DatasetError: there are no images, or not one label for each, or a label has no name.
-    """
-    _check_pictures(images, labels, class_names)
+def example_grid(split: Split, class_names: Sequence[str]) -> Figure:
+    """Draw up to 25 images with their class names, spread over the classes and ordered by them."""
+    images, labels = split.images, split.labels
     chosen = _spread_over_classes(labels)
     height, width = images.shape[1:3]
     figure, boxes = new_grid(
@@ -62,28 +54,15 @@ def example_grid(images: Images, labels: Integers, class_names: Sequence[str]) -
 
 
 @styled
-def predictions_grid(
-    images: Images,
-    labels: Integers,
-    probabilities: Floats,
-    class_names: Sequence[str],
-    seed: int,
-) -> Figure:
+def predictions_grid(images: Images, predictions: Predictions, seed: int) -> Figure:
     """Draw six random test images: the predicted class, how sure it is, and whether it is right.
 
     Args:
-        images: (N, H, W, C) uint8.
-        labels: (N,) int64.
-        probabilities: (N, K) float32.
-        class_names: K names.
+        images: (N, H, W, C) uint8, those of the predictions, in their order.
+        predictions: of N images.
         seed: chooses the images.
-
-    Raises:
-        DatasetError: images, labels and class names do not belong together.
-        PredictionsError: the probabilities are of other images or classes, or not finite.
     """
-    _check_pictures(images, labels, class_names)
-    answers = named_answers(labels, probabilities, class_names)
+    answers = Answers(predictions)
     count = min(CARDS, len(images))
     chosen = np.sort(np.random.default_rng(seed).choice(len(images), size=count, replace=False))
     title = f"{answers.right[chosen].sum()} of {count} random test images recognised"
@@ -92,53 +71,20 @@ def predictions_grid(
     if count == len(images):
         title = f"{answers.right.sum()} of {count_of(count, 'test image')} recognised"
         subtitle = "The bar is the model's confidence in its answer."
-    return _draw_cards(title, subtitle, images, answers, class_names, chosen)
+    return _draw_cards(title, subtitle, images, answers, chosen)
 
 
 @styled
-def least_confident_grid(
-    images: Images, labels: Integers, probabilities: Floats, class_names: Sequence[str]
-) -> Figure:
-    """Draw the six test images the model is least sure of, the least sure first.
-
-    Args:
-        images: (N, H, W, C) uint8.
-        labels: (N,) int64.
-        probabilities: (N, K) float32.
-        class_names: K names.
-
-    Raises:
-        DatasetError: images, labels and class names do not belong together.
-        PredictionsError: the probabilities are of other images or classes, or not finite.
-    """
-    _check_pictures(images, labels, class_names)
-    answers = named_answers(labels, probabilities, class_names)
+def least_confident_grid(images: Images, predictions: Predictions) -> Figure:
+    """Draw the six test images the model is least sure of, the least sure first."""
+    answers = Answers(predictions)
     chosen = np.argsort(answers.confidence, kind="stable")[:CARDS]
     title = f"Least sure answers: {answers.right[chosen].sum()} of {len(chosen)} are right"
     subtitle = (
         f"The lowest confidence among {count_of(len(images), 'test image')}, "
         f"of which {percent(answers.accuracy, digits=1)} are recognised"
     )
-    return _draw_cards(title, subtitle, images, answers, class_names, chosen)
-
-
-def _check_pictures(images: Images, labels: Integers, class_names: Sequence[str]) -> None:
-    """Refuse what could only be drawn wrongly."""
-    if images.ndim != 4 or not len(images) or images.shape[3] not in (1, 3, 4):
-        raise DatasetError(
-            f"expected images (N, H, W, C) with at least one image and C of 1, 3 or 4, "
-            f"got {images.shape}: add or drop the axis of channels."
-        )
-    if len(labels) != len(images):
-        raise DatasetError(
-            f"expected {len(images)} labels, one an image, got {len(labels)}: "
-            f"pass the labels of exactly these images."
-        )
-    if labels.min() < 0 or labels.max() >= len(class_names):
-        raise DatasetError(
-            f"expected labels from 0 to {len(class_names) - 1}, got {labels.min()} to "
-            f"{labels.max()}: give a name for each class."
-        )
+    return _draw_cards(title, subtitle, images, answers, chosen)
 
 
 def _size_and_balance(images: Images, labels: Integers, class_names: Sequence[str]) -> str:
@@ -169,7 +115,6 @@ def _draw_cards(
     subtitle: str,
     images: Images,
     answers: Answers,
-    class_names: Sequence[str],
     chosen: Integers,
 ) -> Figure:
     """Draw pictures, and under each what the model answered."""
@@ -186,24 +131,22 @@ def _draw_cards(
         axes = show_picture(figure, box, images[index])
         if not answers.right[index]:
             frame(axes, VERMILION, width=2.5)
-        _caption(figure, box, answers, class_names, int(index))
+        _caption(figure, box, answers, int(index))
     return figure
 
 
-def _caption(
-    figure: Figure, box: Box, answers: Answers, class_names: Sequence[str], index: int
-) -> None:
+def _caption(figure: Figure, box: Box, answers: Answers, index: int) -> None:
     """Write under a picture the answer and, by its side, the truth or the nearest rival."""
     right = bool(answers.right[index])
     colour = BLUE if right else VERMILION
     confidence = float(answers.confidence[index])
-    answer = f"{'✓' if right else '✗'} {class_names[answers.predicted[index]]}"
+    answer = f"{'✓' if right else '✗'} {answers.class_names[answers.predicted[index]]}"
     if right:
         other, shade = _second_guess(answers, index), MUTED
-        detail = f"next: {class_names[other]}"
+        detail = f"next: {answers.class_names[other]}"
     else:
         other, shade = int(answers.labels[index]), INK
-        detail = f"true class: {class_names[other]}"
+        detail = f"true class: {answers.class_names[other]}"
     draw_bar(figure, box, share=confidence, colour=colour)
     _caption_line(figure, box, 0.30, answer, confidence, NAME_PT, colour, "bold")
     share = float(answers.probabilities[index, other])
