@@ -32,19 +32,16 @@ class Wheel:
     data: bytes
 
 
-def device_wheel(requirements: Sequence[str], *, version: str | None = None) -> Wheel:
-    """Return the wheel; the same code and requirements give the same bytes.
+def device_wheel(requirements: Sequence[str]) -> Wheel:
+    """Return the wheel, with which pip installs the requirements.
 
-    Args:
-        requirements: what pip shall install with it.
-        version: by default the project's own.
+    The same code and requirements give the same bytes.
     """
-    version = version or project_version()
-    stem = f"fmnist_edge-{version}"
+    stem = f"fmnist_edge-{project_version()}"
     information = f"{stem}.dist-info"
     files = {
         **_package_files(_FOLDER),
-        f"{information}/METADATA": _metadata(version, requirements),
+        f"{information}/METADATA": _metadata(requirements),
         f"{information}/WHEEL": (
             b"Wheel-Version: 1.0\nGenerator: fmnist-edge\nRoot-Is-Purelib: true\n"
             b"Tag: py3-none-any\n"
@@ -76,11 +73,11 @@ def _package_files(package: Path) -> dict[str, bytes]:
     }
 
 
-def _metadata(version: str, requirements: Sequence[str]) -> bytes:
+def _metadata(requirements: Sequence[str]) -> bytes:
     lines = [
         "Metadata-Version: 2.1",
         "Name: fmnist-edge",
-        f"Version: {version}",
+        f"Version: {project_version()}",
         "Summary: The device part of fmnist-edge.",
         "Requires-Python: >=3.10",
         *(f"Requires-Dist: {requirement}" for requirement in requirements),
@@ -89,13 +86,11 @@ def _metadata(version: str, requirements: Sequence[str]) -> bytes:
 
 
 def _record(files: dict[str, bytes], record: str) -> bytes:
-    lines = [f"{name},sha256={_digest(data)},{len(data)}" for name, data in files.items()]
+    lines = []
+    for name, data in files.items():
+        digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).decode().rstrip("=")
+        lines.append(f"{name},sha256={digest},{len(data)}")
     return ("\n".join([*lines, f"{record},,"]) + "\n").encode()
-
-
-def _digest(data: bytes) -> str:
-    digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest())
-    return digest.decode().rstrip("=")
 
 
 def _zip(files: dict[str, bytes]) -> bytes:

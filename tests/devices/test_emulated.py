@@ -20,8 +20,8 @@ from PIL import Image
 from edge_runtime.data.predictions import Predictions
 from edge_runtime.devices import EmulatedDevice, SshDevice, open_device
 from edge_runtime.devices.device import check
+from edge_runtime.devices.facts import requirements
 from edge_runtime.devices.packages import fetch_packages
-from edge_runtime.devices.requirements import requirements
 from edge_runtime.devices.setup import look, set_up
 from edge_runtime.devices.transfer import Parcel, get_file, put_files
 from edge_runtime.errors import DeviceError, DeviceLostError
