@@ -9,8 +9,8 @@ docs/benchmark.md says how it is measured, how to read it, and what may mislead.
 from edge_runtime.benchmarks.contestant import Contestant
 from edge_runtime.benchmarks.distribution import Latency, Ratio
 from edge_runtime.benchmarks.measuring import QUICK, benchmark
-from edge_runtime.benchmarks.result import Benchmark, Measured, Settings
-from edge_runtime.benchmarks.rounds import Rounds, Turns
+from edge_runtime.benchmarks.result import Benchmark, Measured
+from edge_runtime.benchmarks.rounds import Rounds, Settings, Turns
 
 __all__ = [
     "QUICK",

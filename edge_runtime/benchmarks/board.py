@@ -5,8 +5,8 @@ throttled is in its `vcgencmd get_throttled`. What is not there is None, which i
 """
 
 import subprocess
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 SYS = Path("/sys")
@@ -44,27 +44,16 @@ class Board:
     flags_since_boot: tuple[str, ...] | None
 
 
-@dataclass
-class BoardLog:
-    """All looks at a board during a run; tests have a ``sys_root`` of their own."""
-
-    sys_root: Path = SYS
-    readings: list[Reading] = field(default_factory=list)
-
-    def note(self) -> None:
-        """Look once."""
-        self.readings.append(read_board(self.sys_root))
-
-    def summary(self) -> Board | None:
-        """Return what was seen; None on a machine that reports nothing."""
-        if all(reading == Reading() for reading in self.readings):
-            return None
-        return Board(
-            temperature_c=_range(reading.temperature_c for reading in self.readings),
-            clock_mhz=_range(reading.clock_mhz for reading in self.readings),
-            flags=_together(reading.flags for reading in self.readings),
-            flags_since_boot=_together(reading.flags_since_boot for reading in self.readings),
-        )
+def summed_up(readings: Sequence[Reading]) -> Board | None:
+    """Return what was seen during a run; None on a machine that reports nothing."""
+    if all(reading == Reading() for reading in readings):
+        return None
+    return Board(
+        temperature_c=_range(reading.temperature_c for reading in readings),
+        clock_mhz=_range(reading.clock_mhz for reading in readings),
+        flags=_together(reading.flags for reading in readings),
+        flags_since_boot=_together(reading.flags_since_boot for reading in readings),
+    )
 
 
 def read_board(sys_root: Path = SYS) -> Reading:

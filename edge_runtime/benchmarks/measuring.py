@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from edge_runtime.benchmarks.contestant import Model, named_models, open_contestants
 from edge_runtime.benchmarks.phases import Progress, measure
-from edge_runtime.benchmarks.result import Benchmark, Settings
-from edge_runtime.benchmarks.rounds import Rounds
+from edge_runtime.benchmarks.result import Benchmark
+from edge_runtime.benchmarks.rounds import Rounds, Settings
 from edge_runtime.benchmarks.subject import Material
 from edge_runtime.data.datasets import Dataset, DatasetSpec, load_dataset
 from edge_runtime.errors import InputError
@@ -45,7 +45,7 @@ def benchmark(
     """Measure how fast models are and what they take, and say which to take.
 
     The models take turns in every round, so that whatever slows the machine down for a while
-    affects all of them; the first is the one that the others are compared with. It takes a few
+    affects all of them; the others are compared with the first one. It takes a few
     seconds for each model. Nothing is printed, and nothing is written but temporary files.
 
     >>> from edge_runtime.benchmarks import benchmark
@@ -59,12 +59,13 @@ def benchmark(
     1
 
     Args:
-        models: a model or several, as paths of .tflite files and bundles or as bytes of them; a
-            mapping gives them names. Those given as bytes have no `start`, as no process can be
-            told to open them, and take raw pixels.
-        images: (N, H, W, C) uint8 pixels to measure with; nothing is scored. By default those of
-            the dataset, and random ones without any.
-        dataset: its test images are timed and scored; a dataset, or a source such as "sample" or
+        models: a model or several: paths of .tflite files or bundles, or their bytes. A mapping
+            gives them names; otherwise that of the file is taken, and bytes are "model 1" and so
+            on. A model given as bytes has no file to start `classify` with, so its ``start`` is
+            None.
+        images: (N, H, W, C) uint8 pixels to measure with, without labels, so that nothing is
+            scored. By default the test images of the dataset, or random pixels.
+        dataset: its test images are timed and scored; a dataset, or its source, such as "sample" or
             "folder:DIR".
         must_fit: refuse models that the dataset does not fit. Otherwise these are timed on random
             pixels and not scored.
@@ -72,14 +73,15 @@ def benchmark(
         kernels: "auto", "built-in" (without XNNPACK) or "reference" (slow), or several of them.
         threads: of each interpreter.
         rounds: how often each model takes its turn; by default 40, or 10 with ``quick``.
-        images_per_round: timed in a turn, at most; each figure ends after 20 ms of one, too.
+        images_per_round: how many are timed in a turn, at most; each figure also ends after 20 ms.
         workers: threads and processes that share the cores for throughput; by default as many as
             there are cores.
         seed: of the order within the rounds.
         quick: 10 rounds, and everything else only once.
-        contract: a contract or its file, to whose budgets the models are held. A float32 model
-            beside others is only what they are compared with, and is not held to them.
-        predictions_folders: where predictions of the models may lie already, to score them by.
+        contract: a contract, or the path of its file; the models are checked against its budgets.
+            A float32 model beside others is only what they are compared with, and is not checked.
+        predictions_folders: where stored predictions of the models are looked for, which save
+            classifying the test images again.
         progress: called as ``progress(phase, done, total)`` while each phase goes on.
 
     Returns:
@@ -88,7 +90,7 @@ def benchmark(
     Raises:
         InputError: an argument has another type, shape or range than it should.
         ModelError: a model is missing, damaged, no image classifier, or named twice.
-        DatasetError: the dataset cannot be loaded, or must fit and does not.
+        DatasetError: the dataset cannot be loaded, or does not fit.
         ContractError: the contract cannot be read, or limits what cannot be measured here.
         MissingDependencyError: a backend is not installed.
         EdgeError: there is no such backend, or a process that measures fails.

@@ -6,15 +6,15 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
-from edge_runtime.benchmarks.board import BoardLog
+from edge_runtime.benchmarks.board import read_board, summed_up
 from edge_runtime.benchmarks.contestant import Contestant
 from edge_runtime.benchmarks.recommendation import choose
-from edge_runtime.benchmarks.result import Benchmark, Measured, Settings
-from edge_runtime.benchmarks.rounds import Turns, measure_rounds
+from edge_runtime.benchmarks.result import Benchmark, Measured
+from edge_runtime.benchmarks.rounds import Settings, measure_rounds
 from edge_runtime.benchmarks.scoring import Score, score
 from edge_runtime.benchmarks.starting import Start, can_start, floor_once, start_once
 from edge_runtime.benchmarks.subject import Material, Subject, open_subject
-from edge_runtime.benchmarks.throughput import Throughput, measure_throughput, throughput_cases
+from edge_runtime.benchmarks.throughput import measure_throughput, throughput_cases
 from edge_runtime.benchmarks.timing import clock_cost_ns
 from edge_runtime.inference.memory import model_memory
 from edge_runtime.proof.parity.checks import check_budgets
@@ -34,8 +34,7 @@ def measure(
     progress: Progress,
 ) -> Benchmark:
     """Measure everything about some contestants; `benchmark` says what the arguments are."""
-    board = BoardLog()
-    board.note()
+    readings = [read_board()]
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="fmnist-edge-")))
         subjects = [
@@ -47,16 +46,30 @@ def measure(
         turns = measure_rounds(
             subjects,
             settings=settings.rounds,
-            between=board.note,
+            between=lambda: readings.append(read_board()),
             progress=_counter(progress, "latency", settings.rounds.rounds * len(subjects)),
         )
         starts, floor = _starts(subjects, settings.starts, folder / "model.tflite", progress)
-        throughput, decoded = _throughput(subjects, settings, progress)
+        figures = len(throughput_cases(settings.workers)) * settings.repeats * len(subjects)
+        throughput, decoded = measure_throughput(
+            subjects, settings, progress=_counter(progress, "throughput", figures)
+        )
         memory = _memory(subjects, progress)
         scores = _scores(subjects, predictions_folders, progress)
-        parts = zip(subjects, turns, starts, memory, throughput, scores, strict=True)
-        measured = judged([_put_together(*each) for each in parts], budgets)
-    board.note()
+        measured = [
+            Measured(
+                subject.contestant,
+                subject.classifier.summary,
+                subject.classifier.delegation(),
+                subject.load_ms,
+                *phases,
+            )
+            for subject, *phases in zip(
+                subjects, turns, starts, memory, throughput, scores, strict=True
+            )
+        ]
+    measured = judged(measured, budgets)
+    readings.append(read_board())
     scored = material.dataset if any(scores) else None
     return Benchmark(
         settings=settings,
@@ -67,28 +80,7 @@ def measure(
         dataset=scored.name if scored else None,
         dataset_fingerprint=scored.fingerprint if scored else None,
         choice=choose(measured),
-        board=board.summary(),
-    )
-
-
-def _put_together(
-    subject: Subject,
-    turns: Turns,
-    start: Start | None,
-    memory_bytes: int | None,
-    throughput: Sequence[Throughput],
-    score: Score | None,
-) -> Measured:
-    return Measured(
-        contestant=subject.contestant,
-        summary=subject.classifier.summary,
-        delegation=subject.classifier.delegation(),
-        turns=turns,
-        load_ms=subject.load_ms,
-        start=start,
-        memory_bytes=memory_bytes,
-        throughput=tuple(throughput),
-        score=score,
+        board=summed_up(readings),
     )
 
 
@@ -125,19 +117,6 @@ def _starts(
                 taken.append(start_once(subject.contestant, subject.files[0]))
             advance(1)
     return [Start.of(taken) if taken else None for taken in measured], Start.of(floor)
-
-
-def _throughput(
-    subjects: Sequence[Subject], settings: Settings, progress: Progress
-) -> tuple[list[list[Throughput]], float]:
-    figures = len(throughput_cases(settings.workers)) * settings.repeats
-    return measure_throughput(
-        subjects,
-        workers=settings.workers,
-        seconds=settings.seconds,
-        repeats=settings.repeats,
-        progress=_counter(progress, "throughput", len(subjects) * figures),
-    )
 
 
 def _memory(subjects: Sequence[Subject], progress: Progress) -> list[int | None]:

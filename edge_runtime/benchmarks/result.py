@@ -3,14 +3,14 @@
 import html
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from importlib.resources import files
 from typing import Any
 
 from edge_runtime.benchmarks.board import Board
 from edge_runtime.benchmarks.contestant import Contestant
 from edge_runtime.benchmarks.distribution import Ratio
-from edge_runtime.benchmarks.rounds import Rounds, Turns
+from edge_runtime.benchmarks.rounds import Settings, Turns
 from edge_runtime.benchmarks.scoring import Score
 from edge_runtime.benchmarks.starting import Start
 from edge_runtime.benchmarks.throughput import Throughput
@@ -30,27 +30,6 @@ OPERATOR_TIMES = "not given by this runtime"
 _HTML_HEADS = ("model", "median, µs", "× first", "size, bytes", "memory, MiB", "accuracy, %")
 
 
-@dataclass(frozen=True)
-class Settings:
-    """How thoroughly a benchmark measures.
-
-    Attributes:
-        rounds: of the latency.
-        loads: how often each model is loaded.
-        starts: how many processes of their own each model gets.
-        workers: threads and processes of the throughput.
-        seconds: of each repeat of the throughput.
-        repeats: of the throughput.
-    """
-
-    rounds: Rounds = field(default_factory=Rounds)
-    loads: int = 5
-    starts: int = 5
-    workers: int = 1
-    seconds: float = 0.15
-    repeats: int = 3
-
-
 @dataclass(frozen=True, eq=False, repr=False)
 class Measured:
     """Everything about one contestant.
@@ -59,8 +38,8 @@ class Measured:
         contestant: which.
         summary: what its file is.
         delegation: which operators XNNPACK took.
-        turns: the latencies.
         load_ms: from bytes to a classifier that is ready, the median.
+        turns: the latencies.
         start: of a process of its own; None where `classify` cannot run it so.
         memory_bytes: how much a process grows at most by loading and running it, as in
             predictions; None where the system does not say.
@@ -72,11 +51,11 @@ class Measured:
     contestant: Contestant
     summary: ModelSummary
     delegation: Delegation
-    turns: Turns
     load_ms: float
+    turns: Turns
     start: Start | None
     memory_bytes: int | None
-    throughput: tuple[Throughput, ...]
+    throughput: Sequence[Throughput]
     score: Score | None
     checks: tuple[Check, ...] = ()
 

@@ -9,7 +9,7 @@ it is on a device that runs one model.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -38,6 +38,27 @@ class Rounds:
     images: int = 100
     block_ns: int = 20_000_000
     seed: int = 0
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How thoroughly a benchmark measures.
+
+    Attributes:
+        rounds: of the latency.
+        loads: how often each model is loaded.
+        starts: how many processes of their own each model gets.
+        workers: threads and processes of the throughput.
+        seconds: of each repeat of the throughput.
+        repeats: of the throughput.
+    """
+
+    rounds: Rounds = field(default_factory=Rounds)
+    loads: int = 5
+    starts: int = 5
+    workers: int = 1
+    seconds: float = 0.15
+    repeats: int = 3
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from typing import get_args
 
 from PIL import Image
 
+from edge_runtime.benchmarks.rounds import Settings
 from edge_runtime.benchmarks.subject import Subject
 from edge_runtime.benchmarks.workers import (
     Shift,
@@ -51,14 +52,9 @@ def throughput_cases(workers: int) -> list[Case]:
 
 
 def measure_throughput(
-    subjects: Sequence[Subject],
-    *,
-    workers: int,
-    seconds: float,
-    repeats: int,
-    progress: Callable[[int], None],
+    subjects: Sequence[Subject], settings: Settings, *, progress: Callable[[int], None]
 ) -> tuple[list[list[Throughput]], float]:
-    """Measure all `throughput_cases` of each subject ``repeats`` times, for so many seconds each.
+    """Measure all `throughput_cases` of each subject, repeatedly.
 
     The subjects take turns, as with the latency; their workers are made anew in each turn, as there
     is not enough memory everywhere for those of all at once. ``progress`` is called after each
@@ -73,10 +69,10 @@ def measure_throughput(
     """
     rates: list[dict[Case, list[float]]] = [{} for _ in subjects]
     decoded = []
-    for _ in range(repeats):
-        decoded.append(_decoding_rate(subjects[0].files, seconds))
+    for _ in range(settings.repeats):
+        decoded.append(_decoding_rate(subjects[0].files, settings.seconds))
         for subject, found in zip(subjects, rates, strict=True):
-            for case, rate in _one_turn(subject, workers, seconds):
+            for case, rate in _one_turn(subject, settings):
                 found.setdefault(case, []).append(rate)
                 progress(1)
     figures = [
@@ -86,14 +82,14 @@ def measure_throughput(
     return figures, statistics.median(decoded)
 
 
-def _one_turn(subject: Subject, workers: int, seconds: float) -> Iterator[tuple[Case, float]]:
-    cases = throughput_cases(workers)
+def _one_turn(subject: Subject, settings: Settings) -> Iterator[tuple[Case, float]]:
+    cases = throughput_cases(settings.workers)
     for kind, count in dict.fromkeys(case[1:] for case in cases):
         team = thread_workers if kind == "threads" else process_workers
         with team(subject, count) as work:
             for case in cases:
                 if case[1:] == (kind, count):
-                    yield case, images_per_second(work(case[0], seconds))
+                    yield case, images_per_second(work(case[0], settings.seconds))
 
 
 def images_per_second(shifts: Sequence[Shift]) -> float:

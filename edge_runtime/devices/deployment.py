@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edge_runtime.devices.device import Answer, Device, Progress, check
+from edge_runtime.devices.device import Answer, Device, check
 from edge_runtime.devices.setup import SetUp
 from edge_runtime.devices.transfer import Parcel, put_files
 from edge_runtime.errors import DeviceError
@@ -36,14 +36,12 @@ class Delivery:
 
     Attributes:
         sha256: of the bundle.
-        size_bytes: of the bundle.
         sent_bytes: how much of it had to be copied.
         selftest: what `fmnist-edge selftest --json` said.
         first_trusted: the fingerprint of the key that the device trusts since; "" for none.
     """
 
     sha256: str
-    size_bytes: int
     sent_bytes: int
     selftest: dict[str, Any]
     first_trusted: str = ""
@@ -89,7 +87,6 @@ def install_bundle(
     *,
     allow_downgrade: bool = False,
     say: Callable[[str], None] = lambda message: None,
-    progress: Progress = lambda done: None,
 ) -> Delivery:
     """Copy a bundle to a device, install it there, and run its self-test.
 
@@ -101,7 +98,6 @@ def install_bundle(
         bundle: what is on this machine.
         allow_downgrade: accept an older version than the one that is there.
         say: called with what is going on.
-        progress: called with the number of bytes that went out since the last call.
 
     Raises:
         DeviceError: the device cannot be reached, or refuses the bundle; its own sentence says why.
@@ -109,14 +105,14 @@ def install_bundle(
     digest = sha256(bundle.data)
     target = f"{done.facts.home}/incoming/{digest[:16]}{BUNDLE_SUFFIX}"
     say(f"copying {bundle.path.name}")
-    sent = put_files(device, _parcels(bundle, Path(target)), progress=progress)
+    sent = put_files(device, _parcels(bundle, Path(target)))
     first = _trust_on_first_use(device, done, bundle, Path(target), say)
     say(f"installing {bundle.path.name}")
     options = ["--allow-downgrade"] if allow_downgrade else []
     check(device, _program(device, done, ["install", target, *options]), "install the bundle")
     device.run(["sh", "-c", _FORGET_OTHERS, "sh", target], timeout_s=_TIMEOUT_S)
     say("running its self-test")
-    return Delivery(digest, len(bundle.data), sent, _selftest(device, done), first)
+    return Delivery(digest, sent, _selftest(device, done), first)
 
 
 def _parcels(bundle: SignedBundle, target: Path) -> list[Parcel]:

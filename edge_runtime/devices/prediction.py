@@ -30,7 +30,6 @@ def predict_on_device(
     dataset: Dataset,
     *,
     name: str,
-    backend: str | None = None,
     say: Callable[[str], None] = lambda message: None,
     progress: Progress = lambda done: None,
 ) -> Predictions:
@@ -44,7 +43,6 @@ def predict_on_device(
         model: the .tflite file or the bundle on this machine.
         dataset: the images.
         name: what reports call the result.
-        backend: the runtime to use there; by default what the device chooses.
         say: called with what is going on.
         progress: called with the number of bytes that went out since the last call.
 
@@ -64,7 +62,6 @@ def predict_on_device(
     result = f"{_WORKSPACE}/{key}-{_key(images)}{PREDICTIONS_SUFFIX}"
     command = [program, "predict", parcels[0].target, "--dataset", f"images:{images_path}"]
     command += ["--name", name, "--out", result, "--force", "--quiet"]
-    command += ["--backend", backend] if backend else []
     check(device, device.run(command), f"run {model.name}")
     predictions = _load(get_file(device, result))
     with suppress(DeviceLostError):  # it would do no harm there

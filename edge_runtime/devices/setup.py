@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edge_runtime.devices.device import Answer, Device, Progress, check
+from edge_runtime.devices.device import Answer, Device, check
 from edge_runtime.devices.facts import (
     Facts,
     litert_here,
@@ -82,7 +82,6 @@ def set_up(
     compiled: bool = True,
     verifies: bool = False,
     say: Callable[[str], None] = lambda message: None,
-    progress: Progress = lambda done: None,
 ) -> SetUp:
     """Install this project's device part, unless this very one is there.
 
@@ -96,7 +95,6 @@ def set_up(
         verifies: whether the device must be able to verify signatures, as it must in any case if it
             trusts a key already.
         say: called with what is going on.
-        progress: called with the number of bytes that went out since the last call.
 
     Raises:
         DeviceError: the device is not fit for it, has no room, or its pip failed.
@@ -104,14 +102,14 @@ def set_up(
     refuse_unfit(device.name, facts)
     verifies = verifies or facts.trusts_keys
     wanted = requirements(facts, litert=litert_here(), verifies=verifies)
-    wheel, runtime = device_wheel(wanted), wanted[-1]
+    (wheel_name, wheel), runtime = device_wheel(wanted), wanted[-1]
     # What names a set-up: the code, its requirements and the Python that it is for.
-    key = hashlib.sha256(f"{sha256(wheel.data)} {facts.python}".encode()).hexdigest()[:16]
+    key = hashlib.sha256(f"{sha256(wheel)} {facts.python}".encode()).hexdigest()[:16]
     if facts.installed_key == key:
         return SetUp(facts, runtime, changed=False, sent_bytes=0)
     refuse_full(device.name, facts)
     folder = f"{facts.home}/packages"
-    parcels = [Parcel(wheel.data, f"{folder}/{key}/{wheel.name}")]
+    parcels = [Parcel(wheel, f"{folder}/{key}/{wheel_name}")]
     options = [] if compiled else ["--no-compile"]
     if offline:
         say(f"fetching the packages for Python {facts.python_text} on {facts.machine}")
@@ -119,7 +117,7 @@ def set_up(
         parcels += [Parcel(path.read_bytes(), f"{folder}/{path.name}") for path in paths]
         options += ["--find-links", folder]
     say(f"copying to {device.name}")
-    sent = put_files(device, parcels, progress=progress)
+    sent = put_files(device, parcels)
     say(f"installing on {device.name}; this takes a few minutes, once")
     changed = _install(device, facts.home, [key, parcels[0].target, *options], offline)
     return SetUp(facts, runtime, changed=changed, sent_bytes=sent)

@@ -123,6 +123,6 @@ def _ssh_program() -> list[str]:
         return shlex.split(named) or ["ssh"]
     except ValueError as error:
         raise DeviceError(
-            f"Expected {SSH_VARIABLE} to be a command line, got {named!r} ({error}); write it as "
-            "for a shell, as in 'ssh -F other_config'."
+            f"{SSH_VARIABLE} is no command line ({error}), got {named!r}; write it as for a shell, "
+            "as in 'ssh -F other_config'."
         ) from error

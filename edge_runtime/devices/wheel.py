@@ -10,37 +10,26 @@ import io
 import re
 import zipfile
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-_PACKAGE = "edge_runtime"
 _FOLDER = Path(__file__).resolve().parent.parent
 _FIRST_DATE = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip file can say
 _MODE = 0o100644 << 16
 
 
-@dataclass(frozen=True)
-class Wheel:
-    """A wheel in memory.
-
-    Attributes:
-        name: its file's name, which pip reads.
-        data: its bytes.
-    """
-
-    name: str
-    data: bytes
-
-
-def device_wheel(requirements: Sequence[str]) -> Wheel:
-    """Return the wheel, with which pip installs the requirements.
+def device_wheel(requirements: Sequence[str]) -> tuple[str, bytes]:
+    """Return the name and the bytes of a wheel with which pip installs the requirements, too.
 
     The same code and requirements give the same bytes.
     """
     stem = f"fmnist_edge-{project_version()}"
     information = f"{stem}.dist-info"
     files = {
-        **_package_files(_FOLDER),
+        f"{_FOLDER.name}/{path.relative_to(_FOLDER).as_posix()}": path.read_bytes()
+        for path in sorted(_FOLDER.rglob("*"))
+        if path.is_file() and "__pycache__" not in path.parts and path.suffix != ".pyc"
+    }
+    files |= {
         f"{information}/METADATA": _metadata(requirements),
         f"{information}/WHEEL": (
             b"Wheel-Version: 1.0\nGenerator: fmnist-edge\nRoot-Is-Purelib: true\n"
@@ -52,25 +41,17 @@ def device_wheel(requirements: Sequence[str]) -> Wheel:
     }
     record = f"{information}/RECORD"
     files[record] = _record(files, record)
-    return Wheel(f"{stem}-py3-none-any.whl", _zip(files))
+    return f"{stem}-py3-none-any.whl", _zip(files)
 
 
-def project_version(package: Path = _FOLDER) -> str:
+def project_version() -> str:
     """Return this project's version: the source tree's, if the package lies in one."""
-    project = package.parent / "pyproject.toml"
+    project = _FOLDER.parent / "pyproject.toml"
     if project.is_file():
         found = re.search(r'^version = "([^"]+)"', project.read_text("utf-8"), re.MULTILINE)
         if found:
             return found.group(1)
     return importlib.metadata.version("fmnist-edge")
-
-
-def _package_files(package: Path) -> dict[str, bytes]:
-    return {
-        f"{_PACKAGE}/{path.relative_to(package).as_posix()}": path.read_bytes()
-        for path in sorted(package.rglob("*"))
-        if path.is_file() and "__pycache__" not in path.parts and path.suffix != ".pyc"
-    }
 
 
 def _metadata(requirements: Sequence[str]) -> bytes:

@@ -21,7 +21,7 @@ from edge_runtime.benchmarks import (
     Turns,
     benchmark,
 )
-from edge_runtime.benchmarks.board import Board, BoardLog, Reading, flags_in_words, read_board
+from edge_runtime.benchmarks.board import Board, Reading, flags_in_words, read_board, summed_up
 from edge_runtime.benchmarks.contestant import Contestant, named_models, open_contestants
 from edge_runtime.benchmarks.phases import judged
 from edge_runtime.benchmarks.recommendation import choose
@@ -175,11 +175,9 @@ def test_a_pi_tells_its_temperature_clock_and_throttling(fake_pi: Path) -> None:
 
 
 def test_a_board_is_summed_up_over_the_run(fake_pi: Path) -> None:
-    log = BoardLog(fake_pi)
-    log.note()
+    before = read_board(fake_pi)
     (fake_pi / "class/thermal/thermal_zone1/temp").write_text("60000\n")
-    log.note()
-    assert log.summary() == Board(
+    assert summed_up([before, read_board(fake_pi)]) == Board(
         (51.0, 60.0), (600.0, 600.0), ("throttled",), ("under-voltage", "throttled")
     )
 
@@ -194,9 +192,7 @@ def test_a_machine_that_tells_nothing_has_no_board(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    log = BoardLog(tmp_path)
-    log.note()
-    assert log.summary() is None
+    assert summed_up([read_board(tmp_path)]) is None
 
 
 def measured(

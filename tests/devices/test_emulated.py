@@ -239,7 +239,7 @@ def test_each_way_to_fail_is_one_sentence(
     assert "There is no host 'no-such-host.invalid'" in failure(HostName="no-such-host.invalid")
     empty = tmp_path / "known_hosts"
     empty.touch()
-    assert "was never connected to from here" in failure(UserKnownHostsFile=str(empty))
+    assert "host key of pi is not known here yet" in failure(UserKnownHostsFile=str(empty))
     make_key(tmp_path / "other")
     other = (tmp_path / "other.pub").read_text()
     empty.write_text(f"[127.0.0.1]:{server.port} {other}")
