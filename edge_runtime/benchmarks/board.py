@@ -1,13 +1,13 @@
-"""What a board says of itself during the run: temperature, clock, throttling.
+"""What a board reports during the run: temperature, clock, throttling.
 
-Linux tells temperature and clock below /sys where it has them; what a Raspberry Pi's firmware has
-throttled its `vcgencmd get_throttled` tells. What is not there is None, which is usual elsewhere.
+Linux gives temperature and clock below /sys where it has them; what a Raspberry Pi's firmware has
+throttled is in its `vcgencmd get_throttled`. What is not there is None, which is usual elsewhere.
 """
 
 import subprocess
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 SYS = Path("/sys")
 
@@ -34,56 +34,26 @@ class Reading:
     flags_since_boot: tuple[str, ...] | None = None
 
 
-@dataclass
-class BoardLog:
-    """All looks at a board during a run.
-
-    Args:
-        sys_root: where /sys is; tests have one of their own.
-    """
-
-    sys_root: Path = SYS
-    readings: list[Reading] = field(default_factory=list)
-
-    def note(self) -> None:
-        """Look once."""
-        self.readings.append(read_board(self.sys_root))
-
-    def summary(self) -> "Board | None":
-        """Return what was seen; None on a machine that tells nothing."""
-        if all(reading == Reading() for reading in self.readings):
-            return None
-        temperatures = [r.temperature_c for r in self.readings if r.temperature_c is not None]
-        clocks = [r.clock_mhz for r in self.readings if r.clock_mhz is not None]
-        flags = [r.flags for r in self.readings if r.flags is not None]
-        since_boot = [r.flags_since_boot for r in self.readings if r.flags_since_boot is not None]
-        return Board(
-            temperature_c=_range(temperatures),
-            clock_mhz=_range(clocks),
-            flags=_together(flags),
-            flags_since_boot=_together(since_boot),
-        )
-
-
 @dataclass(frozen=True)
 class Board:
-    """What a board did during a run.
-
-    Attributes:
-        temperature_c: lowest and highest.
-        clock_mhz: lowest and highest of the slowest core.
-        flags: what the firmware did during the run, in words; () is nothing, None unknown.
-        flags_since_boot: what it has done since the board was started.
-    """
+    """What a board did during a run: the lowest and highest of a `Reading`, and every flag."""
 
     temperature_c: tuple[float, float] | None
     clock_mhz: tuple[float, float] | None
     flags: tuple[str, ...] | None
     flags_since_boot: tuple[str, ...] | None
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return it for JSON."""
-        return asdict(self)
+
+def summed_up(readings: Sequence[Reading]) -> Board | None:
+    """Return what was seen during a run; None on a machine that reports nothing."""
+    if all(reading == Reading() for reading in readings):
+        return None
+    return Board(
+        temperature_c=_range(reading.temperature_c for reading in readings),
+        clock_mhz=_range(reading.clock_mhz for reading in readings),
+        flags=_together(reading.flags for reading in readings),
+        flags_since_boot=_together(reading.flags_since_boot for reading in readings),
+    )
 
 
 def read_board(sys_root: Path = SYS) -> Reading:
@@ -116,25 +86,24 @@ def _numbers(root: Path, pattern: str) -> list[int]:
 
 def _throttled() -> int | None:
     """Return the bits of `vcgencmd get_throttled`, which answers "throttled=0x50000"."""
+    command = ["vcgencmd", "get_throttled"]
     try:
-        asked = subprocess.run(
-            ["vcgencmd", "get_throttled"],
-            capture_output=True,
-            text=True,
-            timeout=_ASKING_SECONDS,
-            check=True,
+        out = subprocess.check_output(
+            command, stderr=subprocess.DEVNULL, text=True, timeout=_ASKING_SECONDS
         )
-        return int(asked.stdout.strip().partition("=")[2], 16)
+        return int(out.strip().partition("=")[2], 16)
     except (OSError, ValueError, subprocess.SubprocessError):
         return None
 
 
-def _range(values: list[float]) -> tuple[float, float] | None:
-    return (min(values), max(values)) if values else None
+def _range(values: Iterable[float | None]) -> tuple[float, float] | None:
+    known = [value for value in values if value is not None]
+    return (min(known), max(known)) if known else None
 
 
-def _together(seen: list[tuple[str, ...]]) -> tuple[str, ...] | None:
-    """Return every flag that was seen once; None where nobody tells."""
-    if not seen:
+def _together(seen: Iterable[tuple[str, ...] | None]) -> tuple[str, ...] | None:
+    """Return every flag that was seen once; None where nothing reports them."""
+    known = [flags for flags in seen if flags is not None]
+    if not known:
         return None
-    return tuple(words for words in _FLAGS.values() if any(words in flags for flags in seen))
+    return tuple(words for words in _FLAGS.values() if any(words in flags for flags in known))

@@ -1,15 +1,21 @@
 """What is compared: each model with each backend and each set of kernels."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from edge_runtime.errors import ModelError
+from edge_runtime.errors import InputError, ModelError
 from edge_runtime.files.reading import sha256
 from edge_runtime.inference.classifier import Classifier
 from edge_runtime.inference.loading import open_model
-from edge_runtime.models.model_file import ModelFile, model_stem
+from edge_runtime.inference.loading.opening import examine
+from edge_runtime.models.model_file import ModelFile, bundled_model, model_stem
 from edge_runtime.runtimes.backends import Backend, Kernels
+
+Model = str | Path | bytes
+
+_ZIP = b"PK"  # what a bundle starts with
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,7 +24,7 @@ class Contestant:
 
     Attributes:
         name: what tables call it; no other has the same.
-        path: its file.
+        path: its file; None for a model that was given as bytes.
         file: what was read from it, and passed every check.
         backend: the runtime.
         kernels: which of its kernels.
@@ -26,8 +32,8 @@ class Contestant:
     """
 
     name: str
-    path: Path
-    file: ModelFile
+    path: Path | None
+    file: ModelFile = field(repr=False)
     backend: Backend
     kernels: Kernels
     threads: int = 1
@@ -44,59 +50,89 @@ class Contestant:
         )
 
 
+def named_models(
+    models: Model | Sequence[Model] | Mapping[str, Model],
+    *,
+    name_of: Callable[[Path], str] = model_stem,
+) -> dict[str, Path | bytes]:
+    """Return models by name: a mapping's keys, or else what ``name_of`` says of their paths.
+
+    The path without its suffix is the name where names clash; bytes are "model 1" and so on.
+
+    Raises:
+        InputError: these are no models, or none at all.
+        ModelError: one is named twice.
+    """
+    names: list[str] = []
+    given: list[object] = [models]
+    if isinstance(models, Mapping):
+        names, given = list(models), list(models.values())
+        if not all(isinstance(name, str) and name for name in names):
+            raise InputError(f"Expected names of models to be text, got {names!r}.")
+    elif isinstance(models, list | tuple):
+        given = list(models)
+    sources = [_source(each) for each in given]
+    if not sources:
+        raise InputError("Expected at least one model, got none; give a .tflite file or a bundle.")
+    paths = [each.resolve() for each in sources if isinstance(each, Path)]
+    for source in sources:
+        if isinstance(source, Path) and paths.count(source.resolve()) > 1:
+            raise ModelError(f"{source} is named twice; name each model once.")
+    return dict(zip(names or _names(sources, name_of), sources, strict=True))
+
+
+def _source(model: object) -> Path | bytes:
+    if isinstance(model, bytes):
+        return model
+    if isinstance(model, str | os.PathLike):
+        return Path(model)
+    raise InputError(
+        f"Expected a model to be a path or bytes, got {type(model).__name__}; give the path of a "
+        ".tflite file or a bundle."
+    )
+
+
+def _names(sources: Sequence[Path | bytes], name_of: Callable[[Path], str]) -> list[str]:
+    names = [
+        name_of(source) if isinstance(source, Path) else f"model {number}"
+        for number, source in enumerate(sources, 1)
+    ]
+    return [
+        str(source.with_name(name)) if names.count(name) > 1 and isinstance(source, Path) else name
+        for source, name in zip(sources, names, strict=True)
+    ]
+
+
 def open_contestants(
-    paths: Sequence[Path],
+    models: Mapping[str, Path | bytes],
     *,
     backends: Sequence[Backend],
     kernels: Sequence[Kernels] = ("auto",),
     threads: int = 1,
-    name_of: Callable[[Path], str] = model_stem,
-) -> tuple[Contestant, ...]:
-    """Check each model for each backend, and return all combinations in the order of the paths.
-
-    Args:
-        paths: the models.
-        backends: the runtimes.
-        kernels: the sets of their kernels.
-        threads: of each interpreter.
-        name_of: what to call a file; its path is used where names clash.
+) -> list[Contestant]:
+    """Check each model for each backend and set of kernels, and return all combinations in order.
 
     Raises:
-        ModelError: a file is missing, damaged, no image classifier, or named twice.
+        ModelError: a file is missing, damaged, or no image classifier.
         MissingDependencyError: a backend is not installed.
     """
-    _refuse_repeated(paths)
-    names = _names(paths, name_of)
     found = []
-    for path in paths:
+    for name, source in models.items():
         for backend in backends:
             for kernel in kernels:
-                file = open_model(path, backend=backend, kernels=kernel)
+                file = _open(name, source, backend, kernel)
                 extras = [backend.name] * (len(backends) > 1) + [kernel] * (len(kernels) > 1)
-                found.append(
-                    Contestant(
-                        name=", ".join([names[path], *extras]),
-                        path=path,
-                        file=file,
-                        backend=backend,
-                        kernels=kernel,
-                        threads=threads,
-                    )
-                )
-    return tuple(found)
+                path = source if isinstance(source, Path) else None
+                full_name = ", ".join([name, *extras])
+                found.append(Contestant(full_name, path, file, backend, kernel, threads))
+    return found
 
 
-def _refuse_repeated(paths: Sequence[Path]) -> None:
-    resolved = [path.resolve() for path in paths]
-    for path, place in zip(paths, resolved, strict=True):
-        if resolved.count(place) > 1:
-            raise ModelError(f"{path} is named twice; name each model once.")
-
-
-def _names(paths: Sequence[Path], name_of: Callable[[Path], str]) -> dict[Path, str]:
-    """Return a name for each path, or the path without its suffix where names clash."""
-    stems = [name_of(path) for path in paths]
-    return {
-        path: stem if stems.count(stem) == 1 else str(path.with_name(stem))
-        for path, stem in zip(paths, stems, strict=True)
-    }
+def _open(name: str, source: Path | bytes, backend: Backend, kernels: Kernels) -> ModelFile:
+    if isinstance(source, Path):
+        return open_model(source, backend=backend, kernels=kernels)
+    is_zip = source.startswith(_ZIP)
+    file = bundled_model(source, name=name) if is_zip else ModelFile(name, source)
+    backend.refuse_missing()
+    examine(file, backend=backend, kernels=kernels)
+    return file

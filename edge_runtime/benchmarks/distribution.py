@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 _NANOSECONDS = 1000.0  # in a microsecond
-_MIDDLE = (10, 90)  # percent of the rounds: 80 % lie between
 
 
 @dataclass(frozen=True)
@@ -40,7 +39,6 @@ class Latency:
         """Return what the nanoseconds of each round's images say; no round is empty."""
         every = np.concatenate(rounds) / _NANOSECONDS
         medians = np.array([np.median(each) for each in rounds]) / _NANOSECONDS
-        low, high = (float(value) for value in np.percentile(medians, _MIDDLE))
         return cls(
             images=len(every),
             minimum_us=float(every.min()),
@@ -48,20 +46,16 @@ class Latency:
             p90_us=float(np.percentile(every, 90)),
             p99_us=float(np.percentile(every, 99)) if len(every) >= 100 else None,
             p999_us=float(np.percentile(every, 99.9)) if len(every) >= 1000 else None,
-            spread_us=(low, high),
+            spread_us=_middle(medians),
             round_medians_us=tuple(float(value) for value in medians),
         )
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return it for JSON."""
-        return asdict(self)
 
 
 @dataclass(frozen=True)
 class Ratio:
     """How many times as long as another a model takes, compared within each round.
 
-    What slows the machine down for a while slows both of a round, so that their ratio stays.
+    What slows the machine down for a while slows down both of a round, so their ratio stays.
 
     Attributes:
         value: the median of the rounds' ratios.
@@ -77,12 +71,11 @@ class Ratio:
     def of(cls, latency: Latency, other: Latency) -> "Ratio":
         """Return the ratio of a latency to another one that was measured in the same rounds."""
         ratios = np.array(latency.round_medians_us) / np.array(other.round_medians_us)
-        low, high = (float(value) for value in np.percentile(ratios, _MIDDLE))
-        return cls(float(np.median(ratios)), low, high)
+        return cls(float(np.median(ratios)), *_middle(ratios))
 
     @property
     def tells_apart(self) -> bool:
-        """Whether the one is the faster in so many rounds that it is no accident."""
+        """Whether one is faster in so many rounds that it is no accident."""
         return self.low > 1 or self.high < 1
 
     @property
@@ -93,3 +86,9 @@ class Ratio:
     def to_dict(self) -> dict[str, Any]:
         """Return it for JSON."""
         return {**asdict(self), "tells_apart": self.tells_apart}
+
+
+def _middle(rounds: NDArray[np.float64]) -> tuple[float, float]:
+    """Return the values between which 80 % of the rounds lie."""
+    low, high = np.percentile(rounds, (10, 90))
+    return float(low), float(high)

@@ -1,198 +1,182 @@
-"""Measure everything about some contestants, phase by phase."""
+"""How fast some models are and what they take: the function that users call."""
 
-import contextlib
-import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any, get_args
 
-from edge_runtime.benchmarks.board import BoardLog
-from edge_runtime.benchmarks.budgets import judged
-from edge_runtime.benchmarks.contestant import Contestant
-from edge_runtime.benchmarks.recommendation import choose
-from edge_runtime.benchmarks.result import Benchmark, Measured, Settings
-from edge_runtime.benchmarks.rounds import Turns, measure_rounds
-from edge_runtime.benchmarks.scoring import Score, score
-from edge_runtime.benchmarks.starting import Start, can_start, floor_once, start_once
-from edge_runtime.benchmarks.subject import Subject, open_subject
-from edge_runtime.benchmarks.throughput import (
-    Throughput,
-    figure_count,
-    measure_throughput,
-)
-from edge_runtime.benchmarks.timing import clock_cost_ns
-from edge_runtime.data.datasets import Dataset
-from edge_runtime.inference.memory import model_memory
-from edge_runtime.proof.parity.contract import Budgets
+import numpy as np
+from numpy.typing import NDArray
 
-# A bar of so many steps under this label, and what moves it.
-Progress = Callable[[int, str], AbstractContextManager[Callable[[int], None]]]
+from edge_runtime.benchmarks.contestant import Model, named_models, open_contestants
+from edge_runtime.benchmarks.phases import Progress, measure
+from edge_runtime.benchmarks.result import Benchmark
+from edge_runtime.benchmarks.rounds import Rounds, Settings
+from edge_runtime.benchmarks.subject import Material
+from edge_runtime.data.datasets import Dataset, DatasetSpec, load_dataset
+from edge_runtime.errors import InputError
+from edge_runtime.inference.network import refuse_wrong_threads
+from edge_runtime.inference.pool import usable_cores
+from edge_runtime.proof.parity.contract import Budgets, Contract
+from edge_runtime.proof.parity.contract_file import load_contract
+from edge_runtime.runtimes.backends import Backend, Kernels, choose_backend
+
+QUICK = Settings(Rounds(rounds=10), loads=1, starts=1, seconds=0.1, repeats=1)
 
 
-@contextlib.contextmanager
-def no_progress(length: int, label: str) -> Iterator[Callable[[int], None]]:
-    """Show nothing."""
-    yield lambda done: None
-
-
-def run_benchmark(
-    contestants: Sequence[Contestant],
+def benchmark(
+    models: Model | Sequence[Model] | Mapping[str, Model],
     *,
-    settings: Settings,
-    dataset: Dataset | None = None,
-    must_fit: bool = False,
-    predictions_folders: Sequence[Path] = (),
-    budgets: Budgets | None = None,
-    progress: Progress = no_progress,
+    images: NDArray[np.uint8] | None = None,
+    dataset: Dataset | str | None = None,
+    must_fit: bool = True,
+    backends: Backend | str | Sequence[Backend | str] = (),
+    kernels: Kernels | Sequence[Kernels] = "auto",
+    threads: int = 1,
+    rounds: int | None = None,
+    images_per_round: int = Rounds.images,
+    workers: int | None = None,
+    seed: int = 0,
+    quick: bool = False,
+    contract: Contract | str | Path | None = None,
+    predictions_folders: Sequence[str | Path] = (),
+    progress: Progress | None = None,
 ) -> Benchmark:
-    """Measure everything about some contestants.
+    """Measure how fast models are and what they take, and say which to take.
+
+    The models take turns in every round, so that whatever slows the machine down for a while
+    affects all of them; the others are compared with the first one. It takes a few
+    seconds for each model. Nothing is printed, and nothing is written but temporary files.
+
+    >>> from edge_runtime.benchmarks import benchmark
+    >>> found = benchmark("tests/fixtures/tiny-int8.tflite", rounds=2, workers=1, quick=True)
+    >>> int8 = found.measured[0]
+    >>> int8.name, int8.turns.array.images
+    ('tiny-int8', 200)
+    >>> 0 < int8.median_us < int8.turns.picture.median_us
+    True
+    >>> found.to_dict()["models"][0]["threads"]
+    1
 
     Args:
-        contestants: what is compared; the first is what the others' ratios are to.
-        settings: how thoroughly.
-        dataset: its test images are timed and scored. Without it, and for contestants that it does
-            not fit, random pixels are timed and nothing is scored.
-        must_fit: refuse contestants that the dataset does not fit.
-        predictions_folders: where predictions of the contestants may lie already.
-        budgets: what each may cost. A float32 model beside others is what they are compared with,
-            and is not held to them.
-        progress: shows how far each phase is.
+        models: a model or several: paths of .tflite files or bundles, or their bytes. A mapping
+            gives them names; otherwise that of the file is taken, and bytes are "model 1" and so
+            on. A model given as bytes has no file to start `classify` with, so its ``start`` is
+            None.
+        images: (N, H, W, C) uint8 pixels to measure with, without labels, so that nothing is
+            scored. By default the test images of the dataset, or random pixels.
+        dataset: its test images are timed and scored; a dataset, or its source, such as "sample" or
+            "folder:DIR".
+        must_fit: refuse models that the dataset does not fit. Otherwise these are timed on random
+            pixels and not scored.
+        backends: the runtimes to compare; by default the one that `choose_backend` takes.
+        kernels: "auto", "built-in" (without XNNPACK) or "reference" (slow), or several of them.
+        threads: of each interpreter.
+        rounds: how often each model takes its turn; by default 40, or 10 with ``quick``.
+        images_per_round: how many are timed in a turn, at most; each figure also ends after 20 ms.
+        workers: threads and processes that share the cores for throughput; by default as many as
+            there are cores.
+        seed: of the order within the rounds.
+        quick: 10 rounds, and everything else only once.
+        contract: a contract, or the path of its file; the models are checked against its budgets.
+            A float32 model beside others is only what they are compared with, and is not checked.
+        predictions_folders: where stored predictions of the models are looked for, which save
+            classifying the test images again.
+        progress: called as ``progress(phase, done, total)`` while each phase goes on.
+
+    Returns:
+        What was found: times in µs and ms, sizes in bytes, accuracies as fractions.
 
     Raises:
-        DatasetError: the dataset must fit and does not.
-        EdgeError: a contestant fails, or its process.
+        InputError: an argument has another type, shape or range than it should.
+        ModelError: a model is missing, damaged, no image classifier, or named twice.
+        DatasetError: the dataset cannot be loaded, or does not fit.
+        ContractError: the contract cannot be read, or limits what cannot be measured here.
+        MissingDependencyError: a backend is not installed.
+        EdgeError: there is no such backend, or a process that measures fails.
     """
-    board = BoardLog()
-    board.note()
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="fmnist-edge-")))
-        subjects = [
-            open_subject(
-                each, loads=settings.loads, dataset=dataset, must_fit=must_fit, folder=folder
-            )
-            for each in contestants
-        ]
-        for subject in subjects:
-            stack.enter_context(subject.classifier)
-        turns = _turns(subjects, settings, board, progress)
-        starts, floor = _starts(subjects, settings.starts, folder / "model.tflite", progress)
-        throughput, decoded = _throughput(subjects, settings, progress)
-        memory = _memory(subjects, progress)
-        scores = _scores(subjects, predictions_folders, progress)
-        measured = [
-            _put_together(*parts)
-            for parts in zip(subjects, turns, starts, throughput, memory, scores, strict=True)
-        ]
-    board.note()
-    if budgets is not None:
-        measured = judged(measured, budgets)
-    scored = dataset if any(each.score for each in measured) else None
-    return Benchmark(
+    refuse_wrong_threads(threads)
+    settings = _settings(rounds, images_per_round, workers, seed, quick=quick)
+    material = _material(images, dataset, must_fit)
+    budgets = _budgets(contract)
+    contestants = open_contestants(
+        named_models(models),
+        backends=_backends(backends),
+        kernels=_kernels(kernels),
+        threads=threads,
+    )
+    return measure(
+        contestants,
+        material,
         settings=settings,
-        measured=measured,
-        clock_cost_ns=clock_cost_ns(),
-        floor=floor,
-        decoded_per_second=decoded,
-        dataset=scored.name if scored else None,
-        dataset_fingerprint=scored.fingerprint if scored else None,
-        choice=choose(measured),
-        board=board.summary(),
+        predictions_folders=[Path(folder) for folder in predictions_folders],
+        budgets=budgets,
+        progress=progress or (lambda phase, done, total: None),
     )
 
 
-def _put_together(
-    subject: Subject,
-    turns: Turns,
-    start: Start | None,
-    throughput: Sequence[Throughput],
-    memory_bytes: int | None,
-    score: Score | None,
-) -> Measured:
-    return Measured(
-        contestant=subject.contestant,
-        summary=subject.classifier.summary,
-        delegation=subject.classifier.delegation(),
-        turns=turns,
-        load_ms=subject.load_ms,
-        start=start,
-        memory_bytes=memory_bytes,
-        throughput=tuple(throughput),
-        score=score,
-    )
-
-
-def _turns(
-    subjects: Sequence[Subject], settings: Settings, board: BoardLog, progress: Progress
-) -> list[Turns]:
-    with progress(settings.rounds.rounds * len(subjects), "latency   ") as advance:
-        return measure_rounds(
-            subjects, settings=settings.rounds, between=board.note, progress=advance
-        )
-
-
-def _throughput(
-    subjects: Sequence[Subject], settings: Settings, progress: Progress
-) -> tuple[list[list[Throughput]], float]:
-    figures = figure_count(settings.workers) * settings.repeats
-    with progress(len(subjects) * figures, "throughput") as advance:
-        return measure_throughput(
-            subjects,
-            workers=settings.workers,
-            seconds=settings.seconds,
-            repeats=settings.repeats,
-            progress=advance,
-        )
-
-
-def _starts(
-    subjects: Sequence[Subject], times: int, model: Path, progress: Progress
-) -> tuple[list[Start | None], Start]:
-    """Return how a process of its own starts with each, and the floor; they take turns, too.
-
-    Args:
-        subjects: each with a picture.
-        times: how often.
-        model: where to write the first one's model for the floor.
-        progress: shows how far it is.
-    """
-    first = subjects[0].contestant
-    model.write_bytes(first.file.data)
-    measured: list[list[tuple[float, int]]] = [[] for _ in subjects]
-    floor = []
-    with progress(times * (1 + len(subjects)), "starting  ") as advance:
-        for _ in range(times):
-            floor.append(floor_once(first, model))
-            advance(1)
-            for subject, taken in zip(subjects, measured, strict=True):
-                if can_start(subject.contestant):
-                    taken.append(start_once(subject.contestant, subject.files[0]))
-                advance(1)
-    return [Start.of(taken) if taken else None for taken in measured], Start.of(floor)
-
-
-def _memory(subjects: Sequence[Subject], progress: Progress) -> list[int | None]:
-    found = []
-    with progress(len(subjects), "memory    ") as advance:
-        for contestant in (subject.contestant for subject in subjects):
-            grown = model_memory(
-                contestant.file.data,
-                backend=contestant.backend.name,
-                threads=contestant.threads,
-                kernels=contestant.kernels,
+def _settings(
+    rounds: int | None, images: int, workers: int | None, seed: int, *, quick: bool
+) -> Settings:
+    base = QUICK if quick else Settings()
+    rounds = base.rounds.rounds if rounds is None else rounds
+    workers = usable_cores() if workers is None else workers
+    counts = {"rounds": rounds, "images_per_round": images, "workers": workers, "seed": seed}
+    for name, value in counts.items():
+        least = 0 if name == "seed" else 1
+        if type(value) is not int or value < least:
+            raise InputError(
+                f"Expected {name} to be a whole number from {least} on, got {value!r}."
             )
-            found.append(grown)
-            advance(1)
-    return found
+    return replace(base, rounds=Rounds(rounds, images, seed=seed), workers=workers)
 
 
-def _scores(
-    subjects: Sequence[Subject], folders: Sequence[Path], progress: Progress
-) -> list[Score | None]:
-    total = sum(len(each.dataset.test) for each in subjects if each.dataset)
-    with progress(total, "accuracy  ") as advance:
-        return [
-            score(each.contestant, each.classifier, each.dataset, folders, progress=advance)
-            if each.dataset
-            else None
-            for each in subjects
-        ]
+def _material(
+    images: NDArray[np.uint8] | None, dataset: Dataset | str | None, must_fit: bool
+) -> Material:
+    if images is not None and dataset is not None:
+        raise InputError(
+            "Expected images or a dataset, got both; give the dataset alone to measure with its "
+            "test images."
+        )
+    if images is not None:
+        array = np.asarray(images)
+        if array.dtype != np.uint8 or array.ndim != 4 or len(array) == 0:
+            raise InputError(
+                "Expected images of shape (N, H, W, C) and dtype uint8 with N from 1 on, got "
+                f"{array.shape} {array.dtype}."
+            )
+        return Material(images=array)
+    if isinstance(dataset, str):
+        dataset = load_dataset(DatasetSpec(dataset), needs=("test",))
+    if not isinstance(dataset, Dataset | None):
+        raise _wrong_type("dataset", "a Dataset or the text of its source", dataset)
+    return Material(dataset=dataset, must_fit=must_fit)
+
+
+def _budgets(contract: Contract | str | Path | None) -> Budgets:
+    if isinstance(contract, str | Path):
+        contract = load_contract(Path(contract))
+    if not isinstance(contract, Contract | None):
+        raise _wrong_type("contract", "a Contract or the path of its file", contract)
+    return contract.budgets if contract else Budgets()
+
+
+def _wrong_type(name: str, expected: str, got: object) -> InputError:
+    return InputError(f"Expected {name} to be {expected}, got {type(got).__name__}.")
+
+
+def _backends(given: Backend | str | Sequence[Backend | str]) -> list[Backend]:
+    chosen = [given] if isinstance(given, Backend | str) else list(dict.fromkeys(given))
+    return [
+        each if isinstance(each, Backend) else choose_backend(str(each)) for each in chosen
+    ] or [choose_backend()]
+
+
+def _kernels(given: Kernels | Sequence[Kernels]) -> list[Any]:
+    chosen = [given] if isinstance(given, str) else list(dict.fromkeys(given))
+    words = get_args(Kernels)
+    for each in chosen:
+        if each not in words:
+            raise InputError(f"Expected kernels to be {', '.join(words)}, got {each!r}.")
+    return chosen or ["auto"]

@@ -67,7 +67,7 @@ def refuse_missing_matplotlib() -> None:
 
 
 def benchmark_plot(found: Benchmark) -> bytes:
-    """Return a PNG; the title is the finding.
+    """Return a PNG that has the finding as its title.
 
     Raises:
         EdgeError: the accuracy of none was measured.
@@ -76,8 +76,8 @@ def benchmark_plot(found: Benchmark) -> bytes:
     shown = [each for each in found.measured if each.score]
     if not shown:
         raise EdgeError(
-            "There is nothing to plot: no accuracy was measured; name test images that fit the "
-            "models with --dataset."
+            "There is nothing to plot, since no accuracy was measured; name test images that fit "
+            "the models with --dataset."
         )
     refuse_missing_matplotlib()
     from matplotlib import style
@@ -146,7 +146,7 @@ def _draw(axes: "Axes", shown: Sequence[Measured], *, taken: Measured) -> None:
         axes.scatter(
             each.median_us,
             _percent(each),
-            s=_area(each, largest),
+            s=_LARGEST_AREA * each.summary.size_bytes / largest,
             color=_ORANGE if each is taken else _BLUE,
             edgecolor="white",
             zorder=3,
@@ -164,10 +164,10 @@ def _label(axes: "Axes", shown: Sequence[Measured], renderer: "RendererAgg") -> 
     occupied = [Bbox.from_bounds(x - clear, y - clear, 2 * clear, 2 * clear) for x, y in places]
     for number in sorted(range(len(shown)), key=lambda index: points[index][0]):
         each = shown[number]
-        text = f"{printable(each.name)}\n{microseconds(each.median_us)} µs, {_size(each)}"
+        figures = f"{microseconds(each.median_us)} µs, {size(each.summary.size_bytes)}"
         for height in _HEIGHTS:
             label = axes.annotate(
-                text,
+                f"{printable(each.name)}\n{figures}",
                 points[number],
                 xytext=(0, height),
                 textcoords="offset points",
@@ -198,14 +198,5 @@ def _moved_inside(label: "Annotation", axes: "Axes", renderer: "RendererAgg") ->
     return box.translated(shift, 0).padded(2)
 
 
-def _size(each: Measured) -> str:
-    return size(each.summary.size_bytes)
-
-
 def _percent(each: Measured) -> float:
     return 100 * each.score.accuracy.value if each.score else math.nan
-
-
-def _area(each: Measured, largest: int) -> float:
-    """Return the area of a point, in square points."""
-    return _LARGEST_AREA * each.summary.size_bytes / largest

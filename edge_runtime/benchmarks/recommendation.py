@@ -10,14 +10,11 @@ from edge_runtime.wording import TIMES, microseconds, points, points_interval
 
 
 def choose(measured: Sequence[Measured]) -> Choice:
-    """Return which of the contestants to take.
+    """Return which of one or more contestants to take.
 
     The fastest is taken of those that keep the budgets and are right on at most a point fewer of
     the test images than the most accurate one. Of those that cannot be told apart from it in
     speed, the smallest file is taken.
-
-    Args:
-        measured: at least one.
     """
     accurate = _accurate(measured)
     allowed = [each for each in accurate if not each.breaks_budget] or accurate
@@ -26,26 +23,28 @@ def choose(measured: Sequence[Measured]) -> Choice:
     taken = min(equals, key=lambda each: each.summary.size_bytes)
     if len(measured) == 1:
         return Choice(taken, f"{taken.name} takes {microseconds(taken.median_us)} µs", ())
-    rivals = [each for each in equals if each is not taken]
-    other = _other(taken, measured)
-    if rivals:
-        names = _listed([taken.name, *(each.name for each in rivals)])
-        headline = f"{names} cannot be told apart in speed"
-        sentences = [f"{_equal(taken, rivals)}: take {taken.name}."]
-        if other not in equals:
-            sentences.append(f"{_faster(taken, other)}.")
-        elif taken.score and other.score:
-            change = _accuracy_change(taken.score, other.score)
-            sentences.append(f"Against {other.name}, {taken.name} {change}.")
-    else:
-        headline = _faster(taken, other, brief=True)
-        sentences = [f"{_faster(taken, other)}: take {taken.name}."]
+    headline, sentences = _advice(taken, equals, _other(taken, measured))
     if taken.breaks_budget:
         sentences.append("All that are accurate enough break a budget.")
     sentences += _left_out(taken, allowed, measured)
     if any(each.score is None for each in measured):
         sentences.append("Accuracy was not measured; fmnist-edge parity compares it.")
     return Choice(taken, headline, tuple(sentences))
+
+
+def _advice(taken: Measured, equals: Sequence[Measured], other: Measured) -> tuple[str, list[str]]:
+    """Return a headline and sentences for one of some that are equally fast, against another."""
+    rivals = [each for each in equals if each is not taken]
+    if not rivals:
+        return _faster(taken, other, brief=True), [f"{_faster(taken, other)}: take {taken.name}."]
+    names = _listed([taken.name, *(each.name for each in rivals)])
+    sentences = [f"{names} {_equal(taken, rivals)}: take {taken.name}."]
+    if other not in equals:
+        sentences.append(f"{_faster(taken, other)}.")
+    elif taken.score and other.score:
+        change = _accuracy_change(taken.score, other.score)
+        sentences.append(f"Against {other.name}, {taken.name} {change}.")
+    return f"{names} cannot be told apart in speed", sentences
 
 
 def _accurate(measured: Sequence[Measured]) -> list[Measured]:
@@ -64,14 +63,13 @@ def _ratio(one: Measured, other: Measured) -> Ratio:
 
 def _equal(taken: Measured, rivals: Sequence[Measured]) -> str:
     """Return that some cannot be told apart, and what speaks for one of them all the same."""
-    names = _listed([taken.name, *(each.name for each in rivals)])
     spans = _listed([f"{_span(_ratio(each, taken))} for {each.name}" for each in rivals])
     smaller = all(taken.summary.size_bytes < each.summary.size_bytes for each in rivals)
     why = f"{taken.name} is the {'smaller' if len(rivals) == 1 else 'smallest'} file"
     if not smaller:
         why = f"no file is smaller than {taken.name}'s"
     return (
-        f"{names} cannot be told apart in speed (time against {taken.name}: {spans} in 80 % of the "
+        f"cannot be told apart in speed (time against {taken.name}: {spans} in 80 % of the "
         f"rounds), and {why}"
     )
 

@@ -1,22 +1,25 @@
 """What a benchmark found."""
 
+import html
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from importlib.resources import files
 from typing import Any
 
 from edge_runtime.benchmarks.board import Board
 from edge_runtime.benchmarks.contestant import Contestant
 from edge_runtime.benchmarks.distribution import Ratio
-from edge_runtime.benchmarks.rounds import Rounds, Turns
+from edge_runtime.benchmarks.rounds import Settings, Turns
 from edge_runtime.benchmarks.scoring import Score
 from edge_runtime.benchmarks.starting import Start
 from edge_runtime.benchmarks.throughput import Throughput
+from edge_runtime.files.reading import MEBIBYTE
 from edge_runtime.models.inspection import ModelSummary
 from edge_runtime.proof.parity.checks import Check
 from edge_runtime.runtimes.delegation import Delegation
 from edge_runtime.runtimes.machine import machine_details
+from edge_runtime.wording import ABSENT, microseconds, percent, plural
 
 SCHEMA_VERSION = 1
 SCHEMA_ID = f"urn:fmnist-edge:schema:benchmark:{SCHEMA_VERSION}"
@@ -24,33 +27,10 @@ SCHEMA_ID = f"urn:fmnist-edge:schema:benchmark:{SCHEMA_VERSION}"
 # Neither Python package of the runtimes gives it: LiteRT's profiler is in its C interface only.
 OPERATOR_TIMES = "not given by this runtime"
 
-
-@dataclass(frozen=True)
-class Settings:
-    """How thoroughly a benchmark measures.
-
-    Attributes:
-        rounds: of the latency.
-        loads: how often each model is loaded.
-        starts: how many processes of their own each model gets.
-        workers: threads and processes of the throughput.
-        seconds: of each repeat of the throughput.
-        repeats: of the throughput.
-    """
-
-    rounds: Rounds = field(default_factory=Rounds)
-    loads: int = 5
-    starts: int = 5
-    workers: int = 1
-    seconds: float = 0.15
-    repeats: int = 3
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return it for JSON."""
-        return asdict(self)
+_HTML_HEADS = ("model", "median, µs", "× first", "size, bytes", "memory, MiB", "accuracy, %")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Measured:
     """Everything about one contestant.
 
@@ -58,24 +38,24 @@ class Measured:
         contestant: which.
         summary: what its file is.
         delegation: which operators XNNPACK took.
-        turns: the latencies.
         load_ms: from bytes to a classifier that is ready, the median.
+        turns: the latencies.
         start: of a process of its own; None where `classify` cannot run it so.
         memory_bytes: how much a process grows at most by loading and running it, as in
-            predictions; None where the system does not tell.
+            predictions; None where the system does not say.
         throughput: with one worker and several.
-        score: which test images it answers rightly; None without any.
+        score: which test images it answers correctly; None without any.
         checks: the budgets of the contract that it was held to.
     """
 
     contestant: Contestant
     summary: ModelSummary
     delegation: Delegation
-    turns: Turns
     load_ms: float
+    turns: Turns
     start: Start | None
     memory_bytes: int | None
-    throughput: tuple[Throughput, ...]
+    throughput: Sequence[Throughput]
     score: Score | None
     checks: tuple[Check, ...] = ()
 
@@ -94,12 +74,15 @@ class Measured:
         """Whether it costs more than the contract allows."""
         return any(check.decision == "broken" for check in self.checks)
 
+    def __repr__(self) -> str:
+        return f"<{self.name}: {microseconds(self.median_us)} µs>"
+
     def to_dict(self) -> dict[str, Any]:
         """Return it for JSON."""
         contestant = self.contestant
         return {
             "name": contestant.name,
-            "model": str(contestant.path),
+            "model": contestant.file.name,
             "model_sha256": contestant.sha256,
             "size_bytes": self.summary.size_bytes,
             "scheme": self.summary.scheme,
@@ -109,22 +92,19 @@ class Measured:
             "threads": contestant.threads,
             "latency": self.turns.to_dict(),
             "load_ms": self.load_ms,
-            "start": self.start.to_dict() if self.start else None,
+            "start": asdict(self.start) if self.start else None,
             "memory_bytes": self.memory_bytes,
-            "throughput": [each.to_dict() for each in self.throughput],
+            "throughput": [asdict(each) for each in self.throughput],
             "accuracy": self.score.to_dict() if self.score else None,
-            "operators": self._operators(),
+            "operators": {
+                "used": {use.name: use.count for use in self.summary.operators if use.count},
+                "count": self.delegation.operator_count,
+                "in_xnnpack": self.delegation.inside_xnnpack,
+                "outside_xnnpack": list(self.delegation.outside_xnnpack),
+                "times": None,
+                "times_note": OPERATOR_TIMES,
+            },
             "budgets": [_budget(check) for check in self.checks],
-        }
-
-    def _operators(self) -> dict[str, Any]:
-        return {
-            "used": {use.name: use.count for use in self.summary.operators if use.count},
-            "count": self.delegation.operator_count,
-            "in_xnnpack": self.delegation.inside_xnnpack,
-            "outside_xnnpack": list(self.delegation.outside_xnnpack),
-            "times": None,
-            "times_note": OPERATOR_TIMES,
         }
 
 
@@ -143,20 +123,20 @@ class Choice:
     sentences: tuple[str, ...]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Benchmark:
-    """What a benchmark found.
+    """What a benchmark found; a notebook shows it as a table.
 
     Attributes:
         settings: how it was measured.
-        measured: each contestant, in the order in which they were named.
+        measured: each contestant, in the order in which they were given.
         clock_cost_ns: what reading the clock adds to each time.
         floor: the least that a process takes to an answer: Python, NumPy, the first one's runtime.
         decoded_per_second: of the same PNG files, by Pillow alone in one thread.
-        dataset: name of the test images; None where the pixels are random and nothing is scored.
+        dataset: name of the test images; None where no images with labels were measured.
         dataset_fingerprint: of it.
         choice: which to take, and why.
-        board: temperature, clock and throttling during the run; None where nothing tells.
+        board: temperature, clock and throttling during the run; None where nothing reports them.
     """
 
     settings: Settings
@@ -180,15 +160,30 @@ class Benchmark:
         """Whether no contestant breaks a budget of the contract."""
         return not any(each.breaks_budget for each in self.measured)
 
+    def __repr__(self) -> str:
+        medians = ", ".join(repr(each)[1:-1] for each in self.measured)
+        count = plural(len(self.measured), "model")
+        return f"<Benchmark of {count}: {medians}; take {self.choice.taken.name}>"
+
+    def _repr_html_(self) -> str:
+        """Return a table for a notebook, below it the advice."""
+        rows = [_html_row(*pair) for pair in zip(self.measured, self.ratios, strict=True)]
+        table = "".join(
+            f"<tr>{''.join(f'<{tag}>{html.escape(cell)}</{tag}>' for cell in row)}</tr>"
+            for tag, row in [("th", _HTML_HEADS), *(("td", row) for row in rows)]
+        )
+        advice = " ".join(self.choice.sentences) or self.choice.headline
+        return f"<table>{table}</table><p>{html.escape(advice)}</p>"
+
     def to_dict(self) -> dict[str, Any]:
         """Return it for JSON, as `benchmark_schema` describes it."""
         return {
             "$schema": SCHEMA_ID,
             "schema_version": SCHEMA_VERSION,
             "machine": machine_details(),
-            "settings": self.settings.to_dict(),
+            "settings": asdict(self.settings),
             "clock_cost_ns": self.clock_cost_ns,
-            "floor": self.floor.to_dict(),
+            "floor": asdict(self.floor),
             "decoded_per_second": self.decoded_per_second,
             "dataset": self.dataset,
             "dataset_fingerprint": self.dataset_fingerprint,
@@ -202,21 +197,26 @@ class Benchmark:
                 "sentences": list(self.choice.sentences),
             },
             "keeps_budgets": self.keeps_budgets,
-            "board": self.board.to_dict() if self.board else None,
+            "board": asdict(self.board) if self.board else None,
         }
+
+
+def _html_row(each: Measured, ratio: Ratio) -> tuple[str, ...]:
+    """Return the cells of a contestant, in the order of `_HTML_HEADS`."""
+    return (
+        each.name,
+        microseconds(each.median_us),
+        f"{ratio.value:.2f}",
+        f"{each.summary.size_bytes:,}",
+        ABSENT if each.memory_bytes is None else f"{each.memory_bytes / MEBIBYTE:.1f}",
+        percent(each.score.accuracy.value) if each.score else ABSENT,
+    )
 
 
 def _budget(check: Check) -> dict[str, Any]:
     """Return a budget for JSON, with the keys that demands on answers have besides."""
-    return {
-        "demand": check.demand,
-        "limit": check.limit,
-        "decision": check.decision,
-        "value": check.value,
-        "interval": None,
-        "images_needed": None,
-        "class_index": None,
-    }
+    shown = {key: getattr(check, key) for key in ("demand", "limit", "decision", "value")}
+    return {**shown, "interval": None, "images_needed": None, "class_index": None}
 
 
 def benchmark_schema() -> dict[str, Any]:

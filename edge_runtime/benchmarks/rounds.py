@@ -1,15 +1,15 @@
-"""The latency of one image: rounds in which every model has its turn.
+"""The latency of one image: rounds in which every model takes its turn.
 
 All models are loaded into one process and take turns, in another order each round. What slows the
-machine down for seconds (heat, other programs) then hits them alike and leaves their ratios as they
-are, which processes of their own, one after the other, would not do. Nothing else runs meanwhile:
+machine down for seconds (heat, other programs) then affects all of them and leaves their ratios as
+they are, which separate processes, one after the other, would not do. Nothing else runs meanwhile:
 an interpreter of one thread starts none, and those of several have time to go to sleep in the
-warm-up that each block begins with. That also brings the model back into the caches, where it is on
-a device that runs one model.
+warm-up that each block begins with. The warm-up also brings the model back into the caches, where
+it is on a device that runs one model.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -41,6 +41,27 @@ class Rounds:
 
 
 @dataclass(frozen=True)
+class Settings:
+    """How thoroughly a benchmark measures.
+
+    Attributes:
+        rounds: of the latency.
+        loads: how often each model is loaded.
+        starts: how many processes of their own each model gets.
+        workers: threads and processes of the throughput.
+        seconds: of each repeat of the throughput.
+        repeats: of the throughput.
+    """
+
+    rounds: Rounds = field(default_factory=Rounds)
+    loads: int = 5
+    starts: int = 5
+    workers: int = 1
+    seconds: float = 0.15
+    repeats: int = 3
+
+
+@dataclass(frozen=True)
 class Turns:
     """What one model's turns gave.
 
@@ -58,66 +79,49 @@ class Turns:
     @property
     def own_code_us(self) -> float:
         """What our code around `invoke` takes for one image: the median over the rounds."""
-        return float(np.median(self._arrays() - self._interpreters()))
+        return float(np.median(np.subtract(*self._round_medians())))
 
     @property
     def interpreter_share(self) -> float:
         """The part of the time from array to probabilities that `invoke` takes, at most 1."""
-        return min(1.0, float(np.median(self._interpreters() / self._arrays())))
+        array, interpreter = self._round_medians()
+        return min(1.0, float(np.median(interpreter / array)))
 
-    def _arrays(self) -> NDArray[np.float64]:
-        return np.array(self.array.round_medians_us)
-
-    def _interpreters(self) -> NDArray[np.float64]:
-        return np.array(self.interpreter.round_medians_us)
+    def _round_medians(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        latencies = self.array, self.interpreter
+        array, interpreter = (np.array(each.round_medians_us) for each in latencies)
+        return array, interpreter
 
     def to_dict(self) -> dict[str, Any]:
         """Return it for JSON."""
         return {
-            "from_array": self.array.to_dict(),
-            "interpreter_alone": self.interpreter.to_dict(),
-            "from_png": self.picture.to_dict(),
+            "from_array": asdict(self.array),
+            "interpreter_alone": asdict(self.interpreter),
+            "from_png": asdict(self.picture),
             "own_code_us": self.own_code_us,
             "interpreter_share": self.interpreter_share,
         }
-
-
-Part = tuple[Callable[..., object], Sequence[Arguments]]
 
 
 def measure_rounds(
     subjects: Sequence[Subject],
     *,
     settings: Rounds,
-    between: Callable[[], None] = lambda: None,
-    progress: Callable[[int], None] = lambda done: None,
+    between: Callable[[], None],
+    progress: Callable[[int], None],
 ) -> list[Turns]:
-    """Measure the latency of every subject.
+    """Measure the latency of every subject; each round gives them their next images.
 
-    Args:
-        subjects: who takes turns; each round gives them their next images.
-        settings: how many rounds and images.
-        between: called after each round, outside of what is timed.
-        progress: called with 1 after each turn.
+    ``between`` is called after each round, outside of what is timed, ``progress`` after each turn.
     """
     rng = np.random.default_rng(settings.seed)
-    bare = [_invocation(each) for each in subjects]
-    files = [each.files for each in subjects]
+    parts = [_parts(each) for each in subjects]
     taken: list[list[list[NDArray[np.int64]]]] = [[[], [], []] for _ in subjects]
     for number in range(settings.rounds):
-        first = number * settings.images
+        places = range(number * settings.images, (number + 1) * settings.images)
         for index in rng.permutation(len(subjects)):
-            classifier = subjects[index].classifier
-            arrays = [
-                (image[np.newaxis],) for image in _some(subjects[index].images, first, settings)
-            ]
-            paths = [(path,) for path in _some(files[index], first, settings)]
-            parts: list[Part] = [
-                (classifier.predict, arrays),
-                (bare[index], [()] * settings.images),
-                (classifier.classify, paths),
-            ]
-            for (function, calls), times in zip(parts, taken[index], strict=True):
+            for (function, arguments), times in zip(parts[index], taken[index], strict=True):
+                calls = [arguments[place % len(arguments)] for place in places]
                 warm_up(function, calls, for_ns=WARM_UP_NS)
                 times.append(time_calls(function, calls, limit_ns=settings.block_ns))
             progress(1)
@@ -125,9 +129,13 @@ def measure_rounds(
     return [Turns(*map(Latency.of, times)) for times in taken]
 
 
-def _some(items: Sequence[Any] | NDArray[Any], first: int, settings: Rounds) -> list[Any]:
-    """Return as many items as a round takes, from a place on, beginning anew after the last."""
-    return [items[(first + number) % len(items)] for number in range(settings.images)]
+def _parts(subject: Subject) -> list[tuple[Callable[..., object], list[Arguments]]]:
+    """Return the three functions to time, in the order of `Turns`, each with its arguments."""
+    return [
+        (subject.classifier.predict, [(image[np.newaxis],) for image in subject.images]),
+        (_invocation(subject), [()]),
+        (subject.classifier.classify, [(path,) for path in subject.files]),
+    ]
 
 
 def _invocation(subject: Subject) -> Callable[[], None]:

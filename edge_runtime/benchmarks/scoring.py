@@ -23,11 +23,11 @@ _PART = 100
 
 @dataclass(frozen=True, eq=False)
 class Score:
-    """Which test images a model answers rightly.
+    """Which test images a model answers correctly.
 
     Attributes:
         right: (N,) bool, in the order of the dataset.
-        stored: the predictions that tell it, or None where the images were classified now.
+        stored: the predictions that say so, or None where the images were classified now.
     """
 
     right: NDArray[np.bool_]
@@ -47,10 +47,8 @@ class Score:
 
     def to_dict(self) -> dict[str, Any]:
         """Return it for JSON."""
-        return {
-            **self.accuracy.to_dict(),
-            "stored_predictions": str(self.stored) if self.stored else None,
-        }
+        stored = str(self.stored) if self.stored else None
+        return {**self.accuracy.to_dict(), "stored_predictions": stored}
 
 
 def score(
@@ -61,15 +59,11 @@ def score(
     *,
     progress: Callable[[int], None] = lambda done: None,
 ) -> Score:
-    """Return which test images a contestant answers rightly.
+    """Return which test images a contestant, loaded as ``classifier``, answers correctly.
 
-    Args:
-        contestant: the model.
-        classifier: the same, loaded.
-        dataset: the test images and their labels.
-        folders: where predictions may lie; they are used if they are of the same file, run by the
-            same runtime, version and kernels, on such a processor, on the same images.
-        progress: called with the number of images done since the last call.
+    Predictions in ``folders`` are used if they are of the same file, run by the same runtime,
+    version and kernels, on such a processor, on the same images. ``progress`` is called with the
+    number of images done since the last call.
     """
     found = _stored(contestant, kernels_in_words(classifier), dataset, folders)
     if found is not None:

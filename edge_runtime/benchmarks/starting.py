@@ -9,9 +9,8 @@ import statistics
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from edge_runtime.benchmarks.contestant import Contestant
 from edge_runtime.errors import EdgeError
@@ -46,7 +45,6 @@ sys.argv[0] = "fmnist-edge"
 from edge_runtime.cli import main
 main()
 """
-
 
 # The least that an answer takes: Python, NumPy, the runtime, one invocation.
 _FLOOR = """\
@@ -83,22 +81,14 @@ class Start:
     @classmethod
     def of(cls, measured: Sequence[tuple[float, int]]) -> "Start":
         """Return what several starts say: milliseconds and bytes of each."""
-        times = [milliseconds for milliseconds, _ in measured]
-        return cls(
-            len(measured),
-            statistics.median(times),
-            (min(times), max(times)),
-            int(statistics.median(peak for _, peak in measured)),
-        )
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return it for JSON."""
-        return asdict(self)
+        times, peaks = zip(*measured, strict=True)
+        median_ms, range_ms = statistics.median(times), (min(times), max(times))
+        return cls(len(measured), median_ms, range_ms, int(statistics.median(peaks)))
 
 
 def can_start(contestant: Contestant) -> bool:
-    """Whether `classify` can be told to run a model so: it has no choice of kernels."""
-    return contestant.kernels == "auto"
+    """Whether `classify` can run a model so: it takes a file, and has no choice of kernels."""
+    return contestant.path is not None and contestant.kernels == "auto"
 
 
 def start_once(contestant: Contestant, picture: Path) -> tuple[float, int]:
@@ -107,18 +97,16 @@ def start_once(contestant: Contestant, picture: Path) -> tuple[float, int]:
     Raises:
         EdgeError: the process failed.
     """
-    command = [sys.executable, "-c", _CLASSIFY, "classify", str(contestant.path.absolute())]
-    command += [str(picture), "--backend", contestant.backend.name]
-    command += ["--threads", str(contestant.threads)]
-    return launch(command, f"{contestant.path}: `fmnist-edge classify` in a process of its own")
+    path = contestant.path or Path(contestant.name)
+    command = [sys.executable, "-c", _CLASSIFY, "classify", str(path.absolute()), str(picture)]
+    command += ["--backend", contestant.backend.name, "--threads", str(contestant.threads)]
+    return launch(command, f"{path}: `fmnist-edge classify` in a process of its own")
 
 
 def floor_once(contestant: Contestant, model: Path) -> tuple[float, int]:
     """Do the least that an answer takes in a new process; return milliseconds and peak bytes.
 
-    Args:
-        contestant: whose runtime is used.
-        model: a file with its .tflite bytes alone.
+    The contestant's runtime is used, and ``model`` is a file of its .tflite bytes alone.
 
     Raises:
         EdgeError: the process failed.
@@ -129,7 +117,11 @@ def floor_once(contestant: Contestant, model: Path) -> tuple[float, int]:
 
 
 def launch(command: Sequence[str], what: str) -> tuple[float, int]:
-    """Start a process; return milliseconds to its first output, and its peak memory in bytes."""
+    """Start a process; return milliseconds to its first output, and its peak memory in bytes.
+
+    Raises:
+        EdgeError: the process failed; the message begins with ``what``.
+    """
     try:
         done = subprocess.run(
             [sys.executable, "-I", "-S", "-c", _LAUNCHER, *command],

@@ -12,13 +12,28 @@ from PIL import Image
 
 from edge_runtime.benchmarks.contestant import Contestant
 from edge_runtime.data.datasets import Dataset
-from edge_runtime.errors import DatasetError
+from edge_runtime.errors import DatasetError, InputError
 from edge_runtime.inference.classifier import Classifier
 from edge_runtime.inference.evaluation import refuse_misfit
 
 _MOST_IMAGES = 1000
 _PICTURES = 100
 _SEED = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Material:
+    """What contestants are given.
+
+    Attributes:
+        images: (N, H, W, C) uint8 pixels; None for those of the dataset.
+        dataset: whose test images they are given if they fit; without any they are given noise.
+        must_fit: refuse contestants that the dataset does not fit.
+    """
+
+    images: NDArray[np.uint8] | None = None
+    dataset: Dataset | None = None
+    must_fit: bool = True
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,31 +63,31 @@ class Subject:
 
 
 def open_subject(
-    contestant: Contestant,
-    *,
-    loads: int,
-    dataset: Dataset | None,
-    must_fit: bool,
-    folder: Path,
+    contestant: Contestant, material: Material, *, loads: int, folder: Path
 ) -> Subject:
-    """Load a contestant and find images for it.
-
-    Args:
-        contestant: which.
-        loads: how often it is loaded, to measure that.
-        dataset: whose test images it is given if they fit.
-        must_fit: refuse it if they do not.
-        folder: where to make a folder for PNG files.
+    """Load a contestant ``loads`` times, find images for it, and write some of them to a folder.
 
     Raises:
-        DatasetError: the images must fit and do not.
+        InputError: the images are of another size than it takes.
+        DatasetError: the dataset must fit and does not.
     """
     classifier, load_ms = _load(contestant, loads)
-    fitting = _fitting(classifier, dataset, must_fit=must_fit)
-    images = _images(classifier, fitting)
+    dataset = _fitting(classifier, material)
+    shape, images = classifier.preprocessing.shape, material.images
+    if images is not None and images.shape[1:] != shape:
+        raise InputError(
+            f"{contestant.name} takes images of {shape}, got {images.shape[1:]}; give images of "
+            "that size."
+        )
+    if images is None and dataset is not None:
+        images = dataset.test.images
+    if images is None:
+        images = np.random.default_rng(_SEED).integers(0, 256, (_PICTURES, *shape), np.uint8)
     pictures = Path(tempfile.mkdtemp(dir=folder))
-    _write_pictures(images, pictures)
-    return Subject(contestant, classifier, load_ms, fitting, images, pictures)
+    for number, image in enumerate(images[:_PICTURES]):
+        pixels = image[..., 0] if image.shape[-1] == 1 else image
+        Image.fromarray(pixels).save(pictures / f"{number:04}.png")
+    return Subject(contestant, classifier, load_ms, dataset, images[:_MOST_IMAGES], pictures)
 
 
 def _load(contestant: Contestant, times: int) -> tuple[Classifier, float]:
@@ -86,31 +101,16 @@ def _load(contestant: Contestant, times: int) -> tuple[Classifier, float]:
     return classifier, statistics.median(taken)
 
 
-def _fitting(classifier: Classifier, dataset: Dataset | None, *, must_fit: bool) -> Dataset | None:
+def _fitting(classifier: Classifier, material: Material) -> Dataset | None:
     """Return the dataset if the classifier takes its images and knows its classes, else None."""
+    dataset = material.dataset
     if dataset is None or len(dataset.test) == 0:
         return None
+    shape, names = classifier.preprocessing.shape, classifier.class_names
     try:
-        refuse_misfit(
-            classifier.name, classifier.preprocessing.shape, classifier.class_names, dataset
-        )
+        refuse_misfit(classifier.name, shape, names, dataset)
     except DatasetError:
-        if must_fit:
+        if material.must_fit:
             raise
         return None
     return dataset
-
-
-def _images(classifier: Classifier, dataset: Dataset | None) -> NDArray[np.uint8]:
-    """Return (N, H, W, C) test images as a classifier wants them, or else seeded noise."""
-    if dataset is not None:
-        return dataset.test.images[:_MOST_IMAGES]
-    shape = classifier.preprocessing.shape
-    return np.random.default_rng(_SEED).integers(0, 256, (_PICTURES, *shape), np.uint8)
-
-
-def _write_pictures(images: NDArray[np.uint8], folder: Path) -> None:
-    """Write some images as PNG files."""
-    for number, image in enumerate(images[:_PICTURES]):
-        pixels = image[..., 0] if image.shape[-1] == 1 else image
-        Image.fromarray(pixels).save(folder / f"{number:04}.png")

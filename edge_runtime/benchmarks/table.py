@@ -1,12 +1,11 @@
 """A benchmark for a terminal: plain text, as wide as it is, at most 100 columns."""
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from edge_runtime.benchmarks.board import Board
-from edge_runtime.benchmarks.distribution import Ratio
 from edge_runtime.benchmarks.result import OPERATOR_TIMES, Benchmark, Measured
-from edge_runtime.benchmarks.workers import WorkerKind
+from edge_runtime.benchmarks.throughput import Case, throughput_cases
 from edge_runtime.files.reading import MEBIBYTE
 from edge_runtime.inference.pool import usable_cores
 from edge_runtime.proof.report.grid import aligned
@@ -21,6 +20,9 @@ from edge_runtime.wording import (
     printable,
     span,
 )
+
+# The two lines of a heading, and what a model has in the cell below.
+_Column = tuple[str, str, Callable[[Measured], str]]
 
 
 def benchmark_table(found: Benchmark, *, width: int) -> str:
@@ -38,158 +40,128 @@ def benchmark_table(found: Benchmark, *, width: int) -> str:
         _costs(found, width),
         _board(found.board),
         _budgets(found),
-        _wrapped(" ".join(map(printable, found.choice.sentences)), width),
+        textwrap.wrap(" ".join(map(printable, found.choice.sentences)), width),
     ]
     return "\n\n".join("\n".join(block) for block in blocks if block)
 
 
-def _wrapped(sentence: str, width: int) -> list[str]:
-    return textwrap.wrap(sentence, width)
+def _columns(
+    found: Benchmark, width: int, columns: Sequence[_Column], *, optional: Sequence[int] = ()
+) -> list[str]:
+    heads = [list(line) for line in zip(*(column[:2] for column in columns), strict=True)]
+    rows = [[cell(each) for _, _, cell in columns] for each in found.measured]
+    return aligned(heads, rows, width=width, optional=optional)
+
+
+def _name(each: Measured) -> str:
+    return printable(each.name)
 
 
 def _subject(found: Benchmark, width: int) -> list[str]:
-    machine = machine_details()
+    machine, rounds = machine_details(), found.settings.rounds
     backends = dict.fromkeys(
         f"{each.contestant.backend.package} {each.contestant.backend.version}"
         for each in found.measured
     )
     threads = found.measured[0].contestant.threads
-    rounds = found.settings.rounds
     images = f"test images of {printable(found.dataset)}" if found.dataset else "random pixels"
-    return [
-        *_wrapped(
-            f"{machine['cpu']}, {plural(usable_cores(), 'core')}, Python "
-            f"{machine['python']}, {', '.join(backends)}, {plural(threads, 'thread')}",
-            width,
-        ),
-        *_wrapped(
-            f"{images}; {plural(rounds.rounds, 'round')} of at most "
-            f"{plural(rounds.images, 'image')}; the clock adds {found.clock_cost_ns / 1000:.2f} µs",
-            width,
-        ),
-    ]
+    sentences = (
+        f"{machine['cpu']}, {plural(usable_cores(), 'core')}, Python {machine['python']}, "
+        f"{', '.join(backends)}, {plural(threads, 'thread')}",
+        f"{images}; {plural(rounds.rounds, 'round')} of at most {plural(rounds.images, 'image')}; "
+        f"the clock adds {found.clock_cost_ns / 1000:.2f} µs",
+    )
+    return [line for sentence in sentences for line in textwrap.wrap(sentence, width)]
 
 
 def _latency(found: Benchmark, width: int) -> list[str]:
     first = found.measured[0]
-    heads = [
-        ["one image,", "", "80 % of", "", "", "", "", "time against"],
-        ["µs", "median", "rounds", "min", "p90", "p99", "p99.9", printable(first.name)],
+    ratios = dict(zip(found.measured, found.ratios, strict=True))
+
+    def against_first(each: Measured) -> str:
+        ratio = ratios[each]
+        bounds = span(f"{ratio.low:.2f}", f"{ratio.high:.2f}")
+        return ABSENT if each is first else f"{TIMES} {ratio.value:.2f} [{bounds}]"
+
+    columns: list[_Column] = [
+        ("one image,", "µs", _name),
+        ("", "median", lambda each: microseconds(each.median_us)),
+        ("80 % of", "rounds", lambda each: span(*map(microseconds, each.turns.array.spread_us))),
+        ("", "min", lambda each: microseconds(each.turns.array.minimum_us)),
+        ("", "p90", lambda each: microseconds(each.turns.array.p90_us)),
+        ("", "p99", lambda each: _known(each.turns.array.p99_us)),
+        ("", "p99.9", lambda each: _known(each.turns.array.p999_us)),
+        ("time against", printable(first.name), against_first),
     ]
-    rows = [
-        [
-            printable(each.name),
-            microseconds(each.turns.array.median_us),
-            span(*map(microseconds, each.turns.array.spread_us)),
-            microseconds(each.turns.array.minimum_us),
-            microseconds(each.turns.array.p90_us),
-            _known(each.turns.array.p99_us),
-            _known(each.turns.array.p999_us),
-            ABSENT if each is first else _ratio(ratio),
-        ]
-        for each, ratio in zip(found.measured, found.ratios, strict=True)
-    ]
-    if len(found.measured) == 1:
-        heads, rows = [row[:-1] for row in heads], [row[:-1] for row in rows]
-    return aligned(heads, rows, width=width, optional=(3,))
+    return _columns(found, width, columns[: 7 + (len(ratios) > 1)], optional=(3,))
 
 
 def _known(value: float | None) -> str:
     return ABSENT if value is None else microseconds(value)
 
 
-def _ratio(ratio: Ratio) -> str:
-    return f"{TIMES} {ratio.value:.2f} [{span(f'{ratio.low:.2f}', f'{ratio.high:.2f}')}]"
-
-
 def _share(found: Benchmark, width: int) -> list[str]:
-    heads = [
-        ["where the", "invoke", "our own", "in the inter-", "from a", "load", "start to first"],
-        ["time goes", "µs", "code, µs", "preter, %", "PNG, µs", "ms", "answer, ms"],
-    ]
-    rows = [
-        [
-            printable(each.name),
-            microseconds(each.turns.interpreter.median_us),
-            f"{each.turns.own_code_us:.1f}",
-            f"{100 * each.turns.interpreter_share:.0f}",
-            microseconds(each.turns.picture.median_us),
-            f"{each.load_ms:.1f}",
-            f"{each.start.first_answer_ms:.0f}" if each.start else ABSENT,
-        ]
-        for each in found.measured
-    ]
-    floor = found.floor
-    return [
-        *aligned(heads, rows, width=width, optional=(6,)),
-        *_wrapped(
-            f"Python, NumPy and the runtime alone answer after {floor.first_answer_ms:.0f} ms, "
-            f"with {_mebibytes(floor.peak_memory_bytes)} MiB.",
-            width,
+    columns: list[_Column] = [
+        ("where the", "time goes", _name),
+        ("invoke", "µs", lambda each: microseconds(each.turns.interpreter.median_us)),
+        ("our own", "code, µs", lambda each: f"{each.turns.own_code_us:.1f}"),
+        ("in the inter-", "preter, %", lambda each: f"{100 * each.turns.interpreter_share:.0f}"),
+        ("from a", "PNG, µs", lambda each: microseconds(each.turns.picture.median_us)),
+        ("load", "ms", lambda each: f"{each.load_ms:.1f}"),
+        (
+            "start to first",
+            "answer, ms",
+            lambda each: f"{each.start.first_answer_ms:.0f}" if each.start else ABSENT,
         ),
     ]
+    floor = (
+        f"Python, NumPy and the runtime alone answer after {found.floor.first_answer_ms:.0f} ms, "
+        f"with {_mebibytes(found.floor.peak_memory_bytes)} MiB."
+    )
+    return [*_columns(found, width, columns, optional=(6,)), *textwrap.wrap(floor, width)]
 
 
 def _throughput(found: Benchmark, width: int) -> list[str]:
-    workers = found.settings.workers
-    cases: list[tuple[WorkerKind, int]] = [("threads", 1)]
-    if workers > 1:
-        cases += [("threads", workers), ("processes", workers)]
-    shown = [
-        (source, *case)
-        for source in ("arrays", "pictures")
-        for case in cases
-        if any(each.throughput for each in found.measured)
-    ]
-    if not shown:
+    if not any(each.throughput for each in found.measured):
         return []
-    titles = {"arrays": "arrays,", "pictures": "PNG,"}
-    heads = [
-        ["images", *(titles[source] for source, _, _ in shown)],
-        ["a second", *(_workers(kind, count) for _, kind, count in shown)],
-    ]
-    rows = [
-        [printable(each.name), *(_rate(each, *case) for case in shown)] for each in found.measured
-    ]
-    return [
-        *aligned(heads, rows, width=width),
-        f"Pillow alone decodes {found.decoded_per_second:,.0f} such PNG a second on one core.",
-    ]
+    columns: list[_Column] = [("images", "a second", _name)]
+    for case in sorted(throughput_cases(found.settings.workers), key=lambda case: case[0]):
+        source, kind, count = case
+        workers = plural(count, {"threads": "thread", "processes": "process"}[kind], kind)
+        title = {"arrays": "arrays,", "pictures": "PNG,"}[source]
+        columns.append((title, workers, _rate(case)))
+    pillow = f"Pillow alone decodes {found.decoded_per_second:,.0f} such PNG a second on one core."
+    return [*_columns(found, width, columns), pillow]
 
 
-def _workers(kind: WorkerKind, count: int) -> str:
-    return plural(count, kind.removesuffix("es" if kind == "processes" else "s"), kind)
+def _rate(case: Case) -> Callable[[Measured], str]:
+    def cell(each: Measured) -> str:
+        rates = {
+            (item.source, item.kind, item.workers): item.images_per_second
+            for item in each.throughput
+        }
+        return f"{rates[case]:,.0f}" if case in rates else ABSENT
 
-
-def _rate(each: Measured, source: str, kind: WorkerKind, workers: int) -> str:
-    for item in each.throughput:
-        if (item.source, item.kind, item.workers) == (source, kind, workers):
-            return f"{item.images_per_second:,.0f}"
-    return ABSENT
+    return cell
 
 
 def _costs(found: Benchmark, width: int) -> list[str]:
-    heads = [
-        ["what it", "size", "model's", "whole", "accuracy", "operators", "", "not in"],
-        ["takes", "bytes", "MiB", "MiB", "%", "", "XNNPACK", "XNNPACK"],
+    columns: list[_Column] = [
+        ("what it", "takes", _name),
+        ("size", "bytes", lambda each: f"{each.summary.size_bytes:,}"),
+        ("model's", "MiB", lambda each: _mebibytes(each.memory_bytes)),
+        (
+            "whole",
+            "MiB",
+            lambda each: _mebibytes(each.start.peak_memory_bytes if each.start else None),
+        ),
+        ("accuracy", "%", _accuracy),
+        ("operators", "", lambda each: f"{each.delegation.operator_count}"),
+        ("", "XNNPACK", lambda each: f"{each.delegation.inside_xnnpack}"),
+        ("not in", "XNNPACK", lambda each: _outside(each.delegation.outside_xnnpack)),
     ]
-    rows = [
-        [
-            printable(each.name),
-            f"{each.summary.size_bytes:,}",
-            _mebibytes(each.memory_bytes),
-            _mebibytes(each.start.peak_memory_bytes if each.start else None),
-            _accuracy(each),
-            f"{each.delegation.operator_count}",
-            f"{each.delegation.inside_xnnpack}",
-            _outside(each.delegation.outside_xnnpack),
-        ]
-        for each in found.measured
-    ]
-    return [
-        *aligned(heads, rows, width=width, optional=(2, 3, 4)),
-        f"The time of each operator is {OPERATOR_TIMES}.",
-    ]
+    times = f"The time of each operator is {OPERATOR_TIMES}."
+    return [*_columns(found, width, columns, optional=(2, 3, 4)), times]
 
 
 def _mebibytes(size: int | None) -> str:
@@ -204,7 +176,7 @@ def _accuracy(each: Measured) -> str:
 
 
 def _outside(names: Sequence[str]) -> str:
-    return ", ".join(names) if 0 < len(names) <= 2 else ABSENT if not names else f"{len(names)}"
+    return ", ".join(names) if 0 < len(names) <= 2 else f"{len(names) or ABSENT}"
 
 
 def _board(board: Board | None) -> list[str]:
@@ -223,8 +195,7 @@ def _board(board: Board | None) -> list[str]:
 
 
 def _between(values: tuple[float, float], decimals: int) -> str:
-    low, high = (f"{value:,.{decimals}f}" for value in values)
-    return low if low == high else f"{low} to {high}"
+    return " to ".join(dict.fromkeys(f"{value:,.{decimals}f}" for value in values))
 
 
 def _budgets(found: Benchmark) -> list[str]:

@@ -7,23 +7,23 @@ nothing, and each loads everything anew.
 import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import get_args
 
 from PIL import Image
 
+from edge_runtime.benchmarks.rounds import Settings
 from edge_runtime.benchmarks.subject import Subject
 from edge_runtime.benchmarks.workers import (
     Shift,
     Source,
-    Work,
     WorkerKind,
     process_workers,
     thread_workers,
 )
 
-_Case = tuple[Source, WorkerKind, int]
+Case = tuple[Source, WorkerKind, int]
 
 
 @dataclass(frozen=True)
@@ -42,30 +42,23 @@ class Throughput:
     workers: int
     images_per_second: float
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return it for JSON."""
-        return asdict(self)
+
+def throughput_cases(workers: int) -> list[Case]:
+    """Return what `measure_throughput` measures: one thread, then so many threads and processes."""
+    teams: list[tuple[WorkerKind, int]] = [("threads", 1)]
+    if workers > 1:
+        teams += [("threads", workers), ("processes", workers)]
+    return [(source, *team) for team in teams for source in get_args(Source)]
 
 
 def measure_throughput(
-    subjects: Sequence[Subject],
-    *,
-    workers: int,
-    seconds: float,
-    repeats: int,
-    progress: Callable[[int], None] = lambda done: None,
+    subjects: Sequence[Subject], settings: Settings, *, progress: Callable[[int], None]
 ) -> tuple[list[list[Throughput]], float]:
-    """Measure one thread, then ``workers`` threads and processes, with arrays and with pictures.
+    """Measure all `throughput_cases` of each subject, repeatedly.
 
-    The subjects take turns, as with the latency; their workers are made anew in each, for there is
-    not memory everywhere for those of all at once.
-
-    Args:
-        subjects: the models and their images.
-        workers: threads and processes; with 1 there is nothing but one thread.
-        seconds: how long each repeat lasts.
-        repeats: how many.
-        progress: called with 1 after each figure of each repeat.
+    The subjects take turns, as with the latency; their workers are made anew in each turn, as there
+    is not enough memory everywhere for those of all at once. ``progress`` is called after each
+    figure.
 
     Returns:
         The figures of each subject, and how many of the first one's PNG files Pillow alone decodes
@@ -74,12 +67,12 @@ def measure_throughput(
     Raises:
         EdgeError: a process could not be started.
     """
-    rates: list[dict[_Case, list[float]]] = [{} for _ in subjects]
+    rates: list[dict[Case, list[float]]] = [{} for _ in subjects]
     decoded = []
-    for _ in range(repeats):
-        decoded.append(_decoding_rate(subjects[0].files, seconds))
+    for _ in range(settings.repeats):
+        decoded.append(_decoding_rate(subjects[0].files, settings.seconds))
         for subject, found in zip(subjects, rates, strict=True):
-            for case, rate in _one_turn(subject, workers, seconds):
+            for case, rate in _one_turn(subject, settings):
                 found.setdefault(case, []).append(rate)
                 progress(1)
     figures = [
@@ -89,27 +82,14 @@ def measure_throughput(
     return figures, statistics.median(decoded)
 
 
-def figure_count(workers: int) -> int:
-    """Return how many figures `measure_throughput` gives for each subject."""
-    return 6 if workers > 1 else 2
-
-
-def _one_turn(subject: Subject, workers: int, seconds: float) -> Iterator[tuple[_Case, float]]:
-    given = subject.contestant, subject.images, subject.pictures
-    for count in sorted({1, workers}):
-        with thread_workers(*given, count) as work:
-            yield from _of_both(work, "threads", count, seconds)
-    if workers > 1:
-        with process_workers(*given, workers) as work:
-            yield from _of_both(work, "processes", workers, seconds)
-
-
-def _of_both(
-    work: Work, kind: WorkerKind, workers: int, seconds: float
-) -> Iterator[tuple[_Case, float]]:
-    sources: tuple[Source, ...] = ("arrays", "pictures")
-    for source in sources:
-        yield (source, kind, workers), images_per_second(work(source, seconds))
+def _one_turn(subject: Subject, settings: Settings) -> Iterator[tuple[Case, float]]:
+    cases = throughput_cases(settings.workers)
+    for kind, count in dict.fromkeys(case[1:] for case in cases):
+        team = thread_workers if kind == "threads" else process_workers
+        with team(subject, count) as work:
+            for case in cases:
+                if case[1:] == (kind, count):
+                    yield case, images_per_second(work(case[0], settings.seconds))
 
 
 def images_per_second(shifts: Sequence[Shift]) -> float:

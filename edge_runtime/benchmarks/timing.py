@@ -1,7 +1,8 @@
-"""Reading the clock around single calls, with Python's own pauses kept out."""
+"""Reading the clock around single calls, while Python's garbage collector is kept from running."""
 
 import contextlib
 import gc
+import itertools
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -29,15 +30,9 @@ def collector_paused() -> Iterator[None]:
 def time_calls(
     function: Callable[..., object], calls: Sequence[Arguments], *, limit_ns: int
 ) -> NDArray[np.int64]:
-    """Call a function with each of the arguments, and return how long each call took.
+    """Call a function with each of the arguments, and return the nanoseconds of each call.
 
-    Args:
-        function: what is timed.
-        calls: the arguments of each call.
-        limit_ns: no call is begun after so much time; one is made in any case.
-
-    Returns:
-        (N,) int64 nanoseconds, N at most ``len(calls)``.
+    No call is begun after ``limit_ns``, but one is made in any case.
     """
     clock = time.perf_counter_ns
     taken: list[int] = []
@@ -54,19 +49,14 @@ def time_calls(
 
 
 def warm_up(function: Callable[..., object], calls: Sequence[Arguments], *, for_ns: int) -> None:
-    """Call a function with the arguments, from the first again after the last, for so long."""
+    """Call a function with the arguments, over and over, for that long."""
     end = time.perf_counter_ns() + for_ns
-    while True:
-        for arguments in calls:
-            function(*arguments)
-            if time.perf_counter_ns() >= end:
-                return
+    for arguments in itertools.cycle(calls):
+        function(*arguments)
+        if time.perf_counter_ns() >= end:
+            return
 
 
 def clock_cost_ns() -> float:
-    """Return how much longer a timed call seems than it is: the median time of timing nothing."""
-    return float(np.median(time_calls(_nothing, [()] * _CLOCK_READS, limit_ns=10**9)))
-
-
-def _nothing() -> None:
-    pass
+    """Return what reading the clock adds to the time of a call: the median of timing nothing."""
+    return float(np.median(time_calls(lambda: None, [()] * _CLOCK_READS, limit_ns=10**9)))

@@ -6,12 +6,14 @@ whatever state they are.
 
 import contextlib
 import json
+import pickle
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from itertools import repeat
 from pathlib import Path
 from typing import Literal
@@ -20,11 +22,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.benchmarks.contestant import Contestant
+from edge_runtime.benchmarks.subject import Subject
 from edge_runtime.errors import EdgeError
 from edge_runtime.inference.classifier import Classifier
-from edge_runtime.models.manifest import Manifest
-from edge_runtime.models.model_file import ModelFile
-from edge_runtime.runtimes.backends import choose_backend
 
 Source = Literal["arrays", "pictures"]
 WorkerKind = Literal["threads", "processes"]
@@ -46,44 +46,68 @@ main()
 """
 
 
-@contextlib.contextmanager
-def thread_workers(
-    contestant: Contestant, images: NDArray[np.uint8], pictures: Path, count: int
-) -> Iterator[Work]:
-    """Give work to threads; this is the function to point at another pool of classifiers."""
-    classifiers = [contestant.load() for _ in range(count)]
-    files = sorted(pictures.iterdir())
+class _Worker:
+    """A loaded model and its images; everything is done once, as the first time takes longer."""
 
-    for classifier in classifiers:
-        _prepare(classifier, images, files)
+    def __init__(
+        self, contestant: Contestant, images: NDArray[np.uint8], files: Sequence[Path]
+    ) -> None:
+        self.classifier: Classifier = contestant.load()
+        self.images, self.files = images, files
+        self.classifier.predict(images[:1])
+        self.classifier.classify(files[0])
+
+    def shift(self, source: Source, seconds: float) -> Shift:
+        """Classify images, from the first again after the last, for that long."""
+        batch = self.classifier.batch_size
+        size = -(-_PART // batch) * batch
+        done, start = 0, time.perf_counter_ns()
+        end = start + int(seconds * 1e9)
+        while (now := time.perf_counter_ns()) < end:
+            if source == "arrays":
+                first = done % len(self.images)
+                part = self.images[first : first + size]
+                self.classifier.predict(part)
+                done += len(part)
+            else:
+                self.classifier.classify(self.files[done % len(self.files)])
+                done += 1
+        return start, now, done
+
+
+@contextlib.contextmanager
+def thread_workers(subject: Subject, count: int) -> Iterator[Work]:
+    """Give work to threads; this is the function to point at another pool of classifiers."""
+    files = subject.files
+    workers = [_Worker(subject.contestant, subject.images, files) for _ in range(count)]
     together = threading.Barrier(count)
 
-    def run(classifier: Classifier, source: Source, seconds: float) -> Shift:
+    def run(worker: _Worker, source: Source, seconds: float) -> Shift:
         together.wait()
-        return _shift(classifier, source, images, files, seconds)
+        return worker.shift(source, seconds)
 
     with ThreadPoolExecutor(count) as pool:
 
         def work(source: Source, seconds: float) -> list[Shift]:
-            return list(pool.map(run, classifiers, repeat(source), repeat(seconds)))
+            return list(pool.map(run, workers, repeat(source), repeat(seconds)))
 
         yield work
-    for classifier in classifiers:
-        classifier.close()
+    for worker in workers:
+        worker.classifier.close()
 
 
 @contextlib.contextmanager
-def process_workers(
-    contestant: Contestant, images: NDArray[np.uint8], pictures: Path, count: int
-) -> Iterator[Work]:
+def process_workers(subject: Subject, count: int) -> Iterator[Work]:
     """Give work to processes, which wait for each piece of it; at the end they are gone."""
-    file = contestant.file
-    manifest = file.manifest.to_dict() if file.manifest else None
-    command = [sys.executable, "-c", _CHILD, contestant.backend.name, contestant.kernels]
-    command += [str(contestant.threads), str(pictures), *map(str, images.shape)]
+    file = replace(subject.contestant.file, bundle=None)  # the model is enough
+    contestant = replace(subject.contestant, file=file)
+    given = pickle.dumps((contestant, subject.images, subject.files))
     children = [
         subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+            [sys.executable, "-c", _CHILD],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
         )
         for _ in range(count)
     ]
@@ -95,10 +119,7 @@ def process_workers(
 
     try:
         for child in children:
-            _send(
-                child, json.dumps({"manifest": manifest, "size": len(file.data)}).encode() + b"\n"
-            )
-            _send(child, file.data + images.tobytes())
+            _send(child, given)
         for child in children:
             _received(child)
         yield work
@@ -106,35 +127,6 @@ def process_workers(
         for child in children:
             child.kill()
             child.communicate()
-
-
-def _prepare(classifier: Classifier, images: NDArray[np.uint8], files: Sequence[Path]) -> None:
-    """Do everything once: the first time takes longer."""
-    classifier.predict(images[:1])
-    classifier.classify(files[0])
-
-
-def _shift(
-    classifier: Classifier,
-    source: Source,
-    images: NDArray[np.uint8],
-    pictures: Sequence[Path],
-    seconds: float,
-) -> Shift:
-    """Classify images, from the first again after the last, for so long."""
-    size = -(-_PART // classifier.batch_size) * classifier.batch_size
-    done, start = 0, time.perf_counter_ns()
-    end = start + int(seconds * 1e9)
-    while (now := time.perf_counter_ns()) < end:
-        first = done % len(images)
-        if source == "arrays":
-            part = images[first : first + size]
-            classifier.predict(part)
-            done += len(part)
-        else:
-            classifier.classify(pictures[done % len(pictures)])
-            done += 1
-    return start, now, done
 
 
 def _send(child: "subprocess.Popen[bytes]", data: bytes) -> None:
@@ -157,33 +149,19 @@ def _received(child: "subprocess.Popen[bytes]") -> Shift:
 
 def _lost() -> EdgeError:
     return EdgeError(
-        "A process that measures the throughput ended early; is there memory enough for "
-        "--workers of them?"
+        "A process that measures the throughput ended early; is there enough memory for --workers "
+        "of them?"
     )
 
 
 def main() -> None:
-    """Serve `process_workers`: read a model and images, then a piece of work from each line."""
-    backend, kernels, threads, pictures, *shape = sys.argv[1:]
+    """Serve `process_workers`: read what a worker is given, then a piece of work from each line."""
     stream = sys.stdin.buffer
-    header = json.loads(stream.readline())
-    manifest = Manifest.from_dict(header["manifest"]) if header["manifest"] else None
-    model = ModelFile("the model", stream.read(header["size"]), manifest)
-    count, height, width, channels = map(int, shape)
-    pixels = stream.read(count * height * width * channels)
-    images = np.frombuffer(pixels, np.uint8).reshape(count, height, width, channels)
-    classifier = Classifier(
-        model,
-        backend=choose_backend(backend),
-        threads=int(threads),
-        kernels=kernels,  # type: ignore[arg-type]
-    )
-    files = sorted(Path(pictures).iterdir())
-    _prepare(classifier, images, files)
+    worker = _Worker(*pickle.load(stream))
     _answer((0, 0, 0))
     for line in stream:
         source, seconds = line.decode().split()
-        _answer(_shift(classifier, source, images, files, float(seconds)))  # type: ignore[arg-type]
+        _answer(worker.shift(source, float(seconds)))  # type: ignore[arg-type]
 
 
 def _answer(shift: Shift) -> None:

@@ -1,13 +1,15 @@
 """The command `benchmark`."""
 
-from collections.abc import Sequence
-from dataclasses import replace
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
 import click
 
-from edge_runtime.benchmarks import Benchmark, Rounds, Settings, open_contestants, run_benchmark
+from edge_runtime.benchmarks import QUICK, Benchmark, Rounds
+from edge_runtime.benchmarks import benchmark as measure
+from edge_runtime.benchmarks.contestant import named_models
 from edge_runtime.benchmarks.plot import benchmark_plot, refuse_missing_matplotlib
 from edge_runtime.benchmarks.table import benchmark_table
 from edge_runtime.commands.chain import model_name
@@ -24,19 +26,29 @@ from edge_runtime.console.terminal import echo, echo_json
 from edge_runtime.data.datasets import Dataset, load_dataset
 from edge_runtime.errors import EdgeError, RunError
 from edge_runtime.files.writing import refuse_unwritable_folder, write_atomically
-from edge_runtime.inference.pool import usable_cores
 from edge_runtime.models.lineage import Lineage, run_for_images
 from edge_runtime.models.runs import Run, find_run
-from edge_runtime.proof.parity import EXIT_CODES, Budgets
-from edge_runtime.proof.parity.contract_file import CONTRACT_FILE, load_contract
-from edge_runtime.runtimes.backends import BACKENDS, Kernels, choose_backend
+from edge_runtime.proof.parity import EXIT_CODES
+from edge_runtime.proof.parity.contract_file import CONTRACT_FILE
+from edge_runtime.runtimes.backends import BACKENDS, Kernels
 
 _DEFAULT = Rounds()
-_QUICK = Settings(loads=1, starts=1, seconds=0.1, repeats=1)
-_QUICK_ROUNDS = 10
+# The options that `measure` takes by these names.
+_MEASURING = (
+    *("backends", "kernels", "threads"),
+    *("rounds", "images_per_round", "workers", "seed", "quick"),
+)
+_EPILOG = """\
+\b
+Examples:
+  fmnist-edge benchmark
+  fmnist-edge benchmark float32.tflite int8.tflite --quick
+  fmnist-edge benchmark int8.tflite --kernels auto --kernels built-in --json
+  fmnist-edge benchmark --dataset folder:pictures --plot tradeoff.png
+"""
 
 
-@click.command()
+@click.command(epilog=_EPILOG)
 @click.argument("models", nargs=-1, type=ModelPath(), metavar="[MODEL]...")
 @run_options
 @dataset_options(default=None)
@@ -45,53 +57,62 @@ _QUICK_ROUNDS = 10
     "backends",
     multiple=True,
     metavar="NAME",
-    help=f"{', '.join(backend.name for backend in BACKENDS)}; several are compared.  [default: "
-    "the first of the first two that is installed]",
+    help=f"Runtime: {', '.join(backend.name for backend in BACKENDS)}. Repeat it to compare "
+    "several.  [default: the first of the first two that is installed]",
 )
 @click.option(
     "--kernels",
     multiple=True,
     default=("auto",),
     type=click.Choice(get_args(Kernels)),
-    help="auto uses XNNPACK where it can, built-in never; reference is slow and plain. Several are "
-    "compared.  [default: auto]",
+    help="auto uses XNNPACK where it can, built-in never does, reference is slow and plain. Repeat "
+    "it to compare several.  [default: auto]",
 )
 @click.option(
     "--threads",
     type=Whole(1, 256),
     default=1,
     show_default=True,
-    help="Of each interpreter.",
+    help="Threads of each interpreter.",
 )
 @click.option(
     "--rounds",
     type=Whole(1, 10_000),
-    help=f"How often each model has its turn.  [default: {_DEFAULT.rounds}]",
+    help=f"How often each model takes its turn.  [default: {_DEFAULT.rounds}]",
 )
 @click.option(
     "--images",
+    "images_per_round",
     type=Whole(1, 10_000),
     default=_DEFAULT.images,
     show_default=True,
-    help=f"Of a turn, at most; no figure takes over {_DEFAULT.block_ns // 1_000_000} ms of one.",
+    help="Images to time in each turn, at most; each figure also ends after "
+    f"{_DEFAULT.block_ns // 1_000_000} ms.",
 )
 @click.option(
     "--workers",
     type=Whole(1, 64),
-    help="Threads and processes that share the cores for throughput.  [default: the cores]",
+    help="Threads and processes that share the cores for the throughput.  [default: one for each "
+    "core]",
 )
 @click.option(
-    "--seed", type=Whole(min=0), default=0, show_default=True, help="Of the turns' order."
+    "--seed",
+    type=Whole(min=0),
+    default=0,
+    show_default=True,
+    help="Seed of the order of the turns.",
 )
 @click.option(
-    "--quick", is_flag=True, help=f"{_QUICK_ROUNDS} rounds, and everything else only once."
+    "--quick",
+    is_flag=True,
+    help=f"Measure {QUICK.rounds.rounds} rounds, and everything else only once.",
 )
 @click.option(
     "--contract",
-    "contract_path",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Hold the models to its budgets.  [default: parity.toml here, if there is one]",
+    help="Check the models against the budgets of this contract.  [default: parity.toml in the "
+    "current folder, if there is one]",
 )
 @click.option(
     "--plot",
@@ -110,78 +131,87 @@ def benchmark(
     models: tuple[Path, ...],
     run_name: str | None,
     runs_dir: str,
-    backends: tuple[str, ...],
-    kernels: tuple[Kernels, ...],
-    threads: int,
-    rounds: int | None,
-    images: int,
-    workers: int | None,
-    seed: int,
-    quick: bool,
-    contract_path: Path | None,
+    contract: Path | None,
     plot_path: Path | None,
     force: bool,
     as_json: bool,
-    **dataset_choice: Any,
+    **options: Any,
 ) -> int:
-    """Measure how fast models are and what they take, and say which to take.
+    """Measure how fast models are and what they cost, and say which one to use.
 
-    MODEL is a .tflite, a bundle, or the word `installed`; without any, all that was converted in
-    the latest run are compared. Each takes its turn in every round, so that whatever slows the
-    machine down for a while hits all alike, and the first is what the others are compared with.
+    MODEL is a .tflite file, a bundle, or the word `installed`. Without any, all models converted in
+    the latest run are compared. The models take turns in every round, so that whatever slows the
+    machine down for a while affects all of them; the first one is what the others are compared
+    with.
 
-    Shown are the latency of one image from an array of pixels and from a PNG, the part of it that
-    is our own code, images a second with several threads and processes, the time to load and to
-    start, memory, size, accuracy on the run's test images, and on a Pi temperature, clock and
-    throttling. It takes a few seconds for each model.
+    The result has the latency of one image from an array of pixels and from a PNG, the part of it
+    that is spent in our own code, images per second with several threads and processes, the time to
+    load and to start, memory, size, accuracy on the run's test images, and on a Raspberry Pi
+    temperature, clock and throttling. It takes a few seconds for each model.
 
-    Exits with 3 when a model breaks a budget of the contract; a float32 model beside others is only
-    what they are compared with, and is not held to it.
+    The exit code is 3 if a model breaks a budget of the contract. A float32 model beside others is
+    only what they are compared with, and is not checked.
     """
     console = context.ensure_object(Console)
-    refuse_options_without_dataset(dataset_choice)
-    budgets = _budgets(contract_path)
+    measuring = {name: options.pop(name) for name in _MEASURING}
+    refuse_options_without_dataset(options)
     _refuse_impossible_plot(plot_path, force=force)
-    asked_for = dataset_choice["dataset"] is not None
     lineage = Lineage(Path(runs_dir), run_name)
     run = None if models else find_run(lineage.runs_dir, lineage.run_name)
-    chosen = [choose_backend(name) for name in dict.fromkeys(backends)] or [choose_backend()]
-    contestants = open_contestants(
-        models or _converted(run),
-        backends=chosen,
-        kernels=tuple(dict.fromkeys(kernels)),
-        threads=threads,
-        name_of=model_name,
-    )
-    run = run or _run_of(models, lineage, console, images_named=asked_for)
-    dataset = _dataset(dataset_choice, run, console)
+    named = named_models(models or _converted(run), name_of=model_name)
+    asked_for = options["dataset"] is not None
+    notes: list[str] = []  # shown once the models are known to be sound
+    run = run or _run_of(models, lineage, [] if asked_for else notes)
+    dataset = _dataset(options, run, notes)
     if plot_path is not None and dataset is None:
+        console.say(*notes)
         raise EdgeError("--plot needs test images for the accuracy; name them with --dataset.")
-    found = run_benchmark(
-        contestants,
-        settings=_settings(rounds, images, workers or usable_cores(), seed, quick=quick),
-        dataset=dataset,
-        must_fit=asked_for or plot_path is not None,
-        predictions_folders=[run.parity_folder, run.folder] if run else [],
-        budgets=budgets,
-        progress=console.progress,
-    )
-    for each in found.measured:
-        if dataset is not None and each.score is None:
-            console.say(
-                f"The accuracy of {each.name} is not measured, since the images of "
-                f"'{dataset.name}' do not fit it; name others with --dataset."
-            )
+    with _bars(console) as progress:
+        found = measure(
+            named,
+            dataset=dataset,
+            must_fit=asked_for or plot_path is not None,
+            contract=contract or (CONTRACT_FILE if CONTRACT_FILE.is_file() else None),
+            predictions_folders=[run.parity_folder, run.folder] if run else [],
+            progress=progress,
+            **measuring,
+        )
+    console.say(*notes, *_misfits(found, dataset))
     if plot_path is not None:
         write_atomically(plot_path, benchmark_plot(found))
     _print(found, plot_path, as_json)
     return 0 if found.keeps_budgets else EXIT_CODES["broken"]
 
 
-def _budgets(path: Path | None) -> Budgets | None:
-    if path is None and not CONTRACT_FILE.is_file():
-        return None
-    return load_contract(path or CONTRACT_FILE).budgets
+def _misfits(found: Benchmark, dataset: Dataset | None) -> list[str]:
+    """Return a sentence for each model that the images do not fit."""
+    if dataset is None:
+        return []
+    return [
+        f"The accuracy of {each.name} is not measured, since the images of '{dataset.name}' do not "
+        "fit it; name others with --dataset."
+        for each in found.measured
+        if each.score is None
+    ]
+
+
+@contextlib.contextmanager
+def _bars(console: Console) -> Iterator[Callable[[str, int, int], None]]:
+    """Yield what shows a bar for each phase, one after the other."""
+    with contextlib.ExitStack() as stack:
+        advance: Callable[[int], None] | None = None
+        before = 0
+
+        def show(phase: str, done: int, total: int) -> None:
+            nonlocal advance, before
+            if done == 0 or advance is None:
+                stack.close()
+                advance = stack.enter_context(console.progress(total, f"{phase:<10}"))
+            else:
+                advance(done - before)
+            before = done
+
+        yield show
 
 
 def _refuse_impossible_plot(path: Path | None, *, force: bool) -> None:
@@ -205,9 +235,7 @@ def _refuse_impossible_plot(path: Path | None, *, force: bool) -> None:
     refuse_missing_matplotlib()
 
 
-def _run_of(
-    models: Sequence[Path], lineage: Lineage, console: Console, *, images_named: bool
-) -> Run | None:
+def _run_of(models: Sequence[Path], lineage: Lineage, notes: list[str]) -> Run | None:
     """Return the run whose images the models are for, or else the latest; None for none."""
     if lineage.run_name is not None:
         return find_run(lineage.runs_dir, lineage.run_name)
@@ -218,8 +246,7 @@ def _run_of(
                 "the models are for the images of different runs; name those to use with --dataset."
             )
     except RunError as error:
-        if not images_named:
-            console.say(f"Accuracy is not measured: {error}")
+        notes.append(f"Accuracy is not measured: {error}")
         return None
     return runs[0]
 
@@ -233,21 +260,15 @@ def _converted(run: Run | None) -> list[Path]:
     return models
 
 
-def _dataset(options: dict[str, Any], run: Run | None, console: Console) -> Dataset | None:
+def _dataset(options: dict[str, Any], run: Run | None, notes: list[str]) -> Dataset | None:
     """Return the images: those that were named, or else the run's if they can be loaded."""
     if options["dataset"] is not None:
         return load_dataset(spec_from_options(options, seed=0), needs=("test",))
     try:
         return run.load_dataset() if run else None
     except EdgeError as error:
-        console.say(f"Accuracy is not measured: {error}")
+        notes.append(f"Accuracy is not measured: {error}")
         return None
-
-
-def _settings(rounds: int | None, images: int, workers: int, seed: int, *, quick: bool) -> Settings:
-    base = _QUICK if quick else Settings()
-    number = rounds or (_QUICK_ROUNDS if quick else _DEFAULT.rounds)
-    return replace(base, rounds=Rounds(number, images, seed=seed), workers=workers)
 
 
 def _print(found: Benchmark, plot: Path | None, as_json: bool) -> None:

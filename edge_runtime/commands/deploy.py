@@ -18,24 +18,34 @@ from edge_runtime.models.model_file import BUNDLE_SUFFIX, is_bundle, read_model
 from edge_runtime.models.runs import find_run
 from edge_runtime.models.signing.keys import short
 
+_EPILOG = """\
+\b
+Examples:
+  fmnist-edge deploy pi@raspberrypi
+  fmnist-edge deploy pi@raspberrypi shoes.edge.zip --offline
+  fmnist-edge deploy ssh://pi@10.0.0.7:2222 --no-bundle
+"""
 
-@click.command()
+
+@click.command(epilog=_EPILOG)
 @click.argument("device_name", metavar="USER@HOST")
 @click.argument("bundle", required=False, type=click.Path(path_type=Path))
 @run_options
 @click.option(
     "--offline",
     is_flag=True,
-    help="The device has no internet: fetch its packages here and copy them.",
+    help="Fetch the packages on this machine and copy them, for a device without internet.",
 )
 @click.option(
     "--home",
     metavar="DIR",
     default="",
-    help="Where everything lives there.  [default: ~/.local/share/fmnist-edge]",
+    help="Folder on the device for everything.  [default: ~/.local/share/fmnist-edge]",
 )
 @click.option(
-    "--allow-downgrade", is_flag=True, help="Accept an older bundle than the one that is there."
+    "--allow-downgrade",
+    is_flag=True,
+    help="Install the bundle even if the device has a newer version.",
 )
 @click.option("--no-bundle", is_flag=True, help="Set up the software only.")
 @json_option
@@ -54,21 +64,24 @@ def deploy(
     no_bundle: bool,
     as_json: bool,
 ) -> None:
-    """Set up a Raspberry Pi over ssh and install BUNDLE there, by default the latest run's.
+    """Set up a Raspberry Pi over ssh and install BUNDLE on it, by default the latest run's.
 
-    Looks whether the device is fit for it, installs fmnist-edge and one TFLite runtime in an
-    environment of their own, copies the bundle, installs it and lets it test itself. ssh is your
-    own, with its configuration and keys; nothing is asked. What is there already stays as it is,
-    what broke off goes on where it stopped, and until the new one works the old one stays.
+    Checks that the device is suitable, installs fmnist-edge and one TFLite runtime in an
+    environment of their own, copies the bundle, installs it and runs its self-test on the device.
+    ssh is your own, with its configuration and keys, and never prompts. What is already there is
+    kept, an interrupted copy continues where it stopped, and the old software stays until the new
+    one works.
 
-    A signed bundle takes its signature along (`bundle --sign`). A device that trusts no key yet
-    trusts the one beside the bundle from then on; one that trusts another key refuses the bundle.
+    The signature of a signed bundle (`bundle --sign`) is copied with it. A device that trusts no
+    key yet trusts the one beside the bundle from then on; one that trusts another key refuses the
+    bundle.
 
-    USER@HOST may also be a name from ~/.ssh/config, or emulated for the Pi of scripts/emulated-pi.
+    USER@HOST may also be a name from ~/.ssh/config, or `emulated` for the Pi of
+    scripts/emulated-pi.
     """
     console = context.ensure_object(Console)
     if no_bundle and bundle:
-        raise click.UsageError("--no-bundle says that BUNDLE is not wanted; give one of them.")
+        raise click.UsageError("Expected BUNDLE or --no-bundle, got both; give one of them.")
     chosen = None if no_bundle else bundle or _latest_bundle(runs_dir, run_name)
     if chosen and not is_bundle(chosen):
         raise click.UsageError(f"Expected a bundle ({BUNDLE_SUFFIX}), got {chosen}.")
@@ -122,7 +135,7 @@ def _print(
     echo(f"device    {device.name}: {facts.name}")
     echo(f"system    {facts.kind}, {' '.join(facts.libc)}, Python {facts.python_text}")
     echo(f"space     {facts.free_bytes / 10**9:,.1f} GB free")
-    state = f"installed, {_amount(done.sent_bytes)}" if done.changed else "as it was"
+    state = f"installed, {_amount(done.sent_bytes)}" if done.changed else "unchanged"
     echo(f"software  fmnist-edge {project_version()}, {done.runtime}: {state}")
     if delivery:
         state = _amount(delivery.sent_bytes) if delivery.sent_bytes else "was there"

@@ -20,25 +20,52 @@ from edge_runtime.wording import percent
 _backend_option = click.option(
     "--backend", metavar="NAME", help="The runtime to use, as in `classify`."
 )
+_INSTALL_EXAMPLES = """\
+\b
+Examples:
+  fmnist-edge install shoes.edge.zip
+  fmnist-edge install older.edge.zip --allow-downgrade
+"""
+_ROLLBACK_EXAMPLES = """\
+\b
+Examples:
+  fmnist-edge rollback
+  fmnist-edge rollback --json
+"""
+_STATUS_EXAMPLES = """\
+\b
+Examples:
+  fmnist-edge status
+  fmnist-edge status --json
+"""
+_SELFTEST_EXAMPLES = """\
+\b
+Examples:
+  fmnist-edge selftest
+  fmnist-edge selftest shoes.edge.zip --json
+"""
 
 
-@click.command()
+@click.command(epilog=_INSTALL_EXAMPLES)
 @click.argument("bundle", type=click.Path(path_type=Path))
-@click.option("--allow-downgrade", is_flag=True, help="Install it though a newer one is there.")
+@click.option(
+    "--allow-downgrade", is_flag=True, help="Install it even if a newer version is installed."
+)
 @_backend_option
 @json_option
 @talk_options
 def install(bundle: Path, allow_downgrade: bool, backend: str | None, as_json: bool) -> None:
     """Check BUNDLE (.edge.zip), put it in place on this device, and switch to it.
 
-    Before anything is written every byte is held against its hashes, and a process of its own must
-    reproduce the golden vectors. Once a key is trusted (`fmnist-edge trust`), BUNDLE.sig beside it
-    must be a signature by such a key; without one the bundle is not even unpacked.
+    Before anything is written, every byte is checked against its hashes, and a separate process
+    must reproduce the golden vectors. Once a key is trusted (`fmnist-edge trust`), the file
+    BUNDLE.sig beside it must be a signature by such a key; without one the bundle is not even
+    unpacked.
 
-    The switch is one rename: a power cut at any moment leaves the old bundle or the new one, whole.
-    The last three are kept; `rollback` goes back.
+    The switch is one rename: a power cut at any moment leaves either the old bundle or the new one,
+    complete. The last three are kept; `rollback` goes back to them.
 
-    Bundles are kept in $FMNIST_EDGE_HOME, or ~/.local/share/fmnist-edge; the current one is
+    Bundles are kept in $FMNIST_EDGE_HOME, or ~/.local/share/fmnist-edge. The current one is
     current/model.edge.zip there.
     """
     releases = Releases(device_home())
@@ -48,27 +75,28 @@ def install(bundle: Path, allow_downgrade: bool, backend: str | None, as_json: b
     _print_release(releases, release, as_json, "installed" if changed else "installed already")
 
 
-@click.command()
+@click.command(epilog=_ROLLBACK_EXAMPLES)
 @_backend_option
 @json_option
 @talk_options
 def rollback(backend: str | None, as_json: bool) -> None:
     """Go back to the bundle that was installed before the current one, after checking it.
 
-    That includes its signature, if a key is trusted here.
+    The check includes its signature if a key is trusted on this device.
     """
     releases = Releases(device_home())
     release = releases.rollback(backend=choose_backend(backend))
     _print_release(releases, release, as_json, "back to")
 
 
-@click.command()
+@click.command(epilog=_STATUS_EXAMPLES)
 @json_option
 @talk_options
 def status(as_json: bool) -> int:
-    """Say which bundle is installed on this device, whether its bytes are as they were made, and
-    which key has signed it.
-    """  # noqa: D205
+    """Show which bundle is installed on this device, whether it is intact, and who signed it.
+
+    The exit code is 1 if it is damaged.
+    """
     releases = Releases(device_home())
     digest, problem, release = releases.current_sha256(), "", None
     try:
@@ -98,7 +126,7 @@ def status(as_json: bool) -> int:
     return 0
 
 
-@click.command()
+@click.command(epilog=_SELFTEST_EXAMPLES)
 @click.argument("model", required=False, type=click.Path(path_type=Path))
 @_backend_option
 @json_option
@@ -106,11 +134,11 @@ def status(as_json: bool) -> int:
 def selftest(model: Path | None, backend: str | None, as_json: bool) -> int:
     """Answer yes or no: does this device compute what it should?
 
-    Every byte of the installed bundle, or of MODEL (a bundle, a .tflite, or the word `installed`),
-    is held against its hashes; then a process of
-    its own must reproduce the golden vectors, with the kernels that are the same everywhere and
-    with those that serve. If a key is trusted here, a bundle must be signed by it, too. The exit
-    code is 0 for yes and 1 for no.
+    Every byte of the installed bundle, or of MODEL (a bundle, a .tflite file, or the word
+    `installed`), is checked against its hashes. Then a separate process must reproduce the golden
+    vectors, with the kernels that are the same everywhere and with those that are used in
+    operation. If a key is trusted on this device, a bundle must also be signed by it. The exit code
+    is 0 for yes and 1 for no.
     """
     start = time.monotonic()
     file: ModelFile | None = None

@@ -31,6 +31,6 @@ def open_device(name: str) -> Device:
     if kind == "ssh":
         return SshDevice.to(name if rest.startswith("//") else rest)
     raise DeviceError(
-        f"There is no device '{name}'; expected emulated or ssh:USER@HOST, as in "
+        f"There is no device '{name}'; expected emulated or ssh:USER@HOST, for example "
         "ssh:pi@raspberrypi."
     )

@@ -1,7 +1,7 @@
 """Install a bundle on a device that was set up: copy it, install it, let it test itself.
 
-A signed bundle takes its signature along. If the device trusts no key yet, it trusts the one beside
-the bundle from then on: trust on first use, as ssh has it for hosts.
+A signature beside the bundle goes with it. If the device trusts no key yet, it trusts the one
+beside the bundle from then on: trust on first use, as ssh does with hosts.
 """
 
 import json
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edge_runtime.devices.device import Answer, Device, Progress, check
+from edge_runtime.devices.device import Answer, Device, check
 from edge_runtime.devices.setup import SetUp
 from edge_runtime.devices.transfer import Parcel, put_files
 from edge_runtime.errors import DeviceError
@@ -21,8 +21,9 @@ from edge_runtime.models.signing.making import public_key_path
 from edge_runtime.models.signing.verification import check_signature, read_signature, signature_path
 
 _TIMEOUT_S = 600.0
-# Argument: the bundle to keep, with what belongs to it.
-_FORGET = """\
+# Removes the bundles that were copied before; what is installed has its own copy. Argument: the
+# bundle to keep, with what belongs to it.
+_FORGET_OTHERS = """\
 for file in "${1%/*}"/*.edge.zip*; do
     case $file in "$1"*) ;; *) rm -f -- "$file" ;; esac
 done
@@ -35,14 +36,12 @@ class Delivery:
 
     Attributes:
         sha256: of the bundle.
-        size_bytes: of the bundle.
         sent_bytes: how much of it had to be copied.
         selftest: what `fmnist-edge selftest --json` said.
         first_trusted: the fingerprint of the key that the device trusts since; "" for none.
     """
 
     sha256: str
-    size_bytes: int
     sent_bytes: int
     selftest: dict[str, Any]
     first_trusted: str = ""
@@ -66,7 +65,7 @@ class SignedBundle:
 
     @classmethod
     def read(cls, path: Path) -> "SignedBundle":
-        """Read all of it, and hold the signature against the bundle and the key.
+        """Read all of it, and check the signature against the bundle and the key.
 
         Raises:
             ModelError: the bundle cannot be read.
@@ -88,7 +87,6 @@ def install_bundle(
     *,
     allow_downgrade: bool = False,
     say: Callable[[str], None] = lambda message: None,
-    progress: Progress = lambda done: None,
 ) -> Delivery:
     """Copy a bundle to a device, install it there, and run its self-test.
 
@@ -100,7 +98,6 @@ def install_bundle(
         bundle: what is on this machine.
         allow_downgrade: accept an older version than the one that is there.
         say: called with what is going on.
-        progress: called with the number of bytes that went out since the last call.
 
     Raises:
         DeviceError: the device cannot be reached, or refuses the bundle; its own sentence says why.
@@ -108,65 +105,60 @@ def install_bundle(
     digest = sha256(bundle.data)
     target = f"{done.facts.home}/incoming/{digest[:16]}{BUNDLE_SUFFIX}"
     say(f"copying {bundle.path.name}")
-    sent = put_files(device, _parcels(bundle, target), progress=progress)
-    first = _trust_on_first_use(device, done, bundle, target, say)
+    sent = put_files(device, _parcels(bundle, Path(target)))
+    first = _trust_on_first_use(device, done, bundle, Path(target), say)
     say(f"installing {bundle.path.name}")
     options = ["--allow-downgrade"] if allow_downgrade else []
-    check(device, run_program(device, done, ["install", target, *options]), "install the bundle")
-    _forget_others(device, target)
-    say("testing it there")
-    return Delivery(digest, len(bundle.data), sent, _selftest(device, done), first)
+    check(device, _program(device, done, ["install", target, *options]), "install the bundle")
+    device.run(["sh", "-c", _FORGET_OTHERS, "sh", target], timeout_s=_TIMEOUT_S)
+    say("running its self-test")
+    return Delivery(digest, sent, _selftest(device, done), first)
 
 
-def _parcels(bundle: SignedBundle, target: str) -> list[Parcel]:
+def _parcels(bundle: SignedBundle, target: Path) -> list[Parcel]:
     parcels = []
     if bundle.key is not None:
-        pem = bundle.key.pem.encode("ascii")
-        parcels.append(Parcel(pem, str(public_key_path(Path(target)))))
+        parcels.append(Parcel(bundle.key.pem.encode("ascii"), str(public_key_path(target))))
     if bundle.signature is not None:
-        parcels.append(Parcel(bundle.signature, str(signature_path(Path(target)))))
-    return [*parcels, Parcel(bundle.data, target)]
+        parcels.append(Parcel(bundle.signature, str(signature_path(target))))
+    return [*parcels, Parcel(bundle.data, str(target))]
 
 
 def _trust_on_first_use(
-    device: Device, done: SetUp, bundle: SignedBundle, target: str, say: Callable[[str], None]
+    device: Device, done: SetUp, bundle: SignedBundle, target: Path, say: Callable[[str], None]
 ) -> str:
     """Let a device that trusts no key yet trust the bundle's; return its fingerprint if it does."""
     if bundle.signature is None or done.facts.trusts_keys:
         return ""
     if bundle.key is None:
         say(
-            f"{device.name} trusts no key, and there is no {public_key_path(bundle.path).name}: it "
-            "installs the bundle without verifying its signature"
+            f"{device.name} trusts no key, and there is no {public_key_path(bundle.path).name}; "
+            "the bundle is installed without verifying its signature"
         )
         return ""
     say(f"{device.name} trusts no key yet; from now on it trusts {bundle.key.short}")
-    command = ["trust", str(public_key_path(Path(target)))]
-    check(device, run_program(device, done, command), "trust the key")
+    command = ["trust", str(public_key_path(target))]
+    check(device, _program(device, done, command), "trust the key")
     return bundle.key.fingerprint
 
 
-def run_program(device: Device, done: SetUp, arguments: Sequence[str]) -> Answer:
+def _program(device: Device, done: SetUp, arguments: Sequence[str]) -> Answer:
     """Run `fmnist-edge` of the set-up on a device."""
     home = f"FMNIST_EDGE_HOME={done.facts.home}"
     return device.run(["env", home, done.program, *arguments], timeout_s=_TIMEOUT_S)
 
 
 def _selftest(device: Device, done: SetUp) -> dict[str, Any]:
-    answer = run_program(device, done, ["selftest", "--json"])
+    answer = _program(device, done, ["selftest", "--json"])
     try:
         found: dict[str, Any] = json.loads(answer.text)
         ok, reason = found["ok"], found["answer"]
     except (KeyError, TypeError, ValueError, RecursionError):
         check(device, answer, "test itself")
         raise DeviceError(
-            f"{device.name} answered its self-test with {answer.text[:100]!r}; expected JSON."
+            f"Expected JSON from the self-test of {device.name}, got {answer.text[:100]!r}; deploy "
+            "again."
         ) from None
     if not ok:
-        raise DeviceError(f"{device.name} does not compute what it should: {reason}")
+        raise DeviceError(f"{device.name} fails its self-test: {reason}")
     return found
-
-
-def _forget_others(device: Device, target: str) -> None:
-    """Remove bundles that were copied before; what is installed has its own copy."""
-    device.run(["sh", "-c", _FORGET, "sh", target], timeout_s=_TIMEOUT_S)

@@ -6,7 +6,6 @@ import tempfile
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from edge_runtime.errors import DeviceError, DeviceTimeoutError
 
@@ -22,7 +21,7 @@ class Answer:
     Attributes:
         code: its exit code.
         out: what it printed.
-        err: what it said on standard error.
+        err: what it wrote to standard error.
     """
 
     code: int
@@ -35,21 +34,18 @@ class Answer:
         return self.out.decode(errors="replace").rstrip("\n")
 
 
-class Device(Protocol):
-    """A place that runs commands.
-
-    Attributes:
-        name: what messages call it.
-        label: a short word for it, fit for the name of a model that ran there.
-    """
+class Device:
+    """A place that runs commands: this machine, unless a subclass wraps them for another one."""
 
     @property
-    def name(self) -> str:  # noqa: D102
-        ...
+    def name(self) -> str:
+        """What messages call it."""
+        return "this device"
 
     @property
-    def label(self) -> str:  # noqa: D102
-        ...
+    def label(self) -> str:
+        """A short word for it, fit for the name of a model that ran there."""
+        return "here"
 
     def run(
         self,
@@ -72,7 +68,28 @@ class Device(Protocol):
             DeviceLostError: the connection broke; what had come so far is in ``received``.
             DeviceTimeoutError: it took too long.
         """
-        ...
+        wrapped = self._wrapped(command)
+        try:
+            answer = run_here(wrapped, data=data, timeout_s=timeout_s, progress=progress)
+        except OSError as error:
+            raise self._not_started(wrapped[0], error) from error
+        except DeviceTimeoutError as error:
+            raise DeviceTimeoutError(
+                f"{self.name} did not finish within {timeout_s:.0f} s; look at what it is doing, "
+                "and try again."
+            ) from error
+        return self._checked(answer)
+
+    def _wrapped(self, command: Sequence[str]) -> Sequence[str]:
+        """Return the command of this machine that runs one on the device."""
+        return command
+
+    def _checked(self, answer: Answer) -> Answer:
+        """Return the answer of the command there, or raise what went wrong on the way."""
+        return answer
+
+    def _not_started(self, program: str, error: OSError) -> DeviceError:
+        return DeviceError(f"'{program}' cannot be started here ({error.strerror}).")
 
 
 def check(device: Device, answer: Answer, what: str) -> Answer:
@@ -100,18 +117,18 @@ def run_here(
     timeout_s: float | None = None,
     progress: Progress | None = None,
 ) -> Answer:
-    """Run a command on this machine, as `Device.run` does there.
+    """Run a command on this machine, with the arguments of `Device.run`.
 
     Raises:
         DeviceTimeoutError: it took too long; it was killed.
-        FileNotFoundError: there is no such program.
+        OSError: there is no such program, or it cannot be started.
     """
     expired = threading.Event()
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         try:
             child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=out, stderr=err)
-        except ValueError as error:  # a NUL byte in an argument
-            raise DeviceError(f"This cannot be a command: {error}.") from error
+        except ValueError as error:
+            raise DeviceError("This cannot be a command: an argument has a NUL byte.") from error
         timer = threading.Timer(timeout_s or 0, _kill, (child, expired))
         if timeout_s is not None:
             timer.start()
@@ -139,7 +156,7 @@ def _kill(child: "subprocess.Popen[bytes]", expired: threading.Event) -> None:
 def _feed(child: "subprocess.Popen[bytes]", data: bytes, progress: Progress | None) -> None:
     """Write to the command's standard input; it may end before it has read all."""
     assert child.stdin is not None
-    # A broken pipe is no error here: the exit code tells.
+    # A broken pipe is no error here: the exit code shows what happened.
     with contextlib.suppress(BrokenPipeError):
         for start in range(0, len(data), _PIECE_BYTES):
             piece = data[start : start + _PIECE_BYTES]

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge_runtime.devices.device import Answer, Progress, run_here
+from edge_runtime.devices.device import Answer, Device
 from edge_runtime.devices.qemu import DEFAULT_BOARD, Board, find_board, is_arm64, register_qemu
-from edge_runtime.errors import DeviceError, DeviceTimeoutError
+from edge_runtime.errors import DeviceError
 from edge_runtime.files.reading import cache_folder
 from edge_runtime.files.writing import write_atomically
 
@@ -95,7 +95,7 @@ def _write_cpuinfo(root: Path, board: Board) -> Path:
 
 
 @dataclass(frozen=True)
-class EmulatedDevice:
+class EmulatedDevice(Device):
     """An arm64 Debian in a folder of this machine.
 
     Attributes:
@@ -133,28 +133,11 @@ class EmulatedDevice:
         """A short word."""
         return f"emulated-pi{self.board.name[-1]}"
 
-    def run(
-        self,
-        command: Sequence[str],
-        *,
-        data: bytes = b"",
-        timeout_s: float | None = None,
-        progress: Progress | None = None,
-    ) -> Answer:
-        """Run a command there, as `Device.run` says."""
+    def _wrapped(self, command: Sequence[str]) -> list[str]:
         register_qemu()
-        try:
-            answer = run_here(
-                enter_command(self.root, command, board=self.board),
-                data=data,
-                timeout_s=timeout_s,
-                progress=progress,
-            )
-        except DeviceTimeoutError as error:
-            raise DeviceTimeoutError(
-                f"{self.name} did not finish within {timeout_s:.0f} s; try again when this machine "
-                "has less to do."
-            ) from error
+        return enter_command(self.root, command, board=self.board)
+
+    def _checked(self, answer: Answer) -> Answer:
         if answer.code == _NO_NAMESPACE:
             raise DeviceError(f"{self.name} cannot be entered: {' '.join(answer.err.split())}")
         return answer

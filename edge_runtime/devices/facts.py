@@ -1,17 +1,24 @@
-"""What a device is like, and whether this project runs there."""
+"""What a device is like, whether this project runs there, and which packages it needs.
 
+`setup.py` says the same for the machine that it runs on; here the device was asked.
+"""
+
+import importlib.metadata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from edge_runtime.errors import DeviceError
+from edge_runtime.models.signing.keys import CRYPTOGRAPHY
 from edge_runtime.runtimes.availability import LAST_PYTHON_OF_LITERT, LAST_PYTHON_OF_TFLITE_RUNTIME
 
 PYTHONS = ((3, 10), LAST_PYTHON_OF_LITERT)
+LITERT = "ai-edge-litert>=2.0"
 TFLITE_RUNTIME = "tflite-runtime==2.14.0"
 # As the wheels' names say: NumPy's manylinux_2_28, tflite-runtime's manylinux_2_34.
 _LEAST_GLIBC = {"ai-edge-litert": (2, 28), "tflite-runtime": (2, 34)}
 _64_BIT = ("aarch64", "arm64", "x86_64")
+_PYTHON_WITH_TOMLLIB = (3, 11)
 # An environment takes about 150 MB and the packages that it is made of 40; twice, for the switch.
 _NEEDED_BYTES = 500 * 10**6
 
@@ -52,12 +59,9 @@ class Facts:
     def from_dict(cls, document: Mapping[str, Any]) -> "Facts":
         """Read what the device printed."""
         name, version = document["libc"]
-        texts = {
-            key: str(document[key])
-            for key in ("home", "machine", "system", "name", "installed_key", "program")
-        }
+        texts = ("home", "machine", "system", "name", "installed_key", "program")
         return cls(
-            **texts,
+            **{key: str(document[key]) for key in texts},
             python=tuple(int(part) for part in document["python"]),
             pointer_bits=int(document["pointer_bits"]),
             libc=(str(name), str(version)),
@@ -74,7 +78,7 @@ class Facts:
     @property
     def python_text(self) -> str:
         """The version of its Python."""
-        return ".".join(map(str, self.python))
+        return _dotted(self.python)
 
     @property
     def libc_version(self) -> tuple[int, ...]:
@@ -88,25 +92,37 @@ class Facts:
             return f"32-bit programs on a 64-bit kernel ({self.machine})"
         return f"{self.machine}, {self.pointer_bits}-bit"
 
-    def runtime(self) -> str:
-        """Return the package that runs models there; `refuse_unfit` says whether it can."""
-        return "tflite-runtime" if self.is_32_bit else "ai-edge-litert"
 
-
-def refuse_unfit(device: str, facts: Facts) -> None:
-    """Raise unless this project and a TFLite runtime can run on the device.
+def requirements(
+    facts: Facts, *, litert: str | None = None, verifies: bool = False
+) -> tuple[str, ...]:
+    """Return the packages for a device, as pip reads them, without markers; the runtime is last.
 
     Args:
-        device: what to call it.
         facts: what it is like.
-
-    Raises:
-        DeviceError: its system, Python, processor or C library is not supported, or something is
-            missing; the message says what to do.
+        litert: the version of ai-edge-litert; by default any that is supported.
+        verifies: whether it must be able to verify signatures.
     """
-    problem = _system(facts) or _python(facts) or _runtime(facts) or _tools(facts)
-    if problem:
-        raise DeviceError(f"{device} cannot run this: {problem}")
+    found = ["click>=8.1", "pillow>=10.1", "numpy>=1.23.2"]
+    if verifies:
+        found.append(CRYPTOGRAPHY)
+    if facts.python[:2] < _PYTHON_WITH_TOMLLIB:
+        found.append("tomli>=2.0")
+    if facts.is_32_bit:
+        # Compiled against NumPy 1 although its metadata does not say so.
+        return (*found, "numpy<2", TFLITE_RUNTIME)
+    return (*found, f"ai-edge-litert=={litert}" if litert else LITERT)
+
+
+def litert_here() -> str | None:
+    """Return the version of ai-edge-litert on this machine.
+
+    The device gets the same, so that what was proved here is what runs there.
+    """
+    try:
+        return importlib.metadata.version("ai-edge-litert")
+    except importlib.metadata.PackageNotFoundError:
+        return None
 
 
 def refuse_full(device: str, facts: Facts) -> None:
@@ -122,74 +138,71 @@ def refuse_full(device: str, facts: Facts) -> None:
         )
 
 
-def _system(facts: Facts) -> str:
+def refuse_unfit(device: str, facts: Facts) -> None:
+    """Raise unless this project and a TFLite runtime can run on the device called ``device``.
+
+    Raises:
+        DeviceError: its system, Python, processor or C library is not supported, or something is
+            missing; the message says what to do.
+    """
+    problem = _python_problem(facts) or _processor_problem(facts) or _libc_problem(facts)
+    if not problem and not facts.has_venv:
+        problem = "its Python cannot make environments; run there: sudo apt install python3-venv"
+    if problem:
+        raise DeviceError(f"{device} cannot run this: {problem}")
+
+
+def _python_problem(facts: Facts) -> str:
     if facts.system != "Linux":
         return f"it is {facts.system}; Linux is supported, as on a Raspberry Pi."
-    return ""
+    (low, high), python = PYTHONS, facts.python[:2]
+    if low <= python <= high:
+        return ""
+    advice = "install Raspberry Pi OS 12 (Bookworm) or newer."
+    if python > high:
+        advice = f"install one of these there, for example python{_dotted(high)}."
+    return (
+        f"it has Python {facts.python_text}, but {_dotted(low)} to {_dotted(high)} is supported; "
+        f"{advice}"
+    )
 
 
-def _python(facts: Facts) -> str:
-    low, high = (".".join(map(str, version)) for version in PYTHONS)
-    if facts.python[:2] < PYTHONS[0]:
-        return (
-            f"it has Python {facts.python_text}, {low} to {high} is supported; install Raspberry "
-            "Pi OS 12 (Bookworm) or newer."
-        )
-    if facts.python[:2] > PYTHONS[1]:
-        return (
-            f"it has Python {facts.python_text}, {low} to {high} is supported; install one of "
-            f"these there, as python{high}."
-        )
-    return ""
-
-
-def _runtime(facts: Facts) -> str:
-    if facts.is_32_bit:
-        problem = _runtime_for_32_bit(facts)
-    elif facts.machine not in _64_BIT:
-        problem = (
-            f"no TFLite runtime is made for {facts.kind}; 64-bit ARM and x86-64 are supported."
-        )
-    else:
-        problem = ""
-    return problem or _libc(facts)
-
-
-def _runtime_for_32_bit(facts: Facts) -> str:
-    advice = "install the 64-bit Raspberry Pi OS"
+def _processor_problem(facts: Facts) -> str:
+    none_made = f"there is no TFLite runtime for {facts.kind}"
+    if not facts.is_32_bit:
+        is_known = facts.machine in _64_BIT
+        return "" if is_known else f"{none_made}; 64-bit ARM and x86-64 are supported."
     if facts.machine == "armv6l":
         return (
-            "no TFLite runtime is made for its processor (ARMv6: Pi 1, Zero, Zero W); use a Zero 2 "
-            "W or any Pi from 3 on."
+            "there is no TFLite runtime for its processor (ARMv6: Pi 1, Zero, Zero W); use a Zero "
+            "2 W or any Pi from 3 on."
         )
     if facts.machine not in ("armv7l", "armv8l", "aarch64"):
-        return f"no TFLite runtime is made for {facts.kind}."
+        return f"{none_made}."
     if facts.python[:2] > LAST_PYTHON_OF_TFLITE_RUNTIME:
         return (
-            f"it has {facts.kind}, and no TFLite runtime is made for 32-bit Python 3.12 or newer "
-            f"(it has {facts.python_text}); {advice}."
+            f"it has {facts.kind}, and there is no TFLite runtime for 32-bit Python 3.12 or newer "
+            f"(it has {facts.python_text}); install the 64-bit Raspberry Pi OS."
         )
     return ""
 
 
-def _libc(facts: Facts) -> str:
+def _libc_problem(facts: Facts) -> str:
     name, version = facts.libc
-    runtime = facts.runtime()
+    runtime = "tflite-runtime" if facts.is_32_bit else "ai-edge-litert"
     least = _LEAST_GLIBC[runtime]
     if name != "glibc":
         return (
-            f"{runtime} is made for glibc, its C library is another one (as on Alpine); use "
+            f"{runtime} is made for glibc, but its C library is another one (as on Alpine); use "
             "Raspberry Pi OS or Debian."
         )
     if facts.libc_version < least:
         return (
-            f"its C library is glibc {version}, {runtime} needs {'.'.join(map(str, least))} or "
-            "newer; install Raspberry Pi OS 12 (Bookworm) or newer."
+            f"its C library is glibc {version}, but {runtime} needs {_dotted(least)} or newer; "
+            "install Raspberry Pi OS 12 (Bookworm) or newer."
         )
     return ""
 
 
-def _tools(facts: Facts) -> str:
-    if not facts.has_venv:
-        return "its Python cannot make environments; run there: sudo apt install python3-venv"
-    return ""
+def _dotted(version: tuple[int, ...]) -> str:
+    return ".".join(map(str, version))

@@ -22,12 +22,7 @@ def fetch_packages(
 ) -> list[Path]:
     """Return the wheels that a device needs; those that were fetched before are kept in the cache.
 
-    pip follows its own configuration here: index, proxies, folders.
-
-    Args:
-        facts: what the device is like.
-        requirements: what it needs, without markers.
-        python: the Python whose pip fetches.
+    The pip of ``python`` follows its own configuration here: index, proxies, folders.
 
     Raises:
         DeviceError: pip is not there, or does not find a package for this device.
@@ -72,8 +67,6 @@ def platforms(facts: Facts) -> list[str]:
     """Return what pip calls the platforms whose wheels a device takes, the newest first."""
     machine = "armv7l" if facts.is_32_bit else facts.machine
     newest = (*facts.libc_version, 0)[1]
-    return [
-        *(f"manylinux_2_{minor}_{machine}" for minor in range(newest, _OLDEST_MANYLINUX - 1, -1)),
-        f"manylinux2014_{machine}",
-        f"linux_{machine}",
-    ]
+    versions = range(newest, _OLDEST_MANYLINUX - 1, -1)
+    names = [*(f"manylinux_2_{minor}" for minor in versions), "manylinux2014", "linux"]
+    return [f"{name}_{machine}" for name in names]

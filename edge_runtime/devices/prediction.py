@@ -3,6 +3,7 @@
 import shlex
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from edge_runtime.data.datasets import Dataset
@@ -20,7 +21,6 @@ from edge_runtime.models.model_file import (
 )
 
 _WORKSPACE = ".cache/fmnist-edge"
-_SHOWN_DIGITS = 16
 
 
 def predict_on_device(
@@ -30,14 +30,12 @@ def predict_on_device(
     dataset: Dataset,
     *,
     name: str,
-    backend: str | None = None,
     say: Callable[[str], None] = lambda message: None,
     progress: Progress = lambda done: None,
 ) -> Predictions:
     """Return what a model says about the test images when a device runs it.
 
-    What the device has from an earlier time is not sent again: files there are called by their
-    hash.
+    What the device has from an earlier time is not sent again: files there are named by their hash.
 
     Args:
         device: the device.
@@ -45,7 +43,6 @@ def predict_on_device(
         model: the .tflite file or the bundle on this machine.
         dataset: the images.
         name: what reports call the result.
-        backend: the runtime to use there; by default what the device chooses.
         say: called with what is going on.
         progress: called with the number of bytes that went out since the last call.
 
@@ -55,28 +52,30 @@ def predict_on_device(
         PredictionsError: what came back is damaged.
     """
     images = stored_images(dataset)
-    images_path = f"{_WORKSPACE}/images/{sha256(images)[:_SHOWN_DIGITS]}{IMAGES_SUFFIX}"
+    images_path = f"{_WORKSPACE}/images/{_key(images)}{IMAGES_SUFFIX}"
     files = _model_files(model)
-    key = sha256("".join(sha256(data) for _, data in files).encode())[:_SHOWN_DIGITS]
-    folder = f"{_WORKSPACE}/models/{key}"
-    parcels = [Parcel(data, f"{folder}/{file_name}") for file_name, data in files]
+    key = _key("".join(sha256(data) for _, data in files).encode())
+    parcels = [Parcel(data, f"{_WORKSPACE}/models/{key}/{file_name}") for file_name, data in files]
     say(f"sending {len(dataset.test):,} images and {model.name} to {device.name}")
     put_files(device, [*parcels, Parcel(images, images_path)], progress=progress)
     say(f"running {model.name} on {device.name}")
-    result = f"{_WORKSPACE}/{key}-{sha256(images)[:_SHOWN_DIGITS]}{PREDICTIONS_SUFFIX}"
-    options = ["--backend", backend] if backend else []
-    answer = device.run(
-        [
-            *(program, "predict", parcels[0].target, "--dataset", f"images:{images_path}"),
-            *("--name", name, "--out", result, "--force", "--quiet", *options),
-        ]
-    )
-    check(device, answer, f"run {model.name}")
+    result = f"{_WORKSPACE}/{key}-{_key(images)}{PREDICTIONS_SUFFIX}"
+    command = [program, "predict", parcels[0].target, "--dataset", f"images:{images_path}"]
+    command += ["--name", name, "--out", result, "--force", "--quiet"]
+    check(device, device.run(command), f"run {model.name}")
     predictions = _load(get_file(device, result))
-    _forget(device, result)
+    with suppress(DeviceLostError):  # it would do no harm there
+        device.run(["rm", "-f", "--", result])
     if predictions.details.get("model_sha256") is None:
-        raise DeviceError(f"{device.name} does not say what it ran; update it: {_deploy(device)}")
+        raise DeviceError(
+            f"{device.name} does not say what it ran; update it: fmnist-edge deploy "
+            f"{shlex.quote(device.name)}"
+        )
     return predictions
+
+
+def _key(data: bytes) -> str:
+    return sha256(data)[:16]
 
 
 def _model_files(model: Path) -> list[tuple[str, bytes]]:
@@ -93,15 +92,3 @@ def _load(data: bytes) -> Predictions:
         path = Path(folder) / f"device{PREDICTIONS_SUFFIX}"
         path.write_bytes(data)
         return Predictions.load(path)
-
-
-def _forget(device: Device, path: str) -> None:
-    """Remove a result that is here now; that it stays there would do no harm."""
-    try:
-        device.run(["rm", "-f", "--", path])
-    except DeviceLostError:
-        return
-
-
-def _deploy(device: Device) -> str:
-    return f"fmnist-edge deploy {shlex.quote(device.name)}"

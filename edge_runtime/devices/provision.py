@@ -96,7 +96,7 @@ def install(
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise SystemExit(
-                "Error: another set-up is going on there, perhaps one whose connection broke; wait "
+                "Error: another set-up is running there, perhaps one whose connection broke; wait "
                 "a few minutes and try again."
             ) from None
         if _read(folder / STAMP).strip() != key:

@@ -106,6 +106,6 @@ def register_qemu() -> None:
         (_BINFMT / "register").write_text(f":{_RULE}:M::{_MAGIC}:{_MASK}:{interpreter}:F")
     except OSError as error:
         raise DeviceError(
-            f"The kernel does not take qemu for arm64 programs ({error.strerror}); in a container, "
-            "register it on the machine outside."
+            f"The kernel does not accept qemu for arm64 programs ({error.strerror}); in a "
+            "container, register it on the host."
         ) from error

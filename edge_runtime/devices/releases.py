@@ -4,13 +4,13 @@ leaves the old one or the new one, whole.
     $FMNIST_EDGE_HOME/          ~/.local/share/fmnist-edge unless it is set
         current                 -> releases/SHA256, replaced by one rename
         history.json            the releases in the order of their installation
-        trusted-keys.pem        whose signature is demanded, if it is there
+        trusted-keys.pem        the keys of which one must have signed, if it is there
         releases/SHA256/model.edge.zip
         releases/SHA256/model.edge.zip.sig
 
 A release is named by the hash of its file and never changes. The history is written before the
-link is switched: what stands in it behind the current release was about to be installed, and has
-no say. A rollback notes in `.rollback` where it goes back to, and deletes the note at its very end,
+link is switched: what follows the current release in it was about to be installed, and does not
+count. A rollback notes in `.rollback` where it goes back to, and deletes the note at its very end,
 so that a rollback that was killed is finished, not repeated.
 """  # noqa: D205
 
@@ -19,144 +19,39 @@ import os
 import shutil
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edge_runtime.errors import BundleError, ModelError, ReleaseError
-from edge_runtime.files.documents import DOCUMENT_LIMIT_BYTES, parse_object
+from edge_runtime.devices.installed import (
+    FILE_NAME,
+    NOTHING_INSTALLED,
+    Installed,
+    Release,
+    device_home,
+)
+from edge_runtime.errors import BundleError, ReleaseError
+from edge_runtime.files.documents import DOCUMENT_LIMIT_BYTES
 from edge_runtime.files.locks import lock
-from edge_runtime.files.reading import hash_of_file, read_capped
+from edge_runtime.files.reading import read_capped
 from edge_runtime.files.writing import switch_link, sync, write_atomically, write_json_atomically
 from edge_runtime.inference.loading.opening import examine
 from edge_runtime.inference.loading.remembered import remember_passed
-from edge_runtime.models.bundle.members import BUNDLE_LIMIT_BYTES
-from edge_runtime.models.manifest import is_sha256
 from edge_runtime.models.model_file import ModelFile, is_bundle, read_model
 from edge_runtime.runtimes.backends import Backend, choose_backend
 
 if TYPE_CHECKING:
     from edge_runtime.models.signing.keys import PublicKey
-    from edge_runtime.models.signing.trust import Signed, TrustStore
+    from edge_runtime.models.signing.trust import Signed
 
-HOME_VARIABLE = "FMNIST_EDGE_HOME"
-FILE_NAME = "model.edge.zip"
+__all__ = ["FILE_NAME", "KEPT", "NOTHING_INSTALLED", "Release", "Releases", "device_home"]
+
 KEPT = 3
-NOTHING_INSTALLED = "Nothing is installed; install a bundle with: fmnist-edge install NAME.edge.zip"
 
 _MOST_SECONDS_TO_WAIT = 60  # an installation takes some ten seconds on a Pi Zero
 
 
-@dataclass(frozen=True, eq=False)
-class Release:
-    """A bundle on this device, whose bytes have been held against its name.
-
-    Attributes:
-        path: its file.
-        model: what is in it.
-        version: of the bundle.
-    """
-
-    path: Path
-    model: ModelFile
-    version: int
-
-    @property
-    def sha256(self) -> str:
-        """The hash of its file."""
-        return self.model.sha256
-
-
-@dataclass(frozen=True)
-class Releases:
-    """The releases in one folder.
-
-    Args:
-        home: the folder; it need not be there yet.
-    """
-
-    home: Path
-
-    @property
-    def link(self) -> Path:
-        """What points to the current release."""
-        return self.home / "current"
-
-    @property
-    def trusted(self) -> "TrustStore":
-        """The keys of which one must have signed what is installed."""
-        # Here, since `classify installed` should not wait for what only some commands need.
-        from edge_runtime.models.signing.trust import TrustStore
-
-        return TrustStore(self.home)
-
-    def path_of(self, digest: str) -> Path:
-        """Return the file of the release of that hash."""
-        return self.home / "releases" / digest / FILE_NAME
-
-    def current_sha256(self) -> str | None:
-        """Return the hash of the release that the link points to; None if there is no link."""
-        try:
-            return self.link.readlink().name
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise ReleaseError(
-                f"{self.link} is no link to a release ({error.strerror}); move it away."
-            ) from error
-
-    def installed_path(self) -> Path:
-        """Return the file of the current release, for commands that take a model.
-
-        Raises:
-            ReleaseError: nothing is installed.
-        """
-        digest = self.current_sha256()
-        if digest is None:
-            raise ReleaseError(NOTHING_INSTALLED)
-        return self.path_of(digest)
-
-    def current(self) -> Release | None:
-        """Return the current release after holding every byte against its hash.
-
-        Raises:
-            ReleaseError: it is damaged or missing, although the link points to it.
-        """
-        digest = self.current_sha256()
-        return None if digest is None else self.open(digest)
-
-    def open(self, digest: str) -> Release:
-        """Return a release after holding every byte against its hash.
-
-        Raises:
-            ReleaseError: it is damaged or missing.
-        """
-        path = self.path_of(digest)
-        try:
-            model = read_model(path)
-        except ModelError as error:
-            raise ReleaseError(f"The release {digest[:12]}… is damaged: {error}") from error
-        if model.sha256 != digest or model.bundle is None:
-            raise ReleaseError(f"{path}: it holds another bundle than its folder's name says.")
-        return Release(path, model, model.bundle.version)
-
-    def history(self) -> list[str]:
-        """Return the hashes of what was installed up to the current release, the oldest first."""
-        current = self.current_sha256()
-        if current is None:
-            return []
-        entries = self._recorded()
-        # What was about to be installed stands behind the last mention of the current one.
-        behind = entries[::-1].index(current) + 1 if current in entries else 0
-        before = entries[: len(entries) - behind] if behind else []
-        return [*(entry for entry in before if entry != current), current]
-
-    def _recorded(self) -> list[str]:
-        try:
-            history = read_capped(self.home / "history.json", limit_bytes=DOCUMENT_LIMIT_BYTES)
-            return [entry for entry in parse_object(history)["releases"] if is_sha256(entry)]
-        except (OSError, ValueError, LookupError, TypeError):
-            return []
+class Releases(Installed):
+    """The releases in one folder, to be changed by one process at a time."""
 
     def install(
         self, bundle: Path, *, backend: Backend | None = None, allow_downgrade: bool = False
@@ -191,7 +86,7 @@ class Releases:
             chosen = backend or choose_backend()
             examine(model, backend=chosen)
             self._rollback_note.unlink(missing_ok=True)
-            unchanged = self.current_sha256() == model.sha256 and self._is_whole(model.sha256)
+            unchanged = self.current_sha256() == model.sha256 and self.is_whole(model.sha256)
             self._put_in_place(model, signed)
             remember_passed(model, backend=chosen, kernels="auto")
             release = self.open(model.sha256)
@@ -237,7 +132,7 @@ class Releases:
             return self.trusted.add(key)
 
     def distrust(self, fingerprint: str, *, even_last: bool = False) -> "PublicKey":
-        """Accept signatures by a key no more, and return it; `TrustStore.remove` says the rest."""
+        """Stop accepting signatures by a key, and return it; `TrustStore.remove` says the rest."""
         with self._alone():
             return self.trusted.remove(fingerprint, even_last=even_last)
 
@@ -261,24 +156,17 @@ class Releases:
         version = model.bundle.version if model.bundle else 0
         if current is not None and version < current.version:
             raise ReleaseError(
-                f"{model.name}: it is version {version}, and version {current.version} is "
+                f"{model.name}: it is version {version}, but version {current.version} is "
                 "installed; go back with `fmnist-edge rollback`, or install the older one with "
                 "--allow-downgrade."
             )
 
-    def _is_whole(self, digest: str) -> bool:
-        try:
-            found = hash_of_file(self.path_of(digest), limit_bytes=BUNDLE_LIMIT_BYTES)
-        except (OSError, ValueError):
-            return False
-        return found == digest
-
     def _put_in_place(self, model: ModelFile, signed: "Signed | None") -> None:
         path = self.path_of(model.sha256)
-        if signed is not None:  # first, lest the bundle lie there without it
+        if signed is not None:  # first, so that the bundle is never there without it
             path.parent.mkdir(parents=True, exist_ok=True)
             signed.put_beside(path)
-        if model.bundle is not None and not self._is_whole(model.sha256):
+        if model.bundle is not None and not self.is_whole(model.sha256):
             path.parent.mkdir(parents=True, exist_ok=True)
             write_atomically(path, model.bundle.data)
         path.chmod(0o444)
@@ -290,7 +178,7 @@ class Releases:
         switch_link(self.link, Path("releases") / digest)
 
     def _write_history(self, entries: list[str]) -> None:
-        if entries != self._recorded():
+        if entries != self.recorded():
             write_json_atomically(self.home / "history.json", {"releases": entries})
 
     def _prune(self) -> None:
@@ -317,7 +205,7 @@ class Releases:
             while not lock(descriptor, wait=False):
                 if time.monotonic() > until:
                     raise ReleaseError(
-                        f"Another install or rollback has been at work in {self.home} for "
+                        f"Another install or rollback has been running in {self.home} for "
                         f"{_MOST_SECONDS_TO_WAIT} seconds; try again when it has ended."
                     )
                 time.sleep(0.1)
@@ -330,19 +218,4 @@ class Releases:
 
 def _refuse_other(bundle: Path, signed: "Signed | None", model: ModelFile) -> None:
     if signed is not None and signed.sha256 != model.sha256:
-        raise BundleError(f"{bundle}: it was changed while it was read; try again.")
-
-
-def device_home() -> Path:
-    """Return where releases are kept: `$FMNIST_EDGE_HOME`, or `~/.local/share/fmnist-edge`.
-
-    Raises:
-        ReleaseError: there is no home folder.
-    """
-    named = os.environ.get(HOME_VARIABLE)
-    try:
-        return Path(named or "~/.local/share/fmnist-edge").expanduser().absolute()
-    except RuntimeError as error:
-        raise ReleaseError(
-            f"There is no home folder to install into; set {HOME_VARIABLE} to a folder."
-        ) from error
+        raise BundleError(f"{bundle}: it changed while it was read; try again.")

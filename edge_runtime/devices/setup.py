@@ -7,12 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edge_runtime.devices.device import Answer, Device, Progress, check
-from edge_runtime.devices.facts import Facts, refuse_full, refuse_unfit
+from edge_runtime.devices.device import Answer, Device, check
+from edge_runtime.devices.facts import (
+    Facts,
+    litert_here,
+    refuse_full,
+    refuse_unfit,
+    requirements,
+)
 from edge_runtime.devices.packages import fetch_packages
-from edge_runtime.devices.requirements import litert_here, requirements
 from edge_runtime.devices.transfer import Parcel, put_files
-from edge_runtime.devices.wheel import Wheel, device_wheel
+from edge_runtime.devices.wheel import device_wheel
 from edge_runtime.errors import DeviceError
 from edge_runtime.files.reading import sha256
 
@@ -56,11 +61,7 @@ class SetUp:
 
 
 def look(device: Device, home: str = "") -> Facts:
-    """Return what a device is like.
-
-    Args:
-        device: the device.
-        home: the folder of everything there; "" for the usual one.
+    """Return what a device is like; ``home`` is the folder of everything there, "" the usual one.
 
     Raises:
         DeviceError: it cannot be reached, or has no Python.
@@ -70,7 +71,7 @@ def look(device: Device, home: str = "") -> Facts:
     try:
         return Facts.from_dict(_document(device, answer))
     except (KeyError, TypeError, ValueError, OverflowError) as error:
-        raise _not_asked(device, answer) from error
+        raise _odd_answer(device, answer) from error
 
 
 def set_up(
@@ -81,7 +82,6 @@ def set_up(
     compiled: bool = True,
     verifies: bool = False,
     say: Callable[[str], None] = lambda message: None,
-    progress: Progress = lambda done: None,
 ) -> SetUp:
     """Install this project's device part, unless this very one is there.
 
@@ -95,7 +95,6 @@ def set_up(
         verifies: whether the device must be able to verify signatures, as it must in any case if it
             trusts a key already.
         say: called with what is going on.
-        progress: called with the number of bytes that went out since the last call.
 
     Raises:
         DeviceError: the device is not fit for it, has no room, or its pip failed.
@@ -103,35 +102,25 @@ def set_up(
     refuse_unfit(device.name, facts)
     verifies = verifies or facts.trusts_keys
     wanted = requirements(facts, litert=litert_here(), verifies=verifies)
-    wheel = device_wheel(wanted)
-    key = _key(wheel, facts)
-    runtime = wanted[-1]
+    (wheel_name, wheel), runtime = device_wheel(wanted), wanted[-1]
+    # What names a set-up: the code, its requirements and the Python that it is for.
+    key = hashlib.sha256(f"{sha256(wheel)} {facts.python}".encode()).hexdigest()[:16]
     if facts.installed_key == key:
         return SetUp(facts, runtime, changed=False, sent_bytes=0)
     refuse_full(device.name, facts)
     folder = f"{facts.home}/packages"
-    parcels = [Parcel(wheel.data, f"{folder}/{key}/{wheel.name}")]
+    parcels = [Parcel(wheel, f"{folder}/{key}/{wheel_name}")]
+    options = [] if compiled else ["--no-compile"]
     if offline:
         say(f"fetching the packages for Python {facts.python_text} on {facts.machine}")
-        parcels += [
-            Parcel(path.read_bytes(), f"{folder}/{path.name}")
-            for path in fetch_packages(facts, wanted)
-        ]
+        paths = fetch_packages(facts, wanted)
+        parcels += [Parcel(path.read_bytes(), f"{folder}/{path.name}") for path in paths]
+        options += ["--find-links", folder]
     say(f"copying to {device.name}")
-    sent = put_files(device, parcels, progress=progress)
-    say(f"installing on {device.name}; this takes some minutes, once")
-    options = [*(["--find-links", folder] if offline else []), *([] if compiled else _NOT_COMPILED)]
+    sent = put_files(device, parcels)
+    say(f"installing on {device.name}; this takes a few minutes, once")
     changed = _install(device, facts.home, [key, parcels[0].target, *options], offline)
     return SetUp(facts, runtime, changed=changed, sent_bytes=sent)
-
-
-_NOT_COMPILED = ["--no-compile"]
-
-
-def _key(wheel: Wheel, facts: Facts) -> str:
-    """Return what names a set-up: the code, its requirements and the Python that it is for."""
-    digest = hashlib.sha256(f"{sha256(wheel.data)} {facts.python}".encode())
-    return digest.hexdigest()[:16]
 
 
 def _install(device: Device, home: str, arguments: Sequence[str], offline: bool) -> bool:
@@ -151,12 +140,12 @@ def _document(device: Device, answer: Answer) -> dict[str, Any]:
     try:
         return dict(json.loads(answer.text))
     except (TypeError, ValueError, RecursionError) as error:
-        raise _not_asked(device, answer) from error
+        raise _odd_answer(device, answer) from error
 
 
-def _not_asked(device: Device, answer: Answer) -> DeviceError:
+def _odd_answer(device: Device, answer: Answer) -> DeviceError:
     return DeviceError(
-        f"{device.name} answered what was not asked: {answer.text[:100]!r}; does its shell print "
+        f"Expected JSON from {device.name}, got {answer.text[:100]!r}; does its shell print "
         "something when it starts?"
     )
 

@@ -1,6 +1,6 @@
 """A device over ssh, by the user's own OpenSSH: its configuration, keys, agent and jump hosts.
 
-Nothing is asked: `BatchMode` makes ssh fail where it would prompt. Ports, keys and names come from
+It never prompts: `BatchMode` makes ssh fail where it would. Ports, keys and names come from
 `~/.ssh/config`; the environment variable FMNIST_EDGE_SSH names another command, as in
 `FMNIST_EDGE_SSH="ssh -F other_config"`.
 """
@@ -11,9 +11,9 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from edge_runtime.devices.device import Answer, Progress, run_here
+from edge_runtime.devices.device import Answer, Device
 from edge_runtime.devices.ssh_errors import CONNECTION_FAILED, ssh_error
-from edge_runtime.errors import DeviceError, DeviceLostError, DeviceTimeoutError
+from edge_runtime.errors import DeviceError, DeviceLostError
 
 SSH_VARIABLE = "FMNIST_EDGE_SSH"
 
@@ -36,7 +36,7 @@ _MARKED = 'printf "==fmnist-edge==\\n"; exec "$@"'
 
 
 @dataclass(frozen=True)
-class SshDevice:
+class SshDevice(Device):
     """A device that OpenSSH reaches.
 
     Attributes:
@@ -74,44 +74,22 @@ class SshDevice:
         host = self.destination.removeprefix("ssh://").rpartition("@")[2]
         return re.sub(r":\d+$", "", host)
 
-    def run(
-        self,
-        command: Sequence[str],
-        *,
-        data: bytes = b"",
-        timeout_s: float | None = None,
-        progress: Progress | None = None,
-    ) -> Answer:
-        """Run a command there, as `Device.run` says."""
-        if any("\0" in part for part in command):
-            raise DeviceError("This cannot be a command: an argument has a NUL byte.")
-        program = _ssh_program()
+    def _wrapped(self, command: Sequence[str]) -> list[str]:
         options = [part for option in _OPTIONS for part in ("-o", option)]
         # ssh joins its arguments with spaces for the shell there, so each is quoted.
         line = shlex.join(["sh", "-c", _MARKED, "sh", *command])
-        try:
-            answer = run_here(
-                [*program, *options, "--", self.destination, line],
-                data=data,
-                timeout_s=timeout_s,
-                progress=progress,
-            )
-        except FileNotFoundError as error:
-            raise DeviceError(
-                f"There is no program '{program[0]}' here; install OpenSSH's client, on Debian or "
+        return [*_ssh_program(), *options, "--", self.destination, line]
+
+    def _not_started(self, program: str, error: OSError) -> DeviceError:
+        if isinstance(error, FileNotFoundError):
+            return DeviceError(
+                f"There is no program '{program}' here; install OpenSSH's client, on Debian or "
                 "Ubuntu: sudo apt install openssh-client"
-            ) from error
-        except OSError as error:  # a folder, or what is not executable
-            raise DeviceError(
-                f"'{program[0]}' cannot be started ({error.strerror}); {SSH_VARIABLE} must name a "
-                "program, as in 'ssh -F other_config'."
-            ) from error
-        except DeviceTimeoutError as error:
-            raise DeviceTimeoutError(
-                f"{self.name} did not finish within {timeout_s:.0f} s; look at what it is doing, "
-                "and try again."
-            ) from error
-        return self._checked(answer)
+            )
+        return DeviceError(  # a folder, or a file that is not executable
+            f"'{program}' cannot be started ({error.strerror}); {SSH_VARIABLE} must name a "
+            "program, as in 'ssh -F other_config'."
+        )
 
     def _checked(self, answer: Answer) -> Answer:
         """Return what came after the mark, or raise what ssh complained of."""
@@ -120,16 +98,16 @@ class SshDevice:
             error = ssh_error(self.destination, answer.err)
             if mark or isinstance(error, DeviceLostError):
                 raise DeviceLostError(
-                    f"The connection to {self.name} broke; run the command again, it goes on from "
-                    "there.",
+                    f"The connection to {self.name} broke; run the command again, and it continues "
+                    "from there.",
                     out,
                 )
             raise error
         if not mark:
             said = " ".join((answer.text or answer.err).split())[:200] or "nothing"
             raise DeviceError(
-                f"{self.name} lets us in but starts no shell (it said: {said}); the account needs "
-                "one, as /bin/bash."
+                f"{self.name} accepts the login but starts no shell (it said: {said}); give the "
+                "account one, such as /bin/bash."
             )
         return Answer(answer.code, out, answer.err)
 

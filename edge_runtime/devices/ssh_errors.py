@@ -1,4 +1,4 @@
-"""What OpenSSH complains of, in one sentence with what to do.
+"""The errors of OpenSSH, each in one sentence with what to do.
 
 The texts are those of OpenSSH's client (ssh.c, sshconnect.c, sshconnect2.c, packet.c); none of
 them is translated.
@@ -15,13 +15,14 @@ CONNECTION_FAILED = 255  # ssh(1), EXIT STATUS
 _SENTENCES = (
     (
         r"REMOTE HOST IDENTIFICATION HAS CHANGED",
-        "The host key of {to} has changed: it is another machine or a new system, or somebody is "
-        "in between; if it was set up anew, forget the old key with: ssh-keygen -R {host}",
+        "The host key of {to} has changed: it is another machine, a new system, or someone is "
+        "intercepting the connection; if you set it up again, remove the old key with: ssh-keygen "
+        "-R {host}",
     ),
     (
         r"Host key verification failed|No \S+ host key is known",
-        "{to} was never connected to from here, so its host key is not known; run `ssh {to}` once "
-        "and compare the fingerprint.",
+        "The host key of {to} is not known here yet; run `ssh {to}` once and compare the "
+        "fingerprint.",
     ),
     (
         r"Could not resolve hostname ([^:]*)",
@@ -29,27 +30,27 @@ _SENTENCES = (
     ),
     (
         r"(?:connect to host|connect to address) .*: Connection refused",
-        "{to} refuses the connection: it runs no ssh server at that port; switch ssh on there "
-        "with: sudo raspi-config nonint do_ssh 0",
+        "{to} refuses the connection: no ssh server runs at that port; enable ssh there with: "
+        "sudo raspi-config nonint do_ssh 0",
     ),
     (
         r"(?:Connection timed out|Operation timed out|No route to host|Network is unreachable|"
         r"Host is down|Connection to \S+ port \d+ timed out)",
-        "{to} does not answer; is it switched on and in this network?",
+        "{to} does not answer; check that it is switched on and in this network.",
     ),
     (
         r"Too many authentication failures",
-        "{to} got too many keys before the right one; name it in ~/.ssh/config with IdentityFile "
-        "and IdentitiesOnly yes.",
+        "{to} was offered too many keys before the right one; name that one in ~/.ssh/config with "
+        "IdentityFile and IdentitiesOnly yes.",
     ),
     (
         r"Permission denied \(([^)]*)\)",
-        "{to} accepts none of your ssh keys, and passwords are not asked for here; copy your key "
-        "with: ssh-copy-id {to}",
+        "{to} accepts none of your ssh keys, and passwords are not used here; copy your key with: "
+        "ssh-copy-id {to}",
     ),
     (
         r"Bad owner or permissions on|UNPROTECTED PRIVATE KEY FILE",
-        "ssh refuses its own files: they may be read or written by others; run: chmod -R go= "
+        "ssh refuses its own files, because others can read or write them; run: chmod -R go= "
         "~/.ssh",
     ),
     (

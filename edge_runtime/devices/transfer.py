@@ -65,15 +65,9 @@ class Parcel:
 def put_files(
     device: Device, parcels: Sequence[Parcel], *, progress: Progress = lambda done: None
 ) -> int:
-    """Send files that are not on the device yet.
+    """Send the files that are not on the device yet, and return how many bytes were sent.
 
-    Args:
-        device: where to.
-        parcels: the files.
-        progress: called with the number of bytes that went out since the last call.
-
-    Returns:
-        How many bytes were sent.
+    ``progress`` is called with the number of bytes that went out since the last call.
 
     Raises:
         DeviceError: the device cannot be reached, has no room, or the connection broke repeatedly.
@@ -107,17 +101,16 @@ def _put_missing(device: Device, parcels: Sequence[Parcel], progress: Progress) 
     for parcel, state in zip(parcels, _look(device, parcels), strict=True):
         if state == "done":
             continue
-        start = int(state)
         # More than there should be is of no use; nor are bytes that turn out to be others.
-        answer = _send(device, parcel, start, progress)
+        answer = _send(device, parcel, state, progress)
         if answer.code in (_DAMAGED, _MOVED_ON):
             (state,) = _look(device, [parcel])
-            answer = _send(device, parcel, 0 if state == "done" else int(state), progress)
+            answer = _send(device, parcel, state, progress)
         if answer.code == _INCOMPLETE:
             raise DeviceLostError(f"{device.name} got only a part of {parcel.target}; try again.")
         if answer.code in (_DAMAGED, _MOVED_ON):
             raise DeviceError(
-                f"{parcel.target} arrives damaged at {device.name}, twice; is its card sound?"
+                f"{parcel.target} arrived damaged at {device.name}, twice; check its card."
             )
         check(device, answer, f"take {parcel.target}")
 
@@ -135,11 +128,12 @@ def _look(device: Device, parcels: Sequence[Parcel]) -> list[str]:
     return states
 
 
-def _send(device: Device, parcel: Parcel, start: int, progress: Progress) -> Answer:
-    size, digest = len(parcel.data), sha256(parcel.data)
-    arguments = [_path(parcel.target), str(size), digest, str(start)]
-    rest = parcel.data[start:]
-    return device.run(["sh", "-c", _TAKE, "sh", *arguments], data=rest, progress=progress)
+def _send(device: Device, parcel: Parcel, state: str, progress: Progress) -> Answer:
+    """Send what is missing of a file after what `_look` said of it."""
+    start = 0 if state == "done" else int(state)
+    size, digest = str(len(parcel.data)), sha256(parcel.data)
+    command = ["sh", "-c", _TAKE, "sh", _path(parcel.target), size, digest, str(start)]
+    return device.run(command, data=parcel.data[start:], progress=progress)
 
 
 def _path(target: str) -> str:
@@ -148,7 +142,7 @@ def _path(target: str) -> str:
 
 
 def get_file(device: Device, source: str) -> bytes:
-    """Fetch a file; what broke off goes on where it stopped.
+    """Fetch a file; what broke off continues where it stopped.
 
     Raises:
         DeviceError: it is missing or too large, or the connection broke repeatedly.
@@ -172,6 +166,6 @@ def get_file(device: Device, source: str) -> bytes:
     again(fetch)
     if sha256(bytes(data)) != digest:
         raise DeviceError(
-            f"{source} came damaged from {device.name}, or changed meanwhile; try again."
+            f"{source} arrived damaged from {device.name}, or changed meanwhile; try again."
         )
     return bytes(data)

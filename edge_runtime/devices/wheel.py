@@ -10,41 +10,27 @@ import io
 import re
 import zipfile
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-_PACKAGE = "edge_runtime"
 _FOLDER = Path(__file__).resolve().parent.parent
 _FIRST_DATE = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip file can say
 _MODE = 0o100644 << 16
 
 
-@dataclass(frozen=True)
-class Wheel:
-    """A wheel in memory.
+def device_wheel(requirements: Sequence[str]) -> tuple[str, bytes]:
+    """Return the name and the bytes of a wheel with which pip installs the requirements, too.
 
-    Attributes:
-        name: its file's name, which pip reads.
-        data: its bytes.
+    The same code and requirements give the same bytes.
     """
-
-    name: str
-    data: bytes
-
-
-def device_wheel(requirements: Sequence[str], *, version: str | None = None) -> Wheel:
-    """Return the wheel; the same code and requirements give the same bytes.
-
-    Args:
-        requirements: what pip shall install with it.
-        version: by default the project's own.
-    """
-    version = version or project_version()
-    stem = f"fmnist_edge-{version}"
+    stem = f"fmnist_edge-{project_version()}"
     information = f"{stem}.dist-info"
     files = {
-        **_package_files(_FOLDER),
-        f"{information}/METADATA": _metadata(version, requirements),
+        f"{_FOLDER.name}/{path.relative_to(_FOLDER).as_posix()}": path.read_bytes()
+        for path in sorted(_FOLDER.rglob("*"))
+        if path.is_file() and "__pycache__" not in path.parts and path.suffix != ".pyc"
+    }
+    files |= {
+        f"{information}/METADATA": _metadata(requirements),
         f"{information}/WHEEL": (
             b"Wheel-Version: 1.0\nGenerator: fmnist-edge\nRoot-Is-Purelib: true\n"
             b"Tag: py3-none-any\n"
@@ -55,12 +41,12 @@ def device_wheel(requirements: Sequence[str], *, version: str | None = None) -> 
     }
     record = f"{information}/RECORD"
     files[record] = _record(files, record)
-    return Wheel(f"{stem}-py3-none-any.whl", _zip(files))
+    return f"{stem}-py3-none-any.whl", _zip(files)
 
 
-def project_version(package: Path = _FOLDER) -> str:
+def project_version() -> str:
     """Return this project's version: the source tree's, if the package lies in one."""
-    project = package.parent / "pyproject.toml"
+    project = _FOLDER.parent / "pyproject.toml"
     if project.is_file():
         found = re.search(r'^version = "([^"]+)"', project.read_text("utf-8"), re.MULTILINE)
         if found:
@@ -68,19 +54,11 @@ def project_version(package: Path = _FOLDER) -> str:
     return importlib.metadata.version("fmnist-edge")
 
 
-def _package_files(package: Path) -> dict[str, bytes]:
-    return {
-        f"{_PACKAGE}/{path.relative_to(package).as_posix()}": path.read_bytes()
-        for path in sorted(package.rglob("*"))
-        if path.is_file() and "__pycache__" not in path.parts and path.suffix != ".pyc"
-    }
-
-
-def _metadata(version: str, requirements: Sequence[str]) -> bytes:
+def _metadata(requirements: Sequence[str]) -> bytes:
     lines = [
         "Metadata-Version: 2.1",
         "Name: fmnist-edge",
-        f"Version: {version}",
+        f"Version: {project_version()}",
         "Summary: The device part of fmnist-edge.",
         "Requires-Python: >=3.10",
         *(f"Requires-Dist: {requirement}" for requirement in requirements),
@@ -89,13 +67,11 @@ def _metadata(version: str, requirements: Sequence[str]) -> bytes:
 
 
 def _record(files: dict[str, bytes], record: str) -> bytes:
-    lines = [f"{name},sha256={_digest(data)},{len(data)}" for name, data in files.items()]
+    lines = []
+    for name, data in files.items():
+        digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).decode().rstrip("=")
+        lines.append(f"{name},sha256={digest},{len(data)}")
     return ("\n".join([*lines, f"{record},,"]) + "\n").encode()
-
-
-def _digest(data: bytes) -> str:
-    digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest())
-    return digest.decode().rstrip("=")
 
 
 def _zip(files: dict[str, bytes]) -> bytes:

@@ -62,7 +62,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--rounds", type=_positive, default=60)
     parser.add_argument("--images", type=_positive, default=200, help="in each block of a round")
     parser.add_argument("--model", help="a run, by name or folder; by default one is trained")
-    parser.add_argument("--only", help="contestants whose names start so, separated by commas")
+    parser.add_argument(
+        "--only", help="contestants whose keys start with one of these, separated by commas"
+    )
     parser.add_argument("--json", type=Path, help="write the figures to this file")
     parser.add_argument(
         "--out", type=Path, help="write the table to this page, and draw docs/figures/peers.png"

@@ -61,7 +61,8 @@ def test_a_short_run_on_litert_answers_as_keras_does(tmp_path: Path) -> None:
         [sys.executable, "-m", "peers", "--rounds", "2", "--images", "5", "--only",
          "litert-static-float32,fmnist-edge-float32", "--model", str(tmp_path / "short"),
          "--json", str(out)],
-        env={**os.environ, "PYTHONPATH": str(SCRIPTS)}, capture_output=True, text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (SCRIPTS, ROOT)))},
+        capture_output=True, text=True,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     document = json.loads(out.read_text())

@@ -18,15 +18,12 @@ from edge_runtime.benchmarks import (
     Latency,
     Measured,
     Ratio,
-    Rounds,
-    Settings,
     Turns,
-    open_contestants,
-    run_benchmark,
+    benchmark,
 )
-from edge_runtime.benchmarks.board import Board, BoardLog, Reading, flags_in_words, read_board
-from edge_runtime.benchmarks.budgets import judged
-from edge_runtime.benchmarks.contestant import Contestant
+from edge_runtime.benchmarks.board import Board, Reading, flags_in_words, read_board, summed_up
+from edge_runtime.benchmarks.contestant import Contestant, named_models, open_contestants
+from edge_runtime.benchmarks.phases import judged
 from edge_runtime.benchmarks.recommendation import choose
 from edge_runtime.benchmarks.scoring import Score, score
 from edge_runtime.benchmarks.starting import Start
@@ -178,11 +175,9 @@ def test_a_pi_tells_its_temperature_clock_and_throttling(fake_pi: Path) -> None:
 
 
 def test_a_board_is_summed_up_over_the_run(fake_pi: Path) -> None:
-    log = BoardLog(fake_pi)
-    log.note()
+    before = read_board(fake_pi)
     (fake_pi / "class/thermal/thermal_zone1/temp").write_text("60000\n")
-    log.note()
-    assert log.summary() == Board(
+    assert summed_up([before, read_board(fake_pi)]) == Board(
         (51.0, 60.0), (600.0, 600.0), ("throttled",), ("under-voltage", "throttled")
     )
 
@@ -197,9 +192,7 @@ def test_a_machine_that_tells_nothing_has_no_board(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    log = BoardLog(tmp_path)
-    log.note()
-    assert log.summary() is None
+    assert summed_up([read_board(tmp_path)]) is None
 
 
 def measured(
@@ -207,7 +200,7 @@ def measured(
 ) -> Measured:
     """One of the tiny models with times, answers and a size that are made up."""
     path = tiny_model(scheme)
-    (contestant,) = open_contestants([path], backends=[choose_backend()])
+    (contestant,) = open_contestants(named_models(path), backends=[choose_backend()])
     times = latency(*medians_us)
     return Measured(
         contestant=replace(contestant, name=scheme),
@@ -296,10 +289,9 @@ def test_a_single_model_gets_no_advice(tiny_model: TinyModel) -> None:
     assert choose([measured(tiny_model, "int8", 12.5)]).sentences == ()
 
 
-def contestants(tiny_model: TinyModel, *names: str, **options: Any) -> tuple[Contestant, ...]:
-    return open_contestants(
-        [tiny_model(name) for name in names], backends=[choose_backend()], **options
-    )
+def contestants(tiny_model: TinyModel, *names: str, **options: Any) -> list[Contestant]:
+    models = named_models([tiny_model(name) for name in names])
+    return open_contestants(models, backends=[choose_backend()], **options)
 
 
 def test_names_tell_backends_kernels_and_clashing_files_apart(
@@ -314,8 +306,7 @@ def test_names_tell_backends_kernels_and_clashing_files_apart(
     ]
     copy = tmp_path / "tiny-int8.tflite"
     copy.write_bytes(tiny_model("int8").read_bytes())
-    clashing = open_contestants([tiny_model("int8"), copy], backends=[choose_backend()])
-    assert [each.name for each in clashing] == [
+    assert list(named_models([tiny_model("int8"), copy])) == [
         str(tiny_model("int8").with_suffix("")),
         str(copy.with_suffix("")),
     ]
@@ -329,10 +320,13 @@ def test_a_model_that_is_named_twice_is_refused(tiny_model: TinyModel) -> None:
 @pytest.fixture(scope="module")
 def short_run(tiny_model: TinyModel) -> Benchmark:
     """Two real models, measured for a moment."""
-    return run_benchmark(
-        contestants(tiny_model, "float32", "int8"),
-        settings=Settings(Rounds(3, 4), loads=1, starts=1, workers=2, seconds=0.02, repeats=1),
+    return benchmark(
+        [tiny_model("float32"), tiny_model("int8")],
         dataset=noise_dataset(),
+        rounds=3,
+        images_per_round=4,
+        workers=2,
+        quick=True,
     )
 
 
@@ -372,10 +366,14 @@ def test_the_table_is_as_wide_as_the_terminal(short_run: Benchmark, width: int) 
 def test_images_of_another_size_are_replaced_by_noise_and_nothing_is_scored(
     tiny_model: TinyModel,
 ) -> None:
-    found = run_benchmark(
-        contestants(tiny_model, "int8"),
-        settings=Settings(Rounds(1, 2), loads=1, starts=1, seconds=0.01, repeats=1),
+    found = benchmark(
+        tiny_model("int8"),
         dataset=noise_dataset((9, 9, 1)),
+        must_fit=False,
+        rounds=1,
+        images_per_round=2,
+        workers=1,
+        quick=True,
     )
     assert found.measured[0].score is None
     assert found.dataset is None
@@ -409,6 +407,6 @@ def test_the_hash_is_of_the_model_not_of_its_bundle(
 ) -> None:
     path = tmp_path / "int8.edge.zip"
     path.write_bytes(bundle_of("int8"))
-    (bundled,) = open_contestants([path], backends=[choose_backend()])
+    (bundled,) = open_contestants(named_models(path), backends=[choose_backend()])
     assert bundled.name == "int8"
     assert bundled.sha256 == read_model(tiny_model("int8")).sha256

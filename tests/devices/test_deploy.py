@@ -18,9 +18,8 @@ from devices import FakeHost, make_fake_host, packages_without_ours
 from signatures import KEY, OTHER_KEY, public_key, public_pem, signed
 
 from edge_runtime.devices import SshDevice, provision, setup, transfer
-from edge_runtime.devices.facts import Facts, refuse_full, refuse_unfit
+from edge_runtime.devices.facts import Facts, refuse_full, refuse_unfit, requirements
 from edge_runtime.devices.packages import fetch_packages, platforms
-from edge_runtime.devices.requirements import requirements
 from edge_runtime.devices.setup import SetUp, look, set_up
 from edge_runtime.devices.wheel import device_wheel, project_version
 from edge_runtime.errors import DeviceError, DeviceLostError
@@ -76,19 +75,22 @@ def test_a_pi_that_can_run_it_is_accepted(facts):
     ("facts", "expected"),
     [
         (replace(PI, system="Darwin"), "it is Darwin; Linux is supported"),
-        (replace(PI, python=(3, 9, 2)), "it has Python 3.9.2, 3.10 to 3.14 is supported; install"),
-        (replace(PI, python=(3, 15, 0)), "install one of these there, as python3.14"),
+        (
+            replace(PI, python=(3, 9, 2)),
+            "it has Python 3.9.2, but 3.10 to 3.14 is supported; install",
+        ),
+        (replace(PI, python=(3, 15, 0)), "install one of these there, for example python3.14"),
         (replace(PI_32, machine="armv6l"), "ARMv6"),
         (
             replace(PI_32, python=(3, 13, 5)),
-            "32-bit programs on a 64-bit kernel (aarch64), and no TFLite runtime is made for "
+            "32-bit programs on a 64-bit kernel (aarch64), and there is no TFLite runtime for "
             "32-bit Python 3.12 or newer (it has 3.13.5); install the 64-bit Raspberry Pi OS",
         ),
-        (replace(PI, machine="riscv64"), "no TFLite runtime is made for riscv64, 64-bit"),
-        (replace(PI_32, machine="i686"), "no TFLite runtime is made for i686, 32-bit"),
+        (replace(PI, machine="riscv64"), "there is no TFLite runtime for riscv64, 64-bit"),
+        (replace(PI_32, machine="i686"), "there is no TFLite runtime for i686, 32-bit"),
         (replace(PI, libc=("", "")), "made for glibc"),
-        (replace(PI, libc=("glibc", "2.27")), "glibc 2.27, ai-edge-litert needs 2.28"),
-        (replace(PI_32, libc=("glibc", "2.31")), "glibc 2.31, tflite-runtime needs 2.34"),
+        (replace(PI, libc=("glibc", "2.27")), "glibc 2.27, but ai-edge-litert needs 2.28"),
+        (replace(PI_32, libc=("glibc", "2.31")), "glibc 2.31, but tflite-runtime needs 2.34"),
         (replace(PI, has_venv=False), "sudo apt install python3-venv"),
     ],
 )
@@ -125,10 +127,10 @@ def test_the_requirements_are_those_of_the_project():
 
 
 def test_the_wheel_is_the_package_and_the_same_each_time():
-    wheel = device_wheel(["click>=8.1"])
-    assert wheel == device_wheel(["click>=8.1"])
-    assert wheel.name == f"fmnist_edge-{project_version()}-py3-none-any.whl"
-    with zipfile.ZipFile(io.BytesIO(wheel.data)) as archive:
+    name, data = device_wheel(["click>=8.1"])
+    assert (name, data) == device_wheel(["click>=8.1"])
+    assert name == f"fmnist_edge-{project_version()}-py3-none-any.whl"
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
         names = archive.namelist()
         metadata = archive.read(f"fmnist_edge-{project_version()}.dist-info/METADATA").decode()
     assert "edge_runtime/cli.py" in names
@@ -305,7 +307,7 @@ def test_two_set_ups_at_once_are_kept_apart(host):
 
     with (home / ".setup.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        with pytest.raises(DeviceError, match="another set-up is going on there"):
+        with pytest.raises(DeviceError, match="another set-up is running there"):
             set_up(host.device, look(host.device))
 
 
@@ -348,7 +350,7 @@ def test_deploying_twice_sends_nothing_again_and_says_so(cli, ready, tmp_path):
     (tmp_path / "a.edge.zip").write_bytes(b"good")
     cli("deploy", "pi@raspberrypi", tmp_path / "a.edge.zip")
     done = cli("deploy", "ssh:pi@raspberrypi", tmp_path / "a.edge.zip", "--allow-downgrade")
-    assert "as it was" in done.out
+    assert "unchanged" in done.out
     assert "was there" in done.out
     assert "self-test yes: it does" in done.out
     assert asked(ready)[2][-1] == "--allow-downgrade"
@@ -460,7 +462,7 @@ def test_only_a_device_that_verifies_signatures_gets_cryptography(host, monkeypa
 def test_the_software_alone_can_be_set_up(cli, installed):
     done = cli("deploy", "pi@raspberrypi", "--no-bundle")
     assert done.code == 0, done.err
-    assert "as it was" in done.out
+    assert "unchanged" in done.out
     assert "self-test" not in done.out
 
 

@@ -20,8 +20,8 @@ from PIL import Image
 from edge_runtime.data.predictions import Predictions
 from edge_runtime.devices import EmulatedDevice, SshDevice, open_device
 from edge_runtime.devices.device import check
+from edge_runtime.devices.facts import requirements
 from edge_runtime.devices.packages import fetch_packages
-from edge_runtime.devices.requirements import requirements
 from edge_runtime.devices.setup import look, set_up
 from edge_runtime.devices.transfer import Parcel, get_file, put_files
 from edge_runtime.errors import DeviceError, DeviceLostError
@@ -239,7 +239,7 @@ def test_each_way_to_fail_is_one_sentence(
     assert "There is no host 'no-such-host.invalid'" in failure(HostName="no-such-host.invalid")
     empty = tmp_path / "known_hosts"
     empty.touch()
-    assert "was never connected to from here" in failure(UserKnownHostsFile=str(empty))
+    assert "host key of pi is not known here yet" in failure(UserKnownHostsFile=str(empty))
     make_key(tmp_path / "other")
     other = (tmp_path / "other.pub").read_text()
     empty.write_text(f"[127.0.0.1]:{server.port} {other}")

@@ -90,7 +90,7 @@ def test_what_was_rolled_back_can_be_installed_again(releases, bundles):
 def test_an_older_bundle_is_refused_unless_asked_for(releases, bundles):
     releases.install(bundles[1])
     before = contents(releases.home)
-    with pytest.raises(ReleaseError, match="version 1, and version 2 is installed"):
+    with pytest.raises(ReleaseError, match="version 1, but version 2 is installed"):
         releases.install(bundles[0])
     assert contents(releases.home) == before
     assert releases.install(bundles[0], allow_downgrade=True)[0].version == 1
@@ -267,7 +267,7 @@ def test_an_installation_does_not_wait_for_ever(releases, bundles, monkeypatch):
     monkeypatch.setattr("edge_runtime.devices.releases._MOST_SECONDS_TO_WAIT", 0)
     descriptor = os.open(releases.home / ".lock", os.O_RDWR)
     fcntl.flock(descriptor, fcntl.LOCK_EX)
-    with pytest.raises(ReleaseError, match="Another install or rollback has been at work in"):
+    with pytest.raises(ReleaseError, match="Another install or rollback has been running in"):
         releases.install(bundles[1])
     os.close(descriptor)
     assert releases.current().version == 1
