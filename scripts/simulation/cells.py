@@ -49,16 +49,15 @@ class Cell:
             found.append("wrong too often")
         return found
 
-    def row(self, tolerance: float) -> str:
-        """Return its line of the table."""
-        return (
-            f"{self.demand:<13}{self.case:<17}{self.size:>7,} {self.limit * 100:>6.2f} "
-            f"{_percent(self.covers)} {_percent(self.wrong)} {_percent(self.power)}  "
-            f"{', '.join(self.faults(tolerance))}"
-        ).rstrip()
+    def row(self, tolerance: float) -> tuple[object, ...]:
+        """Return its row of a table with `COLUMNS`."""
+        shares = self.limit, self.covers, self.wrong, self.power
+        shown = (None if share is None else share * 100 for share in shares)
+        return self.demand, self.case, self.size, *shown, ", ".join(self.faults(tolerance))
 
 
-HEADINGS = f"{'demand':<13}{'case':<17} images  limit covers  wrong  power"
+COLUMNS = ("demand:<12", "case:<15", "images:6,d", "limit:6.2f")
+COLUMNS += ("covers:6.2f", "wrong:6.2f", "power:6.2f", "missed:<6")
 
 
 def most_wrong(count: int) -> float:
@@ -69,13 +68,10 @@ def most_wrong(count: int) -> float:
 
 def summary(cells: Sequence[Cell], tolerance: float) -> str:
     """Return the extremes of the cells of one demand."""
-    wrong = max((cell.wrong for cell in cells if cell.wrong is not None), default=None)
+    covers = min(cell.covers for cell in cells) * 100
+    wrong = max((cell.wrong for cell in cells if cell.wrong is not None), default=0) * 100
     faulty = sum(bool(cell.faults(tolerance)) for cell in cells)
     return (
-        f"{cells[0].demand}: {len(cells)} cells, covers {_percent(min(c.covers for c in cells))} % "
-        f"at least, wrongly holds {_percent(wrong)} % at most, {faulty} miss a bar"
+        f"{cells[0].demand}: {len(cells)} cells, covers {covers:.2f} % at least, wrongly holds "
+        f"{wrong:.2f} % at most, {faulty} miss a bar"
     )
-
-
-def _percent(value: float | None) -> str:
-    return "     –" if value is None else f"{value * 100:6.2f}"
