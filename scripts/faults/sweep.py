@@ -9,6 +9,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from edge_runtime.errors import EdgeError
 from faults.commands import Scenario
 from faults.events import BeforeEvent, killing, raising
 from faults.processes import Outcome, run_command
@@ -88,7 +89,7 @@ def prepare(scenario: Scenario, folder: Path) -> Prepared:
     ends = [_undisturbed(scenario, start, work, folder / name) for name in ("first", "second")]
     differs = difference(ends[0][1], ends[1][1])
     if differs:
-        raise SystemExit(f"{scenario.name} does not end twice in the same way: {differs}")
+        raise EdgeError(f"{scenario.name} does not end twice in the same way: {differs}")
     recorded = [json.loads(line) for line in (folder / "second").read_text().splitlines()]
     return Prepared(
         scenario,
@@ -110,14 +111,14 @@ def _prepare_line(line: tuple[str, ...], work: Path, killed: str | None) -> None
 
     done = run_command(line, work, kill if killed else None)
     if done.code != 0 and not killed and line[0] != "parity":
-        raise SystemExit(f"{' '.join(line)} fails undisturbed: {done.err}")
+        raise EdgeError(f"{' '.join(line)} fails undisturbed: {done.err}")
 
 
 def _undisturbed(scenario: Scenario, start: Path, work: Path, log: Path) -> tuple[int, Tree]:
     shutil.copytree(start, work, symlinks=True)
     done = run_command(scenario.line, work, _recording(work, log))
     if done.code == 1 or done.code == 99:
-        raise SystemExit(f"{scenario.name} fails undisturbed: {done.err}")
+        raise EdgeError(f"{scenario.name} fails undisturbed: {done.err}")
     end = tree(work)
     shutil.rmtree(work)
     return done.code, end
