@@ -14,29 +14,17 @@ _STANDARD_ERRORS = 3
 
 @dataclass(frozen=True)
 class Cell:
-    """One combination and what was found.
+    """One combination of images, truth and limit, and what shares of its samples were found."""
 
-    Attributes:
-        demand: the key in parity.toml.
-        case: what the candidate does to the answers.
-        size: images.
-        limit: the margin, which is also the truth: what is lost, or how much agrees.
-        count: samples drawn.
-        covers: share of samples whose interval has the truth in it.
-        wrong: share of samples that hold although the truth is the limit; None without a limit.
-        power: share of samples that hold when the candidate is healthy; None without a limit.
-        most_covered: the share that `covers` may not exceed; None where counts are too coarse.
-    """
-
-    demand: str
-    case: str
-    size: int
-    limit: float
-    count: int
-    covers: float
-    wrong: float | None
-    power: float | None
-    most_covered: float | None = None
+    demand: str  # the key in parity.toml
+    case: str  # what the candidate does to the answers
+    size: int  # images
+    limit: float  # the margin, which is also the truth: what is lost, or how much agrees
+    count: int  # samples drawn
+    covers: float  # of intervals that have the truth in them
+    wrong: float | None  # that hold although the truth is the limit; None without a limit
+    power: float | None  # that hold when the candidate is healthy; None without a limit
+    most_covered: float | None = None  # None where counts are too coarse for such a bar
 
     def faults(self, tolerance: float) -> list[str]:
         """Return which bars are missed; coverage may be off by the tolerance."""
