@@ -10,19 +10,12 @@ Line = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Scenario:
-    """One command line and what comes before it.
-
-    Attributes:
-        name: what to call it.
-        line: what stands after `fmnist-edge`.
-        before: the command lines that make its beginning.
-        killed: what the last of them is killed before, in the words of the event.
-    """
+    """One command line and what comes before it."""
 
     name: str
-    line: Line
-    before: tuple[Line, ...] = ()
-    killed: str | None = None
+    line: Line  # what stands after `fmnist-edge`
+    before: tuple[Line, ...] = ()  # the command lines that make its beginning
+    killed: str | None = None  # what the last of them is killed before, in the words of the event
 
     @property
     def command(self) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from edge_runtime.errors import EdgeError
 from faults.commands import Scenario
-from faults.events import BeforeEvent, killing, raising
+from faults.events import BeforeEvent, failing
 from faults.processes import Outcome, run_command
 from faults.trees import Tree, difference, is_hidden, mixed, tree
 
@@ -30,23 +30,14 @@ KINDS = ("kill", *DISK_FAULTS)
 
 @dataclass(frozen=True)
 class Prepared:
-    """A scenario that has been run without a fault.
-
-    Attributes:
-        scenario: which one.
-        folder: where its beginning lies, as `start`, and what it was before each event, by number.
-        events: in words, in their order.
-        states: for each event, the first one before which the files were the same.
-        code: the exit code of the undisturbed command.
-        end: what the undisturbed command leaves.
-    """
+    """A scenario that has been run without a fault."""
 
     scenario: Scenario
-    folder: Path
-    events: tuple[str, ...]
-    states: tuple[int, ...]
-    code: int
-    end: Tree
+    folder: Path  # where its beginning lies, as `start`, and the files before each event, by number
+    events: tuple[str, ...]  # in words, in their order
+    states: tuple[int, ...]  # for each event, the first before which the files were the same
+    code: int  # of the undisturbed command
+    end: Tree  # what the undisturbed command leaves
 
     @property
     def start(self) -> Path:
@@ -56,21 +47,13 @@ class Prepared:
 
 @dataclass(frozen=True)
 class Fault:
-    """What is done to a command.
-
-    Attributes:
-        scenario: to which.
-        kind: "kill", "ENOSPC" or "EIO".
-        number: at which event, counted from 1.
-        shown: that event in words.
-        again: at which event of its repetition it is killed once more; 0 for none.
-    """
+    """What is done to a command."""
 
     scenario: str
-    kind: str
-    number: int
-    shown: str
-    again: int = 0
+    kind: str  # "kill", "ENOSPC" or "EIO"
+    number: int  # at which event, counted from 1
+    shown: str  # that event in words
+    again: int = 0  # at which event of its repetition it is killed once more; 0 for none
 
     def __str__(self) -> str:
         second = f", then kill at event {self.again}" if self.again else ""
@@ -143,11 +126,7 @@ def _recording(work: Path, log: Path) -> BeforeEvent:
 def try_fault(fault: Fault, prepared: Prepared, *, from_copies: bool) -> str:
     """Inject a fault, then run the command again without; return what went wrong, or "".
 
-    Args:
-        fault: what to do.
-        prepared: its scenario.
-        from_copies: take the files as they were before the event for what a kill leaves, instead of
-            killing a process there.
+    With ``from_copies``, what a kill leaves are the files as they were before the event.
     """
     with tempfile.TemporaryDirectory(prefix="faults-") as scratch:
         work = Path(scratch) / "work"
@@ -156,7 +135,8 @@ def try_fault(fault: Fault, prepared: Prepared, *, from_copies: bool) -> str:
             shutil.copytree(prepared.folder / f"second-{state}", work, symlinks=True)
         else:
             shutil.copytree(prepared.start, work, symlinks=True)
-            done = run_command(prepared.scenario.line, work, _injecting(fault))
+            injecting = failing(fault.number, DISK_FAULTS.get(fault.kind))
+            done = run_command(prepared.scenario.line, work, injecting)
             if problem := _judge(done, fault, prepared, tree(work)):
                 return problem
             if done.code == prepared.code:  # the fault did not matter, unless something stayed
@@ -164,16 +144,10 @@ def try_fault(fault: Fault, prepared: Prepared, *, from_copies: bool) -> str:
                 if not differs or not _is_removal(fault):
                     return differs
         if fault.again:
-            done = run_command(prepared.scenario.line, work, killing(fault.again))
+            done = run_command(prepared.scenario.line, work, failing(fault.again, None))
             if done.code != _KILLED:  # it had fewer events than that, and has done its work
                 return _judge_repeated(done, prepared, work)
         return _judge_repeated(run_command(prepared.scenario.line, work), prepared, work)
-
-
-def _injecting(fault: Fault) -> BeforeEvent:
-    if fault.kind == "kill":
-        return killing(fault.number)
-    return raising(fault.number, DISK_FAULTS[fault.kind])
 
 
 def _judge(done: Outcome, fault: Fault, prepared: Prepared, found: Tree) -> str:
