@@ -1,6 +1,7 @@
 """One way to read a script's options, and to end it with a sentence instead of a traceback."""
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Collection
 from pathlib import Path
@@ -102,8 +103,14 @@ def run(main: Callable[[], int | None]) -> NoReturn:
     """Run a script to its end; what a user can cause ends it with one sentence and exit code 1."""
     try:
         sys.exit(main())
-    except (EdgeError, OSError) as error:
+    except EdgeError as error:
         sys.exit(f"Error: {error}")
+    except BrokenPipeError:
+        os._exit(141)  # whoever read it has left
+    except OSError as error:
+        sys.exit(
+            f"Error: {error.filename}: {error.strerror}." if error.filename else f"Error: {error}"
+        )
     except ModuleNotFoundError as error:
         sys.exit(f"Error: {error.name} is missing; install it with: pip install -e '.[train,dev]'")
     except KeyboardInterrupt:
