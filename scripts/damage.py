@@ -198,6 +198,17 @@ def resealed(damage: Damage) -> Damage:
     return apply
 
 
+# Attributes of a member of an archive, and odd values of them.
+_ODD_ENTRIES: dict[str, tuple[Any, ...]] = {
+    "external_attr": (0o120777 << 16, 0o104755 << 16, 0, 16),
+    "date_time": ((2026, 1, 1, 0, 0, 0), (2107, 12, 31, 23, 59, 58)),
+    "comment": (b"x", b"x" * 65535),
+    "extra": (b"\x99\x99\x02\0ab", b"\x75\x70\x06\0\1aaaa/", b"\1\0\x08\0" + bytes(8)),
+    "create_system": (0, 10),
+    "flag_bits": (0x800, 0x1, 0x8),
+}
+
+
 def zip_trick(data: bytes, rng: random.Random) -> bytes:
     """Repack the members as no bundle is packed: other names, links, bombs, flags, order ..."""
     members = same_members(data)
@@ -217,19 +228,7 @@ def zip_trick(data: bytes, rng: random.Random) -> bytes:
         del members[rng.randrange(5) :]
     elif way == 3:
         entry = members[rng.randrange(4)][0]
-        attribute, values = rng.choice(
-            (
-                ("external_attr", (0o120777 << 16, 0o104755 << 16, 0, 16)),
-                ("date_time", ((2026, 1, 1, 0, 0, 0), (2107, 12, 31, 23, 59, 58))),
-                ("comment", (b"x", b"x" * 65535)),
-                (
-                    "extra",
-                    (b"\x99\x99\x02\0ab", b"\x75\x70\x06\0\1aaaa/", b"\1\0\x08\0" + bytes(8)),
-                ),
-                ("create_system", (0, 10)),
-                ("flag_bits", (0x800, 0x1, 0x8)),
-            )
-        )
+        attribute, values = rng.choice(tuple(_ODD_ENTRIES.items()))
         setattr(entry, attribute, rng.choice(values))
     elif way == 4:
         compression = rng.choice((zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA))
@@ -262,24 +261,8 @@ def edited_manifest(text: bytes, rng: random.Random) -> bytes:
         del owner[key]
     else:
         old = owner[key]
-        odd = (
-            None,
-            True,
-            0,
-            -1,
-            1,
-            2,
-            10**30,
-            1.5,
-            "",
-            "x" * 1000,
-            [],
-            {},
-            [[]],
-            "..",
-            [old],
-            "\0",
-        )
+        odd = (None, True, 0, -1, 1, 2, 10**30, 1.5, "", "x" * 1000, [], {}, [[]], "..", [old])
+        odd += ("\0",)
         owner[key] = rng.choice((*odd, *([old + 1, -old] if isinstance(old, int | float) else [])))
     return manifest_bytes(document)
 

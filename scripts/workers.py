@@ -61,28 +61,23 @@ def results(work: Work[Result], count: int, jobs: int) -> Iterator[Result]:
     while workers:
         ready = wait([worker.pipe for worker in workers.values()], timeout=5)
         for slot, worker in list(workers.items()):
-            lost = ""
-            if worker.pipe in ready:
-                try:
-                    yield worker.pipe.recv()
-                except EOFError:
-                    lost = "died"
-            elif time.monotonic() - worker.since > GIVEN_UP_SECONDS:
-                lost = "hung"
-            else:
+            taken = time.monotonic() - worker.since
+            if worker.pipe not in ready and taken <= GIVEN_UP_SECONDS:
                 continue
-            if lost:
+            try:
+                if worker.pipe not in ready:
+                    raise TimeoutError
+                yield worker.pipe.recv()
+            except (EOFError, TimeoutError) as error:
                 worker.process.kill()
                 worker.process.join()
-                yield work.lost(worker.number, lost, time.monotonic() - worker.since)
-                del workers[slot]
-                if another := start(slot):
-                    workers[slot] = another
-                continue
-            number = next(numbers, None)
-            worker.pipe.send(number)
-            if number is None:
-                worker.process.join()
-                del workers[slot]
+                how = "died" if isinstance(error, EOFError) else "hung"
+                yield work.lost(worker.number, how, taken)
+                workers[slot] = start(slot)
             else:
-                worker.number, worker.since = number, time.monotonic()
+                worker.number, worker.since = next(numbers, None), time.monotonic()
+                worker.pipe.send(worker.number)
+                if worker.number is None:
+                    worker.process.join()
+                    workers[slot] = None
+        workers = {slot: worker for slot, worker in workers.items() if worker}

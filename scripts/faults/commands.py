@@ -3,37 +3,19 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from PIL import Image
-
-from edge_runtime.data.datasets import Dataset, Split
-from edge_runtime.inference.bundling.making import bundle as make_bundle
-from edge_runtime.models.model_file import ModelFile
-from edge_runtime.runtimes.backends import choose_backend
-
-ROOT = Path(__file__).resolve().parent.parent.parent
-_TINY = ROOT / "tests" / "fixtures" / "tiny-int8.tflite"
-_CLASSES = tuple("abcdefghij")
-_SIDE = 8
+from studies.inputs import CLASSES, SIDE, TINY, write_bundle, write_pictures
 
 Line = tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Scenario:
-    """One command line and what comes before it.
-
-    Attributes:
-        name: what to call it.
-        line: what stands after `fmnist-edge`.
-        before: the command lines that make its beginning.
-        killed: what the last of them is killed before, in the words of the event.
-    """
+    """One command line and what comes before it."""
 
     name: str
-    line: Line
-    before: tuple[Line, ...] = ()
-    killed: str | None = None
+    line: Line  # what stands after `fmnist-edge`
+    before: tuple[Line, ...] = ()  # the command lines that make its beginning
+    killed: str | None = None  # what the last of them is killed before, in the words of the event
 
     @property
     def command(self) -> str:
@@ -90,36 +72,14 @@ def scenarios(inputs: Path) -> tuple[Scenario, ...]:
 
 def make_inputs(folder: Path, *, tensorflow: bool) -> None:
     """Fill a folder with what the commands read: pictures, models, and bundles."""
-    rng = np.random.default_rng(0)
-    for part, count in (("train", 2), ("test", 2)):
-        for name in _CLASSES:
-            (folder / "pictures" / part / name).mkdir(parents=True)
-            for number in range(count):
-                pixels = rng.integers(0, 256, (_SIDE, _SIDE)).astype(np.uint8)
-                path = folder / "pictures" / part / name / f"{number}.png"
-                Image.fromarray(pixels).save(path)
-    (folder / "tiny.tflite").write_bytes(_TINY.read_bytes())
-    noise = rng.integers(0, 256, (40, _SIDE, _SIDE, 1)).astype(np.uint8)
-    split = Split(noise, np.arange(40) % len(_CLASSES))
-    dataset = Dataset("noise", _CLASSES, split, split)
-    model = ModelFile("tiny", _TINY.read_bytes())
+    write_pictures(folder / "pictures", train=2, test=2)
+    (folder / "tiny.tflite").write_bytes(TINY.read_bytes())
     for version in (1, 2, 3, 4):
-        data = make_bundle(model, dataset, version=version, backend=choose_backend()).data
-        (folder / f"{version}.edge.zip").write_bytes(data)
+        write_bundle(folder / f"{version}.edge.zip", version=version)
     if tensorflow:
-        _save_tiny_keras(folder / "tiny.keras")
+        import keras
 
-
-def _save_tiny_keras(path: Path) -> None:
-    import keras
-
-    layers = keras.layers
-    keras.utils.set_random_seed(0)
-    keras.Sequential(
-        [
-            keras.Input((_SIDE, _SIDE, 1)),
-            layers.Rescaling(1 / 255),
-            layers.Flatten(),
-            layers.Dense(len(_CLASSES), activation="softmax"),
-        ]
-    ).save(path)
+        keras.utils.set_random_seed(0)
+        layers = [keras.Input((SIDE, SIDE, 1)), keras.layers.Rescaling(1 / 255)]
+        layers += [keras.layers.Flatten(), keras.layers.Dense(len(CLASSES), activation="softmax")]
+        keras.Sequential(layers).save(folder / "tiny.keras")

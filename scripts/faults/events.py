@@ -64,22 +64,14 @@ def watch(root: Path, before: BeforeEvent) -> None:
     _wrap(folders, "exchange", event, lambda one, other: str(other.absolute()))
 
 
-def raising(number: int, error: int) -> BeforeEvent:
-    """Return what lets one event fail as the disk would."""
+def failing(number: int, error: int | None) -> BeforeEvent:
+    """Return what lets one event fail as the disk would; without an error, it kills the process."""
 
     def before(count: int, shown: str) -> None:
+        if count == number and error is None:
+            os.kill(os.getpid(), signal.SIGKILL)
         if count == number:
             raise OSError(error, os.strerror(error))
-
-    return before
-
-
-def killing(number: int) -> BeforeEvent:
-    """Return what kills the process at one event."""
-
-    def before(count: int, shown: str) -> None:
-        if count == number:
-            os.kill(os.getpid(), signal.SIGKILL)
 
     return before
 

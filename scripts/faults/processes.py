@@ -20,14 +20,9 @@ from faults.events import BeforeEvent, watch
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a command ended.
+    """How a command ended, and what it wrote to standard error."""
 
-    Attributes:
-        code: its exit code; negative for the signal that killed it.
-        err: what it wrote to standard error.
-    """
-
-    code: int
+    code: int  # negative for the signal that killed it
     err: str
 
 
@@ -55,9 +50,8 @@ def import_everything(*, tensorflow: bool) -> None:
 
 
 def _draw_nothing(figures: ModuleType) -> None:
-    for name in ("example_grid", "training_curves", "predictions_grid", "confusion_matrix_figure"):
-        setattr(figures, name, lambda *arguments: None)
-    for name in ("confidence_histogram", "least_confident_grid", "per_class_figure"):
+    names = ("example_grid", "training_curves", "predictions_grid", "confusion_matrix_figure")
+    for name in (*names, "confidence_histogram", "least_confident_grid", "per_class_figure"):
         setattr(figures, name, lambda *arguments: None)
     figures.to_png = lambda figure: b"a figure"
 

@@ -9,8 +9,9 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from edge_runtime.errors import EdgeError
 from faults.commands import Scenario
-from faults.events import BeforeEvent, killing, raising
+from faults.events import BeforeEvent, failing
 from faults.processes import Outcome, run_command
 from faults.trees import Tree, difference, is_hidden, mixed, tree
 
@@ -29,23 +30,14 @@ KINDS = ("kill", *DISK_FAULTS)
 
 @dataclass(frozen=True)
 class Prepared:
-    """A scenario that has been run without a fault.
-
-    Attributes:
-        scenario: which one.
-        folder: where its beginning lies, as `start`, and what it was before each event, by number.
-        events: in words, in their order.
-        states: for each event, the first one before which the files were the same.
-        code: the exit code of the undisturbed command.
-        end: what the undisturbed command leaves.
-    """
+    """A scenario that has been run without a fault."""
 
     scenario: Scenario
-    folder: Path
-    events: tuple[str, ...]
-    states: tuple[int, ...]
-    code: int
-    end: Tree
+    folder: Path  # where its beginning lies, as `start`, and the files before each event, by number
+    events: tuple[str, ...]  # in words, in their order
+    states: tuple[int, ...]  # for each event, the first before which the files were the same
+    code: int  # of the undisturbed command
+    end: Tree  # what the undisturbed command leaves
 
     @property
     def start(self) -> Path:
@@ -55,21 +47,13 @@ class Prepared:
 
 @dataclass(frozen=True)
 class Fault:
-    """What is done to a command.
-
-    Attributes:
-        scenario: to which.
-        kind: "kill", "ENOSPC" or "EIO".
-        number: at which event, counted from 1.
-        shown: that event in words.
-        again: at which event of its repetition it is killed once more; 0 for none.
-    """
+    """What is done to a command."""
 
     scenario: str
-    kind: str
-    number: int
-    shown: str
-    again: int = 0
+    kind: str  # "kill", "ENOSPC" or "EIO"
+    number: int  # at which event, counted from 1
+    shown: str  # that event in words
+    again: int = 0  # at which event of its repetition it is killed once more; 0 for none
 
     def __str__(self) -> str:
         second = f", then kill at event {self.again}" if self.again else ""
@@ -88,7 +72,7 @@ def prepare(scenario: Scenario, folder: Path) -> Prepared:
     ends = [_undisturbed(scenario, start, work, folder / name) for name in ("first", "second")]
     differs = difference(ends[0][1], ends[1][1])
     if differs:
-        raise SystemExit(f"{scenario.name} does not end twice in the same way: {differs}")
+        raise EdgeError(f"{scenario.name} does not end twice in the same way: {differs}")
     recorded = [json.loads(line) for line in (folder / "second").read_text().splitlines()]
     return Prepared(
         scenario,
@@ -110,14 +94,14 @@ def _prepare_line(line: tuple[str, ...], work: Path, killed: str | None) -> None
 
     done = run_command(line, work, kill if killed else None)
     if done.code != 0 and not killed and line[0] != "parity":
-        raise SystemExit(f"{' '.join(line)} fails undisturbed: {done.err}")
+        raise EdgeError(f"{' '.join(line)} fails undisturbed: {done.err}")
 
 
 def _undisturbed(scenario: Scenario, start: Path, work: Path, log: Path) -> tuple[int, Tree]:
     shutil.copytree(start, work, symlinks=True)
     done = run_command(scenario.line, work, _recording(work, log))
     if done.code == 1 or done.code == 99:
-        raise SystemExit(f"{scenario.name} fails undisturbed: {done.err}")
+        raise EdgeError(f"{scenario.name} fails undisturbed: {done.err}")
     end = tree(work)
     shutil.rmtree(work)
     return done.code, end
@@ -142,11 +126,7 @@ def _recording(work: Path, log: Path) -> BeforeEvent:
 def try_fault(fault: Fault, prepared: Prepared, *, from_copies: bool) -> str:
     """Inject a fault, then run the command again without; return what went wrong, or "".
 
-    Args:
-        fault: what to do.
-        prepared: its scenario.
-        from_copies: take the files as they were before the event for what a kill leaves, instead of
-            killing a process there.
+    With ``from_copies``, what a kill leaves are the files as they were before the event.
     """
     with tempfile.TemporaryDirectory(prefix="faults-") as scratch:
         work = Path(scratch) / "work"
@@ -155,7 +135,8 @@ def try_fault(fault: Fault, prepared: Prepared, *, from_copies: bool) -> str:
             shutil.copytree(prepared.folder / f"second-{state}", work, symlinks=True)
         else:
             shutil.copytree(prepared.start, work, symlinks=True)
-            done = run_command(prepared.scenario.line, work, _injecting(fault))
+            injecting = failing(fault.number, DISK_FAULTS.get(fault.kind))
+            done = run_command(prepared.scenario.line, work, injecting)
             if problem := _judge(done, fault, prepared, tree(work)):
                 return problem
             if done.code == prepared.code:  # the fault did not matter, unless something stayed
@@ -163,16 +144,10 @@ def try_fault(fault: Fault, prepared: Prepared, *, from_copies: bool) -> str:
                 if not differs or not _is_removal(fault):
                     return differs
         if fault.again:
-            done = run_command(prepared.scenario.line, work, killing(fault.again))
+            done = run_command(prepared.scenario.line, work, failing(fault.again, None))
             if done.code != _KILLED:  # it had fewer events than that, and has done its work
                 return _judge_repeated(done, prepared, work)
         return _judge_repeated(run_command(prepared.scenario.line, work), prepared, work)
-
-
-def _injecting(fault: Fault) -> BeforeEvent:
-    if fault.kind == "kill":
-        return killing(fault.number)
-    return raising(fault.number, DISK_FAULTS[fault.kind])
 
 
 def _judge(done: Outcome, fault: Fault, prepared: Prepared, found: Tree) -> str:

@@ -14,32 +14,22 @@ from faults.sweep import Prepared
 # What events call it. What a process keeps in a `TemporaryDirectory` is written by others' code,
 # whose single writes are no events; the folder goes with its parent.
 _NAMES = {
-    "openat": "open",
-    "creat": "open",
-    "write": "write",
-    "pwrite64": "write",
-    "writev": "write",
-    "fsync": "fsync",
-    "fdatasync": "fsync",
-    "rename": "rename",
-    "renameat": "rename",
-    "renameat2": "rename",
-    "mkdir": "mkdir",
-    "mkdirat": "mkdir",
-    "symlink": "symlink",
-    "symlinkat": "symlink",
-    "link": "link",
-    "linkat": "link",
-    "unlink": "remove",
-    "unlinkat": "remove",
-    "rmdir": "rmdir",
-    "chmod": "chmod",
-    "fchmod": "chmod",
-    "fchmodat": "chmod",
-    "truncate": "truncate",
-    "ftruncate": "truncate",
-    "fallocate": "truncate",
-    "utimensat": "utime",
+    call: event
+    for event, calls in {
+        "open": "openat creat",
+        "write": "write pwrite64 writev",
+        "fsync": "fsync fdatasync",
+        "rename": "rename renameat renameat2",
+        "mkdir": "mkdir mkdirat",
+        "symlink": "symlink symlinkat",
+        "link": "link linkat",
+        "remove": "unlink unlinkat",
+        "rmdir": "rmdir",
+        "chmod": "chmod fchmod fchmodat",
+        "truncate": "truncate ftruncate fallocate",
+        "utime": "utimensat",
+    }.items()
+    for call in calls.split()
 }
 _TEMPORARY = re.compile(r"/\.[a-z0-9_]{8}/")
 

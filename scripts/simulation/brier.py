@@ -46,53 +46,29 @@ def full_model(rng: np.random.Generator) -> _Floats:
     return _softmax(scores)
 
 
-def too_sure(p: _Floats, strength: float, _: np.random.Generator) -> _Floats:
-    """Return sharper probabilities."""
-    return _softmax(np.log(p) * (1 + strength))
-
-
-def too_unsure(p: _Floats, strength: float, _: np.random.Generator) -> _Floats:
-    """Return flatter probabilities."""
-    return _softmax(np.log(p) / (1 + strength))
-
-
-def noisy(p: _Floats, strength: float, rng: np.random.Generator) -> _Floats:
-    """Return probabilities whose logarithms have noise on them."""
-    return _softmax(np.log(p) + strength * rng.normal(size=p.shape))
-
-
-CANDIDATES: dict[str, Callable[[_Floats, float, np.random.Generator], _Floats]] = {
-    "too sure": too_sure,
-    "too unsure": too_unsure,
-    "noisy": noisy,
+# What a candidate makes of the logarithms of the probabilities, the more the greater its strength.
+CANDIDATES: dict[str, Callable[[_Floats, float], _Floats]] = {
+    "too sure": lambda logs, strength: logs * (1 + strength),
+    "too unsure": lambda logs, strength: logs / (1 + strength),
+    "noisy": lambda logs, strength: (
+        logs + strength * np.random.default_rng(0).normal(size=logs.shape)
+    ),
 }
 
 
-def populations(seed: int, rise: float) -> Iterator[tuple[str, Population]]:
+def populations(p: _Floats, rise: float) -> Iterator[tuple[str, Population]]:
     """Return what each candidate does to the score when its true rise is about this."""
-    p = full_model(np.random.default_rng(seed))
     for name, change in CANDIDATES.items():
-        yield name, _with_rise(p, change, rise, seed)
+        yield name, _with_rise(p, change, rise)
     yield "few wrong", _few_wrong(p, rise)
 
 
-def healthy(seed: int) -> Population:
-    """Return a candidate that only rounds to steps of 1/256."""
-    p = full_model(np.random.default_rng(seed))
-    return _population(p, p)
-
-
-def _with_rise(
-    p: _Floats,
-    change: Callable[[_Floats, float, np.random.Generator], _Floats],
-    rise: float,
-    seed: int,
-) -> Population:
+def _with_rise(p: _Floats, change: Callable[[_Floats, float], _Floats], rise: float) -> Population:
     """Return the population of a candidate that is changed just so much, found by halving."""
     low, high = 0.0, 20.0
     for _ in range(30):
         middle = (low + high) / 2
-        found = _population(p, change(p, middle, np.random.default_rng(seed)))
+        found = _population(p, _softmax(change(np.log(p), middle)))
         low, high = (middle, high) if found.mean < rise else (low, middle)
     return found
 
@@ -130,9 +106,10 @@ def _softmax(scores: _Floats) -> _Floats:
 
 def cells(rng: np.random.Generator, sizes: Sequence[int], count: int) -> Iterator[Cell]:
     """Judge every candidate with every rise and number of images."""
-    unharmed = healthy(seed=0)
+    p = full_model(np.random.default_rng(0))
+    unharmed = _population(p, p)  # it only rounds to steps of 1/256
     for rise in MARGINS:
-        for name, population in populations(0, rise):
+        for name, population in populations(p, rise):
             limit = population.mean
             for size in sizes:
                 drawn = rng.multinomial(size, population.chances, count)
@@ -156,13 +133,12 @@ def _bound_is_beyond(
     samples: NDArray[np.int64], values: _Floats, limit: float
 ) -> NDArray[np.bool_]:
     """Return for which (count, M) samples Gaffke's upper bound lies below the limit, (count,)."""
-    mean, error = _moments(samples, values)
-    return np.array(
-        [
-            bool(near) and _is_below(sample, values, limit)
-            for sample, near in zip(samples, mean + _NEVER_BEYOND * error < limit, strict=True)
-        ]
-    )
+    size = samples[0].sum()
+    mean = samples @ values / size
+    variance = np.maximum(samples @ values**2 / size - mean**2, 0)
+    near = mean + _NEVER_BEYOND * np.sqrt(variance / size) < limit
+    judged = zip(samples, near, strict=True)
+    return np.array([bool(it_is) and _is_below(sample, values, limit) for sample, it_is in judged])
 
 
 def _is_below(sample: NDArray[np.int64], values: _Floats, limit: float) -> bool:
@@ -173,11 +149,3 @@ def _is_below(sample: NDArray[np.int64], values: _Floats, limit: float) -> bool:
         np.append(values[seen], WORST_SCORE), np.append(sample[seen], 1.0), limit
     )
     return probability < _TAIL
-
-
-def _moments(samples: NDArray[np.int64], values: _Floats) -> tuple[_Floats, _Floats]:
-    """Return the mean of each sample, and the standard error of it, (count,) each."""
-    size = samples[0].sum()
-    mean = samples @ values / size
-    variance = np.maximum(samples @ values**2 / size - mean**2, 0)
-    return mean, np.sqrt(variance / size)

@@ -14,29 +14,17 @@ _STANDARD_ERRORS = 3
 
 @dataclass(frozen=True)
 class Cell:
-    """One combination and what was found.
+    """One combination of images, truth and limit, and what shares of its samples were found."""
 
-    Attributes:
-        demand: the key in parity.toml.
-        case: what the candidate does to the answers.
-        size: images.
-        limit: the margin, which is also the truth: what is lost, or how much agrees.
-        count: samples drawn.
-        covers: share of samples whose interval has the truth in it.
-        wrong: share of samples that hold although the truth is the limit; None without a limit.
-        power: share of samples that hold when the candidate is healthy; None without a limit.
-        most_covered: the share that `covers` may not exceed; None where counts are too coarse.
-    """
-
-    demand: str
-    case: str
-    size: int
-    limit: float
-    count: int
-    covers: float
-    wrong: float | None
-    power: float | None
-    most_covered: float | None = None
+    demand: str  # the key in parity.toml
+    case: str  # what the candidate does to the answers
+    size: int  # images
+    limit: float  # the margin, which is also the truth: what is lost, or how much agrees
+    count: int  # samples drawn
+    covers: float  # of intervals that have the truth in them
+    wrong: float | None  # that hold although the truth is the limit; None without a limit
+    power: float | None  # that hold when the candidate is healthy; None without a limit
+    most_covered: float | None = None  # None where counts are too coarse for such a bar
 
     def faults(self, tolerance: float) -> list[str]:
         """Return which bars are missed; coverage may be off by the tolerance."""
@@ -49,16 +37,15 @@ class Cell:
             found.append("wrong too often")
         return found
 
-    def row(self, tolerance: float) -> str:
-        """Return its line of the table."""
-        return (
-            f"{self.demand:<13}{self.case:<17}{self.size:>7,} {self.limit * 100:>6.2f} "
-            f"{_percent(self.covers)} {_percent(self.wrong)} {_percent(self.power)}  "
-            f"{', '.join(self.faults(tolerance))}"
-        ).rstrip()
+    def row(self, tolerance: float) -> tuple[object, ...]:
+        """Return its row of a table with `COLUMNS`."""
+        shares = self.limit, self.covers, self.wrong, self.power
+        shown = (None if share is None else share * 100 for share in shares)
+        return self.demand, self.case, self.size, *shown, ", ".join(self.faults(tolerance))
 
 
-HEADINGS = f"{'demand':<13}{'case':<17} images  limit covers  wrong  power"
+COLUMNS = ("demand:<12", "case:<15", "images:6,d", "limit:6.2f")
+COLUMNS += ("covers:6.2f", "wrong:6.2f", "power:6.2f", "missed:<6")
 
 
 def most_wrong(count: int) -> float:
@@ -69,13 +56,10 @@ def most_wrong(count: int) -> float:
 
 def summary(cells: Sequence[Cell], tolerance: float) -> str:
     """Return the extremes of the cells of one demand."""
-    wrong = max((cell.wrong for cell in cells if cell.wrong is not None), default=None)
+    covers = min(cell.covers for cell in cells) * 100
+    wrong = max((cell.wrong for cell in cells if cell.wrong is not None), default=0) * 100
     faulty = sum(bool(cell.faults(tolerance)) for cell in cells)
     return (
-        f"{cells[0].demand}: {len(cells)} cells, covers {_percent(min(c.covers for c in cells))} % "
-        f"at least, wrongly holds {_percent(wrong)} % at most, {faulty} miss a bar"
+        f"{cells[0].demand}: {len(cells)} cells, covers {covers:.2f} % at least, wrongly holds "
+        f"{wrong:.2f} % at most, {faulty} miss a bar"
     )
-
-
-def _percent(value: float | None) -> str:
-    return "     –" if value is None else f"{value * 100:6.2f}"

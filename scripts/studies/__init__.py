@@ -1,0 +1,1 @@
+"""What the scripts share: options, tables, training, made-up predictions."""
