@@ -19,11 +19,7 @@ LAST_PYTHON_OF_TFLITE_RUNTIME = (3, 11)
 
 # As in the names of their wheels: manylinux_2_27 and manylinux_2_34.
 _LEAST_GLIBC = {LITERT: (2, 27), TFLITE_RUNTIME: (2, 34)}
-_LITERT_MACHINES = {
-    "Linux": ("x86_64", "aarch64"),
-    "Darwin": ("arm64",),
-    "Windows": ("AMD64",),
-}
+_LITERT_MACHINES = {"Linux": ("x86_64", "aarch64"), "Darwin": ("arm64",), "Windows": ("AMD64",)}
 _USE_64_BIT = f"install the 64-bit Raspberry Pi OS, then: pip install {LITERT}"
 
 

@@ -582,5 +582,5 @@ def test_a_damaged_or_too_large_picture_is_named(tmp_path, size, reason):
     path = write_pictures(tmp_path, {"cat": 3, "dog": 3}) / "cat" / "001.png"
     with path.open("r+b") as file:
         file.truncate(size)
-    with pytest.raises(DatasetError, match=f"cat/001.png: .*{reason}.* Mend or remove it"):
+    with pytest.raises(DatasetError, match=f"cat/001.png: .*{reason}.* Fix or remove it"):
         load(f"folder:{tmp_path}")

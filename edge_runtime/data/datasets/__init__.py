@@ -1,9 +1,8 @@
 """Datasets of images for classification: where they come from, and what they hold.
 
 The embedded sample, IDX files, folders of pictures and test images that were stored for a device
-need only NumPy and Pillow. Further sources
-are entry points of the group `fmnist_edge.datasets`: a prefix and a function from a `DatasetSpec`
-to a `Dataset`; `tfds:` is one of them.
+need only NumPy and Pillow. Further sources are entry points of the group `fmnist_edge.datasets`: a
+prefix and a function from a `DatasetSpec` to a `Dataset`; `tfds:` is one of them.
 """
 
 import importlib.metadata
@@ -92,10 +91,7 @@ def _first(split: Split, size: int | None, what: str) -> Split:
 
 
 def _refuse_unusable(dataset: Dataset, needs: Collection[str]) -> None:
-    for key, split, what in (
-        ("train", dataset.train, "training"),
-        ("test", dataset.test, "test"),
-    ):
+    for key, split, what in (("train", dataset.train, "training"), ("test", dataset.test, "test")):
         if len(split) == 0 and key in needs:
             raise DatasetError(f"The dataset '{dataset.name}' has no {what} images.")
     if len(dataset.train) and len(set(dataset.train.labels.tolist())) < 2:

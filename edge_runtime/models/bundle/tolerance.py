@@ -25,6 +25,10 @@ _FAST_KERNELS = {
     "built-in": "These kernels round differently from processor to processor; 1 step was measured "
     "between x86-64 and arm64.",
 }
+_REFERENCE_KERNELS = (
+    "These kernels compute in integers and alike on every processor: 17 networks gave the same "
+    "scores bit for bit on x86-64 and on arm64."
+)
 _LEAST_FLOAT = 1e-5
 _FLOAT_FACTOR = 16
 
@@ -124,42 +128,23 @@ def measured_tolerances(
         "twice the largest difference between the kernels on the golden images "
         f"({int(difference)}), {_LEAST_STEPS} at least"
     )
-    others = (
-        *(
-            Tolerance(
-                runtime,
-                "",
-                kind,
-                steps,
-                f"{_FAST_KERNELS[kind]} Allowed for other processors: {measured}.",
-            )
-            for runtime in ("ai-edge-litert", "tflite-runtime")
-            for kind in ("auto", "built-in")
-        ),
-        Tolerance(ANY, "", ANY, steps, f"A runtime that was not measured is allowed {measured}."),
-    )
+    others = [
+        Tolerance(runtime, "", kind, steps, f"{reason} Allowed for other processors: {measured}.")
+        for runtime in ("ai-edge-litert", "tflite-runtime")
+        for kind, reason in _FAST_KERNELS.items()
+    ]
+    unknown = f"A runtime that was not measured is allowed {measured}."
+    others.append(Tolerance(ANY, "", ANY, steps, unknown))
     if kernels != "reference":
-        return others
+        return tuple(others)
+    older = (
+        "Releases round differently: against LiteRT at most 0.7 % of the scores of 17 networks "
+        f"differ, by 1 step. Allowed: {share:.1%} of the scores, which is twice the share between "
+        f"these and the built-in kernels here, {_LEAST_SHARE:.0%} at least; by {measured}."
+    )
     return (
-        Tolerance(
-            "ai-edge-litert",
-            "2.",
-            "reference",
-            0,
-            "These kernels compute in integers and alike on every processor: 17 networks gave the "
-            "same scores bit for bit on x86-64 and on arm64.",
-        ),
-        Tolerance(
-            "tflite-runtime",
-            "2.14.",
-            "reference",
-            steps,
-            "Releases round differently: against LiteRT at most 0.7 % of the scores of 17 networks "
-            f"differ, by 1 step. Allowed: {share:.1%} of the scores, which is twice the share "
-            f"between these and the built-in kernels here, {_LEAST_SHARE:.0%} at least; by "
-            f"{measured}.",
-            share,
-        ),
+        Tolerance("ai-edge-litert", "2.", "reference", 0, _REFERENCE_KERNELS),
+        Tolerance("tflite-runtime", "2.14.", "reference", steps, older, share),
         *others,
     )
 
