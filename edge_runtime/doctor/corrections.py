@@ -120,7 +120,7 @@ def _tones(images: Floats) -> Iterator[Correction]:
     for kind, cause, tried, mend, gain, offset in rows:
         if "ImageNet" not in tried or images.shape[3] == 3:
             if not np.any(np.asarray(offset)):
-                mend = mend.replace("FACTOR", repr(gain))  # noqa: PLW2901
+                mend = mend.replace("FACTOR", repr(gain))
             # A network whose batch norms have not settled may answer better at another contrast.
             slight = 1 / 8 <= float(np.mean(np.asarray(gain))) <= 8
             yield Correction(kind, cause, tried, mend, _linear(gain, offset), True, slight)

@@ -1,5 +1,6 @@
 """Examine a model: what is wrong with it, by which evidence, and what mends it."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -159,10 +160,9 @@ class _Examination:
         if case.distances(None, goal).mean() <= limit:
             return self._of_one_that_answers_alike(full)
         found = explained(case, goal, self.corrections, limit)
-        causes = {one.kind: self._cause_of(one, self.case.score(one)) for one in found}
-        if found:
-            return [*causes.values(), *self._softmax_fault(found[0])]
-        return self._of_other_weights(full)
+        if not found:
+            return self._of_other_weights(full)
+        return self._causes_of([(one, self.case.score(one)) for one in found])
 
     def _of_one_that_answers_alike(self, full: Reference) -> list[Cause]:
         off = differences(self.case.file, QuantizedFile(full.graph)) if full.graph else None
@@ -193,24 +193,32 @@ class _Examination:
 
     def _by_labels(self) -> list[Cause]:
         case, before = self.case, self.before
-        best = restored(case, before, self.corrections)
-        if best is None:
+        found = restored(case, before, self.corrections)
+        if not found:
             return self._softmax_fault(None) or _untreatable(case, before)
-        hopeless = case.file.has_dead_layer() and is_guessing(best.score.accuracy, case.chance)
-        if hopeless and not saw_nothing(case.file):
+        guessing = is_guessing(found[0].score.accuracy, case.chance)
+        if guessing and case.file.has_dead_layer() and not saw_nothing(case.file):
             return _untreatable(case, before)  # no range helps weights that are gone
-        one = best.correction
-        return [self._cause_of(one, best.score), *self._softmax_fault(one)]
+        return self._causes_of([(one.correction, one.score) for one in found])
+
+    def _causes_of(self, found: Sequence[tuple[Correction, Score]]) -> list[Cause]:
+        """Return corrections as causes, one of each kind."""
+        causes: dict[str, Cause] = {}
+        for one, after in found:
+            rival = next(iter(causes), None)
+            doubt = f"explains the answers as well as {rival}; one of both is it" if rival else ""
+            before = _figures(self.before)
+            cause = Cause(one.kind, one.cause, one.mend, before, _figures(after), doubt)
+            causes.setdefault(one.kind, cause)
+        return [*causes.values(), *self._softmax_fault(found[0][0])]
 
     def _softmax_fault(self, one: Correction | None) -> list[Cause]:
         fault = self.case.output_fault(self.case.outputs(one))
         if fault is None:
             return []
-        figures = (_confidence(each, self.case.labels) for each in (fault.before, fault.after))
-        return [Cause(fault.kind, fault.cause, fault.mend, *figures)]
-
-    def _cause_of(self, one: Correction, after: Score) -> Cause:
-        return Cause(one.kind, one.cause, one.mend, _figures(self.before), _figures(after))
+        labels = self.case.labels
+        before, after = _confidence(fault.before, labels), _confidence(fault.after, labels)
+        return [Cause(fault.kind, fault.cause, fault.mend, before, after)]
 
 
 def _measure(case: Case, goal: NDArray[np.float32], full: Reference, limit: float) -> Likeness:

@@ -32,7 +32,9 @@ Distances = NDArray[np.float64]
 # One false name in a thousand examinations of models that are as they should be, at most.
 SIGNIFICANCE = 1e-3
 ALIKE_STEPS = 16
-_STEPS = {"float32": 2.0**-24, "keras": 2.0**-24, "float16": 2.0**-11}
+# What hundreds of float32 roundings add up to, that kernels and converters make in other orders.
+FLOAT_STEP = 2.0**-16
+_STEPS = {"float32": FLOAT_STEP, "keras": FLOAT_STEP, "float16": 2.0**-11}
 _INT8_STEP = 2.0**-8
 LEAST_ERROR_CUT = 0.3
 SLIGHT_ERROR_CUT = 0.62

@@ -108,7 +108,8 @@ def undo_softmax(probabilities: Floats, step: float) -> tuple[Floats, float]:
 
 def softmaxes_at_end(file: QuantizedFile) -> int:
     """Return how many softmax operators follow each other at the end of the graph."""
-    producers, index, names = file.graph.producers(), file.graph.outputs[0], []
+    producers, index = file.graph.producers(), file.graph.outputs[0]
+    names: list[str] = []
     while (maker := producers.get(index)) and maker.inputs and len(names) < len(producers):
         names.append(maker.code.name)
         if names[-1] not in ("SOFTMAX", "QUANTIZE", "DEQUANTIZE", "RESHAPE"):

@@ -252,8 +252,8 @@ def _place(table: Table, buffers: list[Span]) -> _Place:
     data = buffers[table.integer(TensorField.BUFFER, "I")]
     if quantization is None:
         return _Place(nothing, nothing, data)
-    spans = ((QuantizationField.SCALE, 4), (QuantizationField.ZERO_POINT, 8))
-    return _Place(*(quantization.span(*one) or nothing for one in spans), data)
+    scale = quantization.span(QuantizationField.SCALE, 4) or nothing
+    return _Place(scale, quantization.span(QuantizationField.ZERO_POINT, 8) or nothing, data)
 
 
 def _affine(graph: Graph, tensor: int) -> Affine:

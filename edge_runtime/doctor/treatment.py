@@ -82,8 +82,8 @@ def _fitted(case: Case, corrections: Sequence[Correction]) -> list[Correction]:
     return [copy for one in tones if (copy := case.with_fitted_ranges(one))]
 
 
-def restored(case: Case, before: Score, corrections: Sequence[Correction]) -> Found | None:
-    """Return the correction that helps most, judged by labels; the simplest of equals.
+def restored(case: Case, before: Score, corrections: Sequence[Correction]) -> list[Found]:
+    """Return the correction that helps most, judged by labels, and what helps as much.
 
     Args:
         case: the model.
@@ -102,7 +102,7 @@ def restored(case: Case, before: Score, corrections: Sequence[Correction]) -> Fo
         elif is_certain and not is_worse(after, before):
             certain.append(Found(one, after))
     best = _best(found)
-    if can_be_restored(before) and (best is None or best.correction.tone):
+    if can_be_restored(before) and (not best or best[0].correction.tone):
         alone = [one.score for one in certain if one.correction.kind == "calibration"]
         start = max([before, *alone], key=lambda one: one.count)
         found += _fed(case, start, _fitted(case, corrections))
@@ -148,13 +148,18 @@ def _proves(case: Case, before: Score, after: Score, one: Correction) -> bool:
     )
 
 
-def _best(found: Sequence[Found]) -> Found | None:
-    """Return the most accurate; of equally accurate ones that with the least log loss, or else
-    the first.
-    """  # noqa: D205
+def _best(found: Sequence[Found]) -> list[Found]:
+    """Return the first of the most accurate with the least log loss, and a rival to it.
+
+    That is another large change of brightness: a network with few biases answers alike at any.
+    """
     if not found:
-        return None
-    best = max(found, key=lambda one: one.score.count)
-    good = [one for one in found if not is_worse(one.score, best.score)]
-    calmest = min(good, key=lambda one: float(one.score.loss.mean()))
-    return next(one for one in good if not loses_more(one.score, calmest.score))
+        return []
+    top = max(found, key=lambda one: one.score.count).score
+    good = [one for one in found if not is_worse(one.score, top)]
+    calmest = min(good, key=lambda one: float(one.score.loss.mean())).score
+    first, *others = (one for one in good if not loses_more(one.score, calmest))
+    large = [one.correction for one in (first, *others)]
+    large = [one for one in large if one.tone and not one.slight and one.kind != large[0].kind]
+    rivals = [one for one in others if one.correction in large and first.correction.tone]
+    return [first, *rivals[:1]]

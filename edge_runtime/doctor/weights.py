@@ -10,10 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.doctor.findings import Cause
+from edge_runtime.doctor.judging import FLOAT_STEP
 from edge_runtime.doctor.surgery import WITH_WEIGHTS, QuantizedFile, Reals
 
-# Folding a batch norm rounds float32 a few times, in an order of each converter's own.
-_FOLDING = 2.0**-16
 # What an exact signature proves even where the answers stay alike: no conversion does that.
 DAMAGE = ("bits-flipped", "bias-lost")
 
@@ -29,7 +28,8 @@ class Constant:
         """Return which numbers are further from the full model's than rounding takes them."""
         apart = np.abs(self.numbers - full.numbers)
         largest = np.abs(full.numbers).max(axis=1, keepdims=True, initial=0)
-        return ~(apart <= self.slack + full.slack + _FOLDING * largest)
+        within: NDArray[np.bool_] = apart <= self.slack + full.slack + FLOAT_STEP * largest
+        return np.logical_not(within)
 
     def is_multiple(self, full: "Constant", *, axis: int) -> bool:
         """Return whether one number larger than 0 for each row or column makes both agree.
@@ -39,7 +39,7 @@ class Constant:
         known = np.abs(full.numbers) > full.slack
         base = np.where(known, np.abs(full.numbers), np.nan)
         signed = self.numbers * np.sign(full.numbers)
-        slack = self.slack + _FOLDING * np.abs(signed)
+        slack = self.slack + FLOAT_STEP * np.abs(signed)
         low = np.fmax.reduce((signed - slack) / base, axis=axis)
         high = np.fmin.reduce((signed + slack) / base, axis=axis)
         some = known.any(axis=axis)
