@@ -168,8 +168,6 @@ def stated_wrongly(file: QuantizedFile) -> Iterator[Correction]:
         owner = file.group_of(index)
         if owner and owner.consistent and scale > 0 and not _same(owner.affine.scale, scale):
             yield tensor_fault(file, owner, Affine(scale, owner.affine.zero_point))
-    yield from _border_conversions(file)
-    yield from _input_off_the_pixels(file)
 
 
 def _same(scale: float, other: float) -> bool:
@@ -181,33 +179,6 @@ def _agreed(file: QuantizedFile, group: Group, implied: dict[int, float]) -> Aff
     stated = {index: file.affine_of(index) for index in group.tensors}
     confirmed = (one for index, one in stated.items() if _same(one.scale, implied.get(index, -1)))
     return next(confirmed, stated[group.tensors[-1]])
-
-
-def _border_conversions(file: QuantizedFile) -> Iterator[Correction]:
-    """Yield conversions between int8 and uint8 at the border that do more than shift by 128."""
-    for operator in file.graph.operators:
-        if operator.code.name != "QUANTIZE":
-            continue
-        groups = file.group_of(operator.inputs[0]), file.group_of(operator.outputs[0])
-        outer, inner = groups if operator.inputs[0] in file.graph.inputs else groups[::-1]
-        if outer is None or inner is None or {outer.dtype, inner.dtype} != {"int8", "uint8"}:
-            continue
-        shift = 128 if outer.dtype == "uint8" else -128
-        right = Affine(inner.affine.scale, inner.affine.zero_point + shift)
-        agrees = _same(outer.affine.scale, right.scale)
-        agrees = agrees and outer.affine.zero_point == right.zero_point
-        if not agrees and (groups[1] is None or groups[1].fixed is None):
-            yield tensor_fault(file, outer, right)
-
-
-def _input_off_the_pixels(file: QuantizedFile) -> Iterator[Correction]:
-    """Yield an input that is as wide as the pixels 0 to 255, and does not lie over them."""
-    group = file.group_of(file.graph.inputs[0]) or next(iter(file.groups), None)
-    if group is None or group.dtype == "int16":
-        return
-    low, high = group.range
-    if abs((high - low) / 255 - 1) < 0.02 and abs(low) > 1.5 * group.affine.scale:
-        yield tensor_fault(file, group, Affine(group.affine.scale, int(np.iinfo(group.dtype).min)))
 
 
 def tensor_fault(file: QuantizedFile, group: Group, right: Affine) -> Correction:
