@@ -65,7 +65,7 @@ def test_lost_biases_are_called_that(
     """The tiny model has none: they are zero, and those of this full model are not."""
 
     def add(model: Any) -> None:
-        buffer = buffer_of(model, 1, 2)
+        buffer = buffer_of(model, 0, 2)
         ones = np.ones(len(buffer.data) // 4, np.float32)
         buffer.data = ones.view(np.uint8)
 
@@ -74,7 +74,7 @@ def test_lost_biases_are_called_that(
     assert found
     cause = weights_cause(found)
     assert cause.kind == "bias-lost"
-    assert "first in layer 2 (" in cause.cause
+    assert "first in layer 1 (" in cause.cause
 
 
 def test_a_factor_for_each_channel_is_a_batch_norm(compared: Any) -> None:
