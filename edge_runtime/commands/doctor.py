@@ -6,6 +6,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
+from edge_runtime.commands.chain import Link, open_link
 from edge_runtime.commands.options import (
     ModelPath,
     dataset_options,
@@ -13,17 +14,17 @@ from edge_runtime.commands.options import (
     run_options,
     spec_from_options,
 )
+from edge_runtime.commands.reference import FLOAT_MODEL, find_reference, models_between
 from edge_runtime.console.numeric import Whole
 from edge_runtime.console.talk import Console, json_option, talk_options
 from edge_runtime.console.terminal import echo, echo_json
 from edge_runtime.data.datasets import Dataset, load_dataset
-from edge_runtime.doctor import Diagnosis, Options, examine, open_record
+from edge_runtime.doctor import Diagnosis, diagnose, open_record
 from edge_runtime.doctor.environment import EnvironmentFinding, check_environment
-from edge_runtime.errors import ModelError
-from edge_runtime.inference.loading.probe import probe
+from edge_runtime.errors import ModelError, RunError
+from edge_runtime.models.full_model import is_full_model
 from edge_runtime.models.lineage import Lineage, run_for_images
-from edge_runtime.models.model_file import ModelFile
-from edge_runtime.runtimes.backends import Backend, choose_backend
+from edge_runtime.runtimes.backends import choose_backend
 
 FOUND = 1
 # Of the corrections that help, so many are shown beside a cause.
@@ -46,6 +47,13 @@ _WITHOUT_MODEL = {"as_json"}
 @click.option("--seed", type=Whole(min=0), default=0, show_default=True, help="Of their draw.")
 @click.option("--backend", metavar="NAME", help="The runtime to use, as in `classify`.")
 @click.option(
+    "--reference",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="What MODEL should answer like: a full model (.keras, SavedModel), a float .tflite, or "
+    "predictions.  [default: the full model that MODEL was converted from, where a run has it]",
+)
+@click.option(
     "--tried", "all_tried", is_flag=True, help="List every correction that was tried, best first."
 )
 @json_option
@@ -60,6 +68,7 @@ def doctor(
     images: int,
     seed: int,
     backend: str | None,
+    reference: Path | None,
     all_tried: bool,
     as_json: bool,
     **dataset_choice: Any,
@@ -68,9 +77,11 @@ def doctor(
 
     Many mistakes look like loss by quantization and are none: pixels divided by 255 or not,
     inverted, transposed or mirrored images, exchanged colour channels, wrong scales and zero
-    points, labels in another order, calibration on noise, softmax applied twice. The doctor tries
-    the correction of each on training images and says which one restores the accuracy, with the
-    figures before and after. Test images are never used.
+    points, labels in another order, calibration on noise, softmax applied twice. The doctor asks
+    whether the file answers as its full model does, and if not, after which single correction it
+    does; where there is none, the weights are others, and it names the first layer that differs.
+    Without a full model it goes by the labels of training images. Test images are never used,
+    unless all there is of the full model is what it said about them; then without their labels.
 
     Without MODEL only the environment is checked: Python, system, NumPy, runtime.
 
@@ -85,31 +96,47 @@ def doctor(
         _refuse_model_options(context)
         _print_result(environment, None, as_json=as_json)
         return _code(environment, None)
-    record = open_record(model)
+    open_record(model)  # what is no model is told before anything else
     runtime = choose_backend(backend)
     runtime.import_runtime()
     if not as_json:
         _print_environment(environment, brief=True)
     dataset = _dataset(model, run_name, Path(runs_dir), dataset_choice)
-    _refuse_dangerous(str(model), record.data, runtime)
+    held_to, graph = _held_to(model, reference, Lineage(Path(runs_dir), run_name), console)
     console.say(f"trying corrections on training images of {dataset.name} ...")
-    diagnosis = examine(
-        str(model),
-        record,
+    diagnosis = diagnose(
+        model,
         dataset,
+        reference=held_to,
+        graph=graph,
+        images=images,
+        seed=seed,
         backend=runtime,
-        options=Options(images, seed),
     )
     _print_result(environment, diagnosis, as_json=as_json, all_tried=all_tried)
     return _code(environment, diagnosis)
 
 
-def _refuse_dangerous(name: str, data: bytes, backend: Backend) -> None:
-    """Raise if the model makes the runtime crash or hang; that it answers badly is no reason."""
+def _held_to(
+    model: Path, given: Path | None, lineage: Lineage, console: Console
+) -> tuple[Path | None, Path | None]:
+    """Return the full model or its predictions, and a float .tflite of it; never another one's."""
+    if given is not None:
+        open_link(given)  # raises unless it is there and can be read
+        return given, None
+    link = Link(model)
     try:
-        probe(ModelFile(name, data), backend=backend.name, finite=False)
-    except ModelError as error:
-        raise ModelError(f"{name}: {error}") from error
+        full, _ = find_reference([], [link], lineage)
+    except (ModelError, RunError) as error:
+        console.say(f"there is no full model to compare with: {error}")
+        return None, None
+    between = models_between([link], full, lineage)
+    graph = next((one.path for one in between if one.path.name == FLOAT_MODEL), None)
+    if not is_full_model(full.path):
+        return full.path, graph
+    if graph is None:  # TensorFlow takes seconds to load, and a device has none
+        console.say(f"the full model's predictions are not stored; give --reference {full.path}")
+    return graph, None
 
 
 def _refuse_model_options(context: click.Context) -> None:
@@ -176,14 +203,19 @@ def _print_diagnosis(diagnosis: Diagnosis, *, all_tried: bool) -> None:
     echo(f"model   {diagnosis.model}, {diagnosis.scheme}")
     if diagnosis.baseline is not None:
         images = diagnosis.baseline.images
-        echo(f"images  {images} training images of {diagnosis.dataset}; no test images")
+        test = (
+            " and test images, without their labels" if _on_test(diagnosis) else "; no test images"
+        )
+        echo(f"images  {images} training images of {diagnosis.dataset}{test}")
+    if diagnosis.likeness is not None:
+        echo(f"full    {diagnosis.likeness}")
     for note in diagnosis.notes:
         echo(f"note    {note}")
     echo("", diagnosis.verdict, "")
     if diagnosis.is_healthy:
         echo(f"as it is  {diagnosis.baseline}")
     for cause in diagnosis.causes:
-        echo(f"cause   {cause.kind}")
+        echo(f"{'suspect' if cause.suspect else 'cause  '} {cause.kind}")
         if cause.before is not None:
             echo(f"before  {cause.before}")
         if cause.after is not None:
@@ -192,6 +224,10 @@ def _print_diagnosis(diagnosis: Diagnosis, *, all_tried: bool) -> None:
             echo(f"        {cause.evidence}")
         echo(f"mend    {cause.mend}", "")
     _print_attempts(diagnosis, all_of_them=all_tried)
+
+
+def _on_test(diagnosis: Diagnosis) -> bool:
+    return diagnosis.likeness is not None and diagnosis.likeness.split == "test"
 
 
 def _print_attempts(diagnosis: Diagnosis, *, all_of_them: bool) -> None:

@@ -1,15 +1,15 @@
 """Find the mistakes that look like quantization loss.
 
-    diagnosis = examine("model.tflite", open_record(path), dataset, backend=choose_backend())
+    diagnosis = diagnose("int8.tflite", dataset, reference=Path("float32.tflite"))
     diagnosis.verdict                 # "The images are inverted: …"
     diagnosis.causes[0].after         # 496 of 500 right, 99.2%
 
-Everything is measured on training images; a correction counts only by the rule in
-`edge_runtime.doctor.evidence`.
+Does the file say what its full model says, and if not, after which single correction does it? The
+rules and their constants are explained in docs/doctor.md.
 """
 
-from edge_runtime.doctor.diagnosis import Options, examine
-from edge_runtime.doctor.findings import Attempt, Cause, Diagnosis, Figures
+from edge_runtime.doctor.diagnosis import diagnose, examine
+from edge_runtime.doctor.findings import Attempt, Cause, Diagnosis, Figures, Likeness
 from edge_runtime.doctor.record import Record, open_record
 
 __all__ = [
@@ -17,8 +17,9 @@ __all__ = [
     "Cause",
     "Diagnosis",
     "Figures",
-    "Options",
+    "Likeness",
     "Record",
+    "diagnose",
     "examine",
     "open_record",
 ]

@@ -7,10 +7,14 @@ nothing moves. Ranges upstream settle first and those behind them follow.
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from edge_runtime.doctor.subject import Extremes, Floats, hidden_tensors, observe
-from edge_runtime.doctor.surgery import Affine, Group, QuantizedFile
+from edge_runtime.doctor.surgery import Affine, QuantizedFile, Range
 from edge_runtime.doctor.workbench import Workbench
+from edge_runtime.inference.quantization import quantize
+from edge_runtime.models.inspection import inspect_model
+
+Floats = NDArray[np.float32]
 
 _ROUNDS = 10
 # How much wider a range is tried while it may be too narrow.
@@ -20,8 +24,6 @@ _ENOUGH_STEPS = 24.0
 # Images for calibration show most of the range, not all.
 _MARGIN = 1.02
 _SETTLED = 0.05
-# Images that tell whether a tensor is kept.
-_LOOKED_AT = 2
 
 
 @dataclass(frozen=True)
@@ -32,13 +34,11 @@ class Recalibrated:
         data: its bytes.
         affines: what was written, by tensor.
         extremes: smallest and largest real number of each group, by the group's first tensor.
-        varies: which groups, by first tensor, hold different numbers for different images.
     """
 
     data: bytes
     affines: dict[int, Affine]
-    extremes: dict[int, tuple[float, float]]
-    varies: dict[int, bool]
+    extremes: dict[int, Range]
 
 
 def affine_for(low: float, high: float, dtype: str) -> Affine:
@@ -55,63 +55,43 @@ def affine_for(low: float, high: float, dtype: str) -> Affine:
     return Affine(scale, zero_point)
 
 
-def range_of(affine: Affine, dtype: str) -> tuple[float, float]:
-    """Return the smallest and largest real number that the integers can say."""
-    limits = np.iinfo(dtype)
-    low, high = affine.scale * (limits.min - affine.zero_point), limits.max - affine.zero_point
-    return float(low), float(affine.scale * high)
-
-
 def recalibrate(file: QuantizedFile, bench: Workbench, inputs: Floats) -> Recalibrated:
-    """Return a copy of the file whose free ranges fit these real-valued inputs.
+    """Return a copy of the file whose free ranges fit these (N, H, W, C) real inputs.
 
     Raises:
         ModelError: the runtime refuses the copy.
     """
     known = _copies_of_the_input(file)
-    ranges: dict[int, tuple[float, float]] = {}
-    settled: dict[int, bool] = {}
-    seen: dict[int, tuple[float, float]] = {}
-    varies: dict[int, bool] = {}
-    for group in file.groups:
-        key = group.tensors[0]
+    groups = {group.tensors[0]: group for group in file.groups}
+    ranges: dict[int, Range] = {}
+    settled: set[int] = set()
+    for key, group in groups.items():
         if known & set(group.tensors):
-            ranges[key], settled[key] = (float(inputs.min()), float(inputs.max())), True
+            ranges[key] = float(inputs.min()), float(inputs.max())
         elif group.fixed is None:
-            reach = _WIDER * max(map(abs, range_of(group.affine, group.dtype)))
-            ranges[key], settled[key] = (-reach, reach), False
-    hidden = _hidden(file, bench, inputs)
+            reach = _WIDER * max(map(abs, group.range))
+            ranges[key] = -reach, reach
     everything = tuple(index for group in file.groups for index in group.tensors)
+    seen: dict[int, Range] = {}
     for _ in range(_ROUNDS):
         affines = _affines(file, ranges)
-        found = observe(
-            file.with_affines(affines), bench, inputs, everything, file.with_output, hidden
-        )
+        found = _observe(file, file.with_affines(affines), bench, inputs, everything)
         moved = False
-        for group in file.groups:
-            key = group.tensors[0]
-            affine = affines[key]
-            low, high = _real_extremes(group, affine, found)
+        for key, group in groups.items():
+            scale, zero_point = affines[key]
+            low = scale * (min(found[index][0] for index in group.tensors) - zero_point)
+            high = scale * (max(found[index][1] for index in group.tensors) - zero_point)
             seen[key] = low, high
-            varies[key] = any(found[index].varies for index in group.tensors)
             if key in ranges and not known & set(group.tensors):
                 now = ranges[key]
-                ranges[key], stays = _next_range(now, (low, high), affine, settled[key])
+                ranges[key], stays = _next_range(now, (low, high), scale, key in settled)
                 moved |= not stays
-                settled[key] |= ranges[key] != _widened(now)
+                if ranges[key] != _widened(now):
+                    settled.add(key)
         if not moved:
             break
     affines = _affines(file, ranges)
-    return Recalibrated(file.with_affines(affines), affines, seen, varies)
-
-
-def _hidden(file: QuantizedFile, bench: Workbench, inputs: Floats) -> frozenset[int]:
-    """Return the tensors whose memory this runtime reuses; looked for once for each file."""
-    if file.hidden is None:
-        tensors = tuple(index for group in file.groups for index in group.tensors)
-        images = inputs[:_LOOKED_AT]
-        file.hidden = hidden_tensors(file.data, bench, images, tensors, file.with_output)
-    return file.hidden
+    return Recalibrated(file.with_affines(affines), affines, seen)
 
 
 def _copies_of_the_input(file: QuantizedFile) -> set[int]:
@@ -121,47 +101,59 @@ def _copies_of_the_input(file: QuantizedFile) -> set[int]:
     return {source, *(one.outputs[0] for one in converted if one.inputs[0] == source)}
 
 
-def _widened(limits: tuple[float, float]) -> tuple[float, float]:
+def _widened(limits: Range) -> Range:
     return limits[0] * _WIDER, limits[1] * _WIDER
 
 
-def _affines(file: QuantizedFile, ranges: dict[int, tuple[float, float]]) -> dict[int, Affine]:
-    affines = {}
-    for group in file.groups:
-        chosen = group.fixed
-        if chosen is None:
-            chosen = affine_for(*ranges[group.tensors[0]], group.dtype)
-        affines.update(dict.fromkeys(group.tensors, chosen))
-    return affines
+def _affines(file: QuantizedFile, ranges: dict[int, Range]) -> dict[int, Affine]:
+    return {
+        index: group.fixed or affine_for(*ranges[group.tensors[0]], group.dtype)
+        for group in file.groups
+        for index in group.tensors
+    }
 
 
-def _real_extremes(group: Group, affine: Affine, found: dict[int, Extremes]) -> tuple[float, float]:
-    low = min(found[index].low for index in group.tensors)
-    high = max(found[index].high for index in group.tensors)
-    return affine.scale * (low - affine.zero_point), affine.scale * (high - affine.zero_point)
-
-
-def _next_range(
-    now: tuple[float, float], seen: tuple[float, float], affine: Affine, was_drawn_in: bool
-) -> tuple[tuple[float, float], bool]:
+def _next_range(now: Range, seen: Range, step: float, was_drawn_in: bool) -> tuple[Range, bool]:
     """Return the range for the next round, and whether this one may stay as it is."""
-    step = affine.scale
     low, high = seen
-    cut_off = high >= now[1] - step / 2 > 0 or low <= now[0] + step / 2 < 0
-    steps = (max(high, 0) - min(low, 0)) / step
-    if cut_off and not was_drawn_in:
+    at_top, at_bottom = high >= now[1] - step / 2 > 0, low <= now[0] + step / 2 < 0
+    if (at_top or at_bottom) and not was_drawn_in:
         return _widened(now), False
-    if steps < _ENOUGH_STEPS:
+    if (max(high, 0) - min(low, 0)) / step < _ENOUGH_STEPS:
         # Known only to a step or so: leave one on each side, and look again more finely.
         reach = max(abs(low), abs(high)) + 2 * step
         return (-reach, reach), abs(now[1]) < 1e-6
-    wanted = (min(low, 0) * _MARGIN, max(high, 0) * _MARGIN)
-    width = now[1] - now[0]
-    if was_drawn_in and cut_off:
-        # It was drawn in by a coarse view, or what lies before it grew.
-        wanted = (
-            now[0] * 1.5 if low <= now[0] + step / 2 and low < 0 else wanted[0],
-            now[1] * 1.5 if high >= now[1] - step / 2 and high > 0 else wanted[1],
-        )
+    # Cut off again, it was drawn in by a coarse view, or what lies before it grew.
+    wanted = (
+        now[0] * 1.5 if at_bottom else min(low, 0) * _MARGIN,
+        now[1] * 1.5 if at_top else max(high, 0) * _MARGIN,
+    )
     change = abs(wanted[0] - now[0]) + abs(wanted[1] - now[1])
-    return wanted, change < _SETTLED * width and not cut_off
+    return wanted, change < _SETTLED * (now[1] - now[0]) and not (at_top or at_bottom)
+
+
+def _observe(
+    file: QuantizedFile, data: bytes, bench: Workbench, inputs: Floats, tensors: tuple[int, ...]
+) -> dict[int, Range]:
+    """Return the smallest and largest number that each tensor of a copy holds, in its own numbers.
+
+    As `Workbench.observe`, this is evidence of ranges and never of answers.
+    """
+    quantized = quantize(inputs, inspect_model(data).inputs[0])
+    seen = bench.observe(data, quantized, tensors)
+    found = {}
+    for place, tensor in enumerate(tensors):
+        each = seen[:, place]
+        if tensor in file.hidden:
+            each = _kept_extremes(file.with_output(data, tensor), bench, quantized)
+        found[tensor] = float(each[:, 0].min()), float(each[:, 1].max())
+    return found
+
+
+def _kept_extremes(
+    data: bytes, bench: Workbench, inputs: NDArray[np.generic]
+) -> NDArray[np.float64]:
+    """Return (N, 2) the output's smallest and largest number for each image."""
+    batch = inspect_model(data).inputs[0].shape[0]
+    each = bench.run(data, np.repeat(inputs, batch, axis=0)).reshape(len(inputs), -1)
+    return np.stack([each.min(axis=1), each.max(axis=1)], axis=1).astype(np.float64)

@@ -1,4 +1,4 @@
-"""The model and the images of one examination, made ready to be tried."""
+"""The model and the images of one examination, and how it and its copies answer."""
 
 from dataclasses import dataclass, field, replace
 
@@ -6,21 +6,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.data.counting import count_numbers
-from edge_runtime.doctor.correction import Apply
-from edge_runtime.doctor.evidence import Score, score
-from edge_runtime.doctor.subject import Floats, Trial
-from edge_runtime.doctor.surgery import QuantizedFile
+from edge_runtime.doctor.calibration import Floats, recalibrate
+from edge_runtime.doctor.corrections import Correction
+from edge_runtime.doctor.findings import Attempt, Figures
+from edge_runtime.doctor.judging import Distances, Score, distances, score
+from edge_runtime.doctor.outputs import (
+    OutputFault,
+    as_probabilities,
+    output_fault,
+    softmaxes_at_end,
+)
+from edge_runtime.doctor.record import Record
+from edge_runtime.doctor.surgery import INTEGERS, QuantizedFile
 from edge_runtime.doctor.workbench import Workbench
 from edge_runtime.errors import ModelError
-from edge_runtime.models.inspection import ModelSummary
-from edge_runtime.models.manifest import Output
+from edge_runtime.inference.quantization import dequantize, quantize
+from edge_runtime.models.inspection import inspect_model
 
+ALL = slice(None)
 _PART = 64
-
-
-def as_fed(images: Floats) -> Floats:
-    """Return the images as the project feeds them: raw pixels."""
-    return images
+# Cut off, or squeezed into fewer steps, images would say nothing about a correction.
+_MOST_CLIPPED = 0.05
+_FEWEST_STEPS = 60
+_LOOKED_AT = slice(0, 120)
+_FOR_CALIBRATION = slice(0, 20)
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,110 +37,128 @@ class Case:
     """What is examined.
 
     Attributes:
-        data: the .tflite bytes.
-        summary: what they are.
-        bench: what runs them.
-        images: (N, H, W, C) uint8, training images, the classes in turn.
+        record: the model.
+        bench: what runs it.
+        images: (N, H, W, C) uint8, each class in proportion in any part from the start.
         labels: (N,) int64, in the order of the model's recorded class names.
-        stated: what the outputs are said to be.
-        file: the same bytes, open for surgery; None for a model without integer activations.
+        file: the bytes of the model, open for surgery.
+        attempts: what was tried.
     """
 
-    data: bytes
-    summary: ModelSummary
+    record: Record
     bench: Workbench
     images: NDArray[np.uint8]
     labels: NDArray[np.int64]
-    stated: Output
-    file: QuantizedFile | None = field(repr=False, default=None)
+    file: QuantizedFile = field(repr=False)
+    attempts: list[Attempt] = field(default_factory=list)
+    _fitted: dict[str, bytes | None] = field(default_factory=dict)
 
     @property
     def chance(self) -> float:
         """The accuracy of always giving the commonest class."""
         return float(count_numbers(self.labels).max() / len(self.labels))
 
-    def trial(self, data: bytes | None = None) -> Trial | None:
-        """Return a copy of the model ready to run, or None if the runtime refuses it."""
+    @property
+    def has_integers(self) -> bool:
+        """Whether it computes with integers, so that it has ranges."""
+        return not set(INTEGERS).isdisjoint(self.record.summary.activation_dtypes)
+
+    def inputs(self, one: Correction | None, part: slice) -> Floats:
+        """Return images, corrected, as a model's real-valued input."""
+        images = self.images[part].astype(np.float32)
+        return images if one is None else one.apply(images)
+
+    def outputs(self, one: Correction | None = None, part: slice = ALL) -> Floats:
+        """Return the (N, K) dequantized outputs; NaN for a copy that does not run.
+
+        Images go in parts, since floats of all of them may not fit into a small memory.
+        """
+        data = (one.data if one else None) or self.file.data
+        start, stop, _ = part.indices(len(self.images))
         try:
-            return Trial(self.data if data is None else data, self.bench)
+            found = np.concatenate(
+                [
+                    run(data, self.bench, self.inputs(one, slice(at, min(at + _PART, stop))))
+                    for at in range(start, stop, _PART)
+                ]
+            )
         except ModelError:
-            return None
+            return np.full((stop - start, self.record.class_count), np.nan, np.float32)
+        if one is None or one.class_of_output is None:
+            return found
+        ordered = np.empty_like(found)
+        ordered[:, list(one.class_of_output)] = found
+        return ordered
 
-    def sample(self, count: int) -> NDArray[np.int64]:
-        """Return the places of up to so many images, of each class in proportion."""
-        by_class = np.argsort(self.labels, kind="stable")
-        count = min(count, len(by_class))
-        chosen: NDArray[np.int64] = by_class[np.arange(count) * len(by_class) // count]
-        return chosen
-
-    def take(self, places: NDArray[np.int64]) -> "Case":
-        """Return the same case with these images only."""
-        return replace(self, images=self.images[places], labels=self.labels[places])
-
-    def inputs(self, apply: Apply, count: int) -> Floats:
-        """Return the first so many images, corrected, as a model's real-valued input."""
-        return apply(self.images[:count].astype(np.float32))
-
-    def score(self, trial: Trial | None, apply: Apply = as_fed) -> Score:
+    def score(self, one: Correction | None = None, part: slice = ALL) -> Score:
         """Return how the model answers; one that does not run answers nothing rightly."""
-        if trial is not None:
-            try:
-                return score(self._answers(trial, apply), self.labels)
-            except ModelError:
-                pass
-        count = self.summary.outputs[0].shape[1]
-        return score(np.full((len(self.labels), count), np.nan, np.float32), self.labels)
+        return score(self.outputs(one, part), self.labels[part])
 
-    def _answers(self, trial: Trial, apply: Apply) -> Floats:
-        """Run the images in parts, since floats of all of them may not fit into a small memory."""
-        parts = [
-            trial.answers(apply(self.images[start : start + _PART].astype(np.float32)))
-            for start in range(0, len(self.images), _PART)
-        ]
-        return np.concatenate(parts)
+    def output_fault(self, outputs: Floats) -> OutputFault | None:
+        """Return what is wrong with the meaning of (N, K) outputs."""
+        return output_fault(
+            outputs,
+            stated=self.record.output,
+            tensor=self.record.summary.outputs[0],
+            softmaxes=softmaxes_at_end(self.file),
+        )
 
+    def read(self, outputs: Floats) -> Floats:
+        """Return outputs as probabilities, by what they evidently are."""
+        fault = self.output_fault(outputs)
+        if fault is not None and not fault.inside:
+            return fault.after
+        return as_probabilities(outputs, self.record.output)
 
-def balanced(labels: NDArray[np.int64], *, size: int, seed: int) -> NDArray[np.int64]:
-    """Return the places of up to ``size`` images, drawn with ``seed``, the classes in turn."""
-    order = np.random.default_rng(seed).permutation(len(labels))
-    turns = np.empty(len(labels), np.int64)
-    for label in np.unique(labels):
-        members = np.flatnonzero(labels[order] == label)
-        turns[members] = np.arange(len(members))
-    chosen: NDArray[np.int64] = order[np.argsort(turns, kind="stable")][:size]
-    return chosen
+    def distances(self, one: Correction | None, goal: Floats, part: slice = ALL) -> Distances:
+        """Return (N,) how far the answers are from (N, K) the full model's."""
+        return distances(self.read(self.outputs(one, part)), goal[part])
 
-
-def softmaxes_at_end(case: Case) -> int:
-    """Return how many softmax operators follow each other at the end of the graph."""
-    graph = QuantizedFile(case.data).graph
-    producers = graph.producers()
-    index, count = graph.outputs[0], 0
-    for _ in graph.operators:
-        producer = producers.get(index)
-        if producer is None or not producer.inputs:
-            break
-        name = producer.code.name
-        if name not in ("SOFTMAX", "QUANTIZE", "DEQUANTIZE", "RESHAPE"):
-            break
-        count += name == "SOFTMAX"
-        index = producer.inputs[0]
-    return count
-
-
-def shifts_its_input(case: Case) -> bool:
-    """Return whether the graph adds to its input before the first operator with weights.
-
-    A shift that a convolution or a batch norm has absorbed cannot be seen.
-    """
-    graph = QuantizedFile(case.data).graph
-    reached = set(graph.inputs)
-    for operator in graph.operators:
-        if not reached & set(operator.inputs):
-            continue
-        if operator.code.name in ("ADD", "SUB"):
-            return True
-        if operator.code.name not in ("QUANTIZE", "DEQUANTIZE", "MUL", "RESHAPE", "TRANSPOSE"):
+    def runs(self, one: Correction | None = None) -> bool:
+        """Return whether the runtime takes the file, or a copy."""
+        try:
+            self.bench.load((one.data if one else None) or self.file.data)
+        except ModelError:
             return False
-        reached.update(operator.outputs)
-    return False
+        return True
+
+    def can_hold(self, one: Correction) -> bool:
+        """Return whether the input tensor can say the corrected images well enough."""
+        tensor = inspect_model(one.data or self.file.data).inputs[0]
+        if tensor.dtype == "float32":
+            return True
+        limits = np.iinfo(tensor.dtype)
+        steps = self.inputs(one, _LOOKED_AT) / tensor.scales[0] + tensor.zero_points[0]
+        outside = np.mean((steps > limits.max + 1) | (steps < limits.min - 1))
+        return bool(outside <= _MOST_CLIPPED and np.ptp(steps) >= _FEWEST_STEPS)
+
+    def with_fitted_ranges(self, one: Correction) -> Correction | None:
+        """Return a correction on a copy whose ranges were fitted to the corrected images."""
+        if one.tried not in self._fitted:
+            try:
+                images = self.inputs(one, _FOR_CALIBRATION)
+                self._fitted[one.tried] = recalibrate(self.file, self.bench, images).data
+            except ModelError:
+                self._fitted[one.tried] = None
+        data = self._fitted[one.tried]
+        copy = replace(one, tried=f"{one.tried}, ranges fitted to them", data=data)
+        return copy if data is not None and self.runs(copy) else None
+
+    def note(self, one: Correction, found: Score, proved: bool, far: float | None = None) -> None:
+        """Put a correction on the list of what was tried."""
+        figures = Figures(found.count, len(found.right))
+        self.attempts.append(Attempt(one.kind, one.tried, figures, proved, far))
+
+
+def run(data: bytes, bench: Workbench, inputs: Floats) -> Floats:
+    """Return a model's (N, K) dequantized outputs for (N, H, W, C) real inputs.
+
+    Raises:
+        ModelError: the bytes are damaged, or the runtime refuses them, fails or dies.
+    """
+    summary = inspect_model(data)
+    quantized = quantize(inputs, summary.inputs[0])
+    missing = -len(quantized) % summary.inputs[0].shape[0]
+    # The last batch is filled up with the first image.
+    filled = np.concatenate([quantized, np.repeat(quantized[:1], missing, axis=0)])
+    return dequantize(bench.run(data, filled)[: len(inputs)], summary.outputs[0])

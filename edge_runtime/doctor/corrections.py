@@ -1,24 +1,19 @@
 """What may be wrong with the pixels that a model gets, as data: each cause with its correction.
 
 A correction turns images as the project feeds them, (N, H, W, C) float32 from 0 to 255, into what
-the model may have been made for.
+the model may have been made for. Of those that fit equally well the first is believed.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import permutations
 
 import numpy as np
 
-from edge_runtime.doctor.arrangements import arrangements, channel_orders
-from edge_runtime.doctor.correction import Apply, Correction
-from edge_runtime.doctor.subject import Floats
+from edge_runtime.doctor.calibration import Floats
+from edge_runtime.doctor.surgery import QuantizedFile
 
-# What undoes a scaling inside the model, the commonest mistake first.
-UNDOING = (
-    "pixels × 255",
-    "(pixels + 1) × 127.5",
-    "pixels × deviation + mean",
-    "pixels × deviation + mean, of 0..1",
-)
+Apply = Callable[[Floats], Floats]
 
 _RETRAIN = (
     "Put the missing step into the model and convert it again. For one factor: fmnist-edge train "
@@ -28,6 +23,111 @@ _LAYER = (
     "Remove the extra layer or step from the Keras model (or from the code that prepares the "
     "images), then convert it again with: fmnist-edge convert"
 )
+_INVERT = (
+    "Remove the inverting layer or step and convert again; for pictures, check the background in "
+    "the manifest, or give --invert to `fmnist-edge classify`."
+)
+_SHIFT = (
+    "Feed pixels through the input's own scale and zero point, remove the shift from the model, "
+    "and convert it again with: fmnist-edge convert"
+)
+_BYTES = "Convert again with the input type that the program feeds: fmnist-edge convert --io uint8"
+_WANTS = "The model wants pixels from {} but gets 0 to 255"
+_DIVIDED = "The pixels are divided by {} once too often inside the model"
+_INVERTED = "The images are inverted: what is bright for the model is dark here"
+_SHIFTED = (
+    "The pixels are shifted by 128: signed and unsigned bytes, or int8 and uint8 input, were mixed "
+    "up"
+)
+_MIXED = "The bytes are mixed up: signed ones are taken for unsigned ones or the other way round"
+_STANDARD = "The model wants standardized pixels (mean 0, standard deviation 1) but gets 0 to 255"
+_TWICE = "The pixels are standardized once too often inside the model"
+_TWICE_SIGNED = (
+    "The pixels are turned into -1 to 1 (divided by 127.5 or 128) once too often inside the model"
+)
+# What networks are usually trained on, and how far off rounded int8 constants are, in its width.
+_USUAL = ((0.0, 1.0), (-1.0, 1.0), (0.0, 255.0), (-0.5, 0.5))
+_TOLERANCE = 0.02
+_PASSES = ("QUANTIZE", "DEQUANTIZE", "RESHAPE", "TRANSPOSE", "REVERSE_V2", "CAST")
+
+
+@dataclass(frozen=True)
+class Correction:
+    """One cause, and what to do to see whether it is the one.
+
+    Attributes:
+        kind: the family, as in `--json`.
+        cause: what is wrong, as a sentence without a full stop.
+        tried: what is done, for the table.
+        mend: how to mend it for good.
+        apply: from images to the model's input.
+        tone: whether it changes brightness, and not where pixels are.
+        slight: whether a model that is only half trained may gain from it without a fault.
+        class_of_output: (K,) the class that each output stands for; None for their own.
+        data: the changed copy of the file that it is tried on; None for the file itself.
+    """
+
+    kind: str
+    cause: str
+    tried: str
+    mend: str
+    apply: Apply = lambda images: images
+    tone: bool = False
+    slight: bool = False
+    class_of_output: tuple[int, ...] | None = None
+    data: bytes | None = None
+
+
+def input_corrections(images: Floats) -> tuple[Correction, ...]:
+    """Return the corrections for training images; theirs are the mean and the deviation, too."""
+    _, height, width, channels = images.shape
+    moves = (*_arrangements(height, width), *(_channels(height, width) if channels == 3 else ()))
+    return (*_tones(images), *moves)
+
+
+def _tones(images: Floats) -> Iterator[Correction]:
+    mean, spread = images.mean(axis=(0, 1, 2)), np.maximum(images.std(axis=(0, 1, 2)), 1e-3)
+    net_mean, net_spread = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
+    signed, standard, shift = "inputs-minus-one-to-one", "inputs-standardized", "input-zero-point"
+    rows: list[tuple[str, str, str, str, object, object]] = [
+        ("inputs-not-divided", _WANTS.format("0 to 1"), "pixels × 1/255", _RETRAIN, 1 / 255, 0),
+        (signed, _WANTS.format("-1 to 1"), "pixels / 127.5 - 1", _RETRAIN, 1 / 127.5, -1),
+        ("input-scale", _WANTS.format("-0.5 to 0.5"), "pixels / 255 - 0.5",
+         _RETRAIN, 1 / 255, -0.5),
+        ("inverted", _INVERTED, "255 - pixels", _INVERT, -1, 255),
+        ("inverted", _INVERTED, "1 - pixels / 255", _INVERT, -1 / 255, 1),
+        ("inverted", _INVERTED, "1 - pixels / 127.5", _INVERT, -2 / 255, 1),
+        ("inverted", _INVERTED, "1 - pixels", _INVERT, -1, 1),
+        ("inverted", _INVERTED, "-pixels", _INVERT, -1, 0),
+        (shift, _SHIFTED, "pixels + 128", _SHIFT, 1, 128),
+        (shift, _SHIFTED, "pixels - 128", _SHIFT, 1, -128),
+        (standard, _STANDARD, "(pixels - mean) / deviation", _RETRAIN, 1 / spread, -mean / spread),
+        (standard, "The model wants pixels standardized with ImageNet's mean and deviation",
+         "(pixels / 255 - mean) / deviation of ImageNet", _RETRAIN,
+         1 / 255 / net_spread, -net_mean / net_spread),
+        (standard, "The model wants pixels with the mean taken off", "pixels - mean",
+         _RETRAIN, 1, -mean),
+        ("inputs-divided-twice", _DIVIDED.format(255), "pixels × 255", _LAYER, 255, 0),
+        (signed, _TWICE_SIGNED, "(pixels + 1) × 127.5", _LAYER, 127.5, 127.5),
+        (standard, _TWICE, "pixels × deviation + mean", _LAYER, spread, mean),
+        # A model that divides by 255 first and standardizes then, where one was forgotten.
+        (standard, _TWICE, "pixels × deviation + mean, of 0..1", _LAYER, spread / 255, mean / 255),
+        ("input-scale", _WANTS.format("0 to 2"), "pixels × 1/127.5", _RETRAIN, 2 / 255, 0),
+        ("input-scale", _WANTS.format("0 to 127"), "pixels × 0.5", _RETRAIN, 1 / 2, 0),
+        ("input-scale", _DIVIDED.format(128), "pixels × 128", _LAYER, 128, 0),
+        ("input-scale", _DIVIDED.format(2), "pixels × 2", _LAYER, 2, 0),
+    ]  # fmt: skip
+    for kind, cause, tried, mend, gain, offset in rows:
+        if "ImageNet" not in tried or images.shape[3] == 3:
+            if not np.any(np.asarray(offset)):
+                mend = mend.replace("FACTOR", repr(gain))
+            # A network whose batch norms have not settled may answer better at another contrast.
+            slight = 1 / 8 <= float(np.mean(np.asarray(gain))) <= 8
+            yield Correction(kind, cause, tried, mend, _linear(gain, offset), True, slight)
+    flipped = "top bit of each pixel flipped"
+    yield Correction(shift, _MIXED, flipped, _BYTES, lambda x: (x + 128) % 256, tone=True)
+    cause = "The model wants each image standardized by its own mean and deviation"
+    yield Correction(standard, cause, "each image standardized", _RETRAIN, _each, tone=True)
 
 
 def _linear(gain: object, offset: object) -> Apply:
@@ -35,151 +135,111 @@ def _linear(gain: object, offset: object) -> Apply:
     return lambda images: images * scale + shift
 
 
-def input_corrections(train_images: Floats) -> tuple[Correction, ...]:
-    """Return the causes in the order in which they are believed when several fit equally well.
-
-    Args:
-        train_images: (N, H, W, C) float32, 0 to 255; their mean and spread are those that a model
-            may have been standardized with.
-    """
-    height, width, channels = train_images.shape[1:]
-    found = [*_tones(train_images), *arrangements(height, width)]
-    if channels == 3:
-        found += channel_orders(height, width)
-    return tuple(found)
-
-
-def _tones(images: Floats) -> list[Correction]:
-    """Return the corrections of brightness, those that undo a scaling last."""
-    likely = [*_ranges(), *_inversions(), *_shifts(), *_standardized(images)]
-    return sorted(likely, key=lambda one: UNDOING.index(one.tried) if one.tried in UNDOING else -1)
-
-
-def _ranges() -> Iterator[Correction]:
-    wants, gets = "The model wants pixels", "but gets 0 to 255"
-    for gain, name in ((1 / 255, "0 to 1"), (2 / 255, "0 to 2"), (1 / 2, "0 to 127")):
-        yield Correction(
-            "inputs-not-divided" if gain == 1 / 255 else "input-scale",
-            f"{wants} from {name} {gets}",
-            f"pixels × {_number(gain)}",
-            _RETRAIN.replace("FACTOR", repr(gain)),
-            _linear(gain, 0),
-            likely=gain == 1 / 255,
-        )
-    for divisor in (255.0, 128.0, 2.0):
-        yield Correction(
-            "inputs-divided-twice" if divisor == 255 else "input-scale",
-            f"The pixels are divided by {divisor:g} once too often inside the model",
-            f"pixels × {divisor:g}",
-            _LAYER,
-            _linear(divisor, 0),
-            likely=divisor == 255,
-        )
-    yield Correction(
-        "inputs-minus-one-to-one",
-        f"{wants} from -1 to 1 {gets}",
-        "pixels / 127.5 - 1",
-        _RETRAIN,
-        _linear(1 / 127.5, -1),
-    )
-    yield Correction(
-        "inputs-minus-one-to-one",
-        "The pixels are turned into -1 to 1 (divided by 127.5 or 128) once too often inside the "
-        "model",
-        "(pixels + 1) × 127.5",
-        _LAYER,
-        _linear(127.5, 127.5),
-    )
-    yield Correction(
-        "input-scale",
-        f"{wants} from -0.5 to 0.5 {gets}",
-        "pixels / 255 - 0.5",
-        _RETRAIN,
-        _linear(1 / 255, -0.5),
-    )
-
-
-def _inversions() -> Iterator[Correction]:
-    cause = "The images are inverted: what is bright for the model is dark here"
-    mend = (
-        "Remove the inverting layer or step and convert again; for pictures, check the background "
-        "in the manifest, or give --invert to `fmnist-edge classify`."
-    )
-    for tried, gain, offset in (
-        ("255 - pixels", -1, 255),
-        ("1 - pixels / 255", -1 / 255, 1),
-        ("1 - pixels / 127.5", -2 / 255, 1),
-        ("1 - pixels", -1, 1),
-        ("-pixels", -1, 0),
-    ):
-        yield Correction("inverted", cause, tried, mend, _linear(gain, offset))
-
-
-def _shifts() -> Iterator[Correction]:
-    for shift in (128, -128):
-        yield Correction(
-            "input-zero-point",
-            "The pixels are shifted by 128: signed and unsigned bytes, or int8 and uint8 input, "
-            "were mixed up",
-            f"pixels {'+' if shift > 0 else '-'} 128",
-            "Feed pixels through the input's own scale and zero point, remove the shift from the "
-            "model, and convert it again with: fmnist-edge convert",
-            _linear(1, shift),
-        )
-    yield Correction(
-        "input-zero-point",
-        "The bytes are mixed up: signed ones are taken for unsigned ones or the other way round",
-        "top bit of each pixel flipped",
-        "Convert again with the input type that the program feeds: fmnist-edge convert --io uint8",
-        lambda images: (images + 128) % 256,
-    )
-
-
-def _standardized(images: Floats) -> Iterator[Correction]:
-    axes = (0, 1, 2)
-    mean, spread = images.mean(axis=axes), np.maximum(images.std(axis=axes), 1e-3)
-    kind = "inputs-standardized"
-    wants = "The model wants standardized pixels (mean 0, standard deviation 1) but gets 0 to 255"
-    twice = "The pixels are standardized once too often inside the model"
-    yield Correction(
-        kind, wants, "(pixels - mean) / deviation", _RETRAIN, _linear(1 / spread, -mean / spread)
-    )
-    yield Correction(kind, twice, "pixels × deviation + mean", _LAYER, _linear(spread, mean))
-    # A model that divides by 255 first and standardizes then, where one of both was forgotten.
-    yield Correction(
-        kind, twice, "pixels × deviation + mean, of 0..1", _LAYER, _linear(spread / 255, mean / 255)
-    )
-    yield Correction(
-        kind,
-        "The model wants each image standardized by its own mean and deviation",
-        "each image standardized",
-        _RETRAIN,
-        _standardize_each,
-    )
-    yield Correction(
-        kind,
-        "The model wants pixels with the mean taken off",
-        "pixels - mean",
-        _RETRAIN,
-        _linear(1, -mean),
-    )
-    if images.shape[3] == 3:
-        torch_mean, torch_spread = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
-        yield Correction(
-            kind,
-            "The model wants pixels standardized with ImageNet's mean and deviation",
-            "(pixels / 255 - mean) / deviation of ImageNet",
-            _RETRAIN,
-            _linear(1 / 255 / torch_spread, -torch_mean / torch_spread),
-        )
-
-
-def _standardize_each(images: Floats) -> Floats:
-    axes = (1, 2, 3)
-    mean, spread = images.mean(axis=axes, keepdims=True), images.std(axis=axes, keepdims=True)
+def _each(images: Floats) -> Floats:
+    mean, spread = (each(axis=(1, 2, 3), keepdims=True) for each in (images.mean, images.std))
     standardized: Floats = (images - mean) / np.maximum(spread, 1e-3)
     return standardized
 
 
-def _number(value: float) -> str:
-    return f"{value:.3g}" if value >= 0.01 else f"1/{1 / value:.4g}"
+def _arrangements(height: int, width: int) -> Iterator[Correction]:
+    """Yield what turns the images back."""
+    transposed = "transposed (height and width exchanged"
+    rows = "transposed (rows of the width read as columns of the height)"
+    moves: list[tuple[str, str, Apply]] = [
+        ("mirrored", "mirrored left to right", lambda x: x[:, :, ::-1]),
+        ("upside-down", "upside down", lambda x: x[:, ::-1]),
+        ("rotated", "rotated by 180°", lambda x: x[:, ::-1, ::-1]),
+    ]
+    square: list[tuple[str, str, Apply]] = [
+        ("transposed", f"{transposed})", lambda x: x.swapaxes(1, 2)),
+        ("rotated", "rotated by 90° to the left", lambda x: np.rot90(x, -1, (1, 2))),
+        ("rotated", "rotated by 90° to the right", lambda x: np.rot90(x, 1, (1, 2))),
+        ("transposed", "transposed along the other diagonal",
+         lambda x: x[:, ::-1, ::-1].swapaxes(1, 2)),
+    ]  # fmt: skip
+    oblong: list[tuple[str, str, Apply]] = [
+        ("transposed", f"{transposed} in memory)", lambda x: x.swapaxes(1, 2).reshape(x.shape)),
+        ("transposed", rows, lambda x: x.reshape(len(x), width, height, -1).swapaxes(1, 2)),
+    ]
+    mend = (
+        "Mend the code that reads the images, or remove the layer that turns them, and convert "
+        "the model again with: fmnist-edge convert"
+    )
+    for kind, name, apply in (*moves, *(square if height == width else oblong)):
+        yield Correction(kind, f"The images are {name}", name, mend, apply)
+
+
+def _channels(height: int, width: int) -> Iterator[Correction]:
+    """Yield what puts three colours into other orders."""
+    mend = (
+        "Give the channels in the order that the model was trained with (OpenCV reads BGR, Pillow "
+        "RGB), or train with images as this dataset has them."
+    )
+    grey = np.array([[0.299], [0.587], [0.114]], np.float32)
+    planes = "The colour planes are mixed up: the model"
+    moves: list[tuple[str, str, Apply]] = [
+        (f"{planes} wants them one after the other", "channels first",
+         lambda x: np.moveaxis(x, 3, 1).reshape(x.shape)),
+        (f"{planes} was made for channels in each pixel", "channels last",
+         lambda x: np.moveaxis(x.reshape(len(x), 3, height, width), 1, 3)),
+        ("The model was trained on grey images and gets colours", "colours made grey",
+         lambda x: np.repeat(x @ grey, 3, axis=3)),
+    ]  # fmt: skip
+    for order in sorted(permutations(range(3)), reverse=True)[:-1]:  # BGR is the commonest
+        name = "".join("RGB"[channel] for channel in order)
+        cause = f"The colour channels are mixed up: the model wants {name}, and gets RGB"
+        apply: Apply = lambda x, order=order: x[..., list(order)]  # type: ignore[misc]  # noqa: E731
+        yield Correction("channels", cause, f"channels in the order {name}", mend, apply)
+    for cause, tried, apply in moves:
+        yield Correction("channels", cause, tried, mend, apply)
+
+
+def scaling_in_front(file: QuantizedFile) -> tuple[float, float] | None:
+    """Return factor and offset that the graph applies to its input before anything else.
+
+    None where there is none, where each channel has its own, or where it is folded into weights.
+    """
+    reached, factor, offset = file.graph.inputs[0], 1.0, 0.0
+    for operator in file.graph.operators:
+        if reached not in operator.inputs:
+            continue
+        name = operator.code.name
+        if name in ("MUL", "ADD", "SUB"):
+            others = [index for index in operator.inputs if index != reached]
+            number = file.constant(others[0]) if len(others) == 1 else None
+            if number is None or (name == "SUB" and operator.inputs[0] != reached):
+                return None
+            if name == "MUL":
+                factor, offset = factor * number, offset * number
+            else:
+                offset += number if name == "ADD" else -number
+        elif name not in _PASSES:
+            break
+        reached = operator.outputs[0]
+    return (factor, offset) if factor != 0 and (factor, offset) != (1, 0) else None
+
+
+def is_usual(scaling: tuple[float, float]) -> bool:
+    """Return whether black and white come to a range that networks are trained on."""
+    black, white = scaling[1], 255 * scaling[0] + scaling[1]
+    return any(
+        max(abs(black - low), abs(white - high)) <= _TOLERANCE * (high - low)
+        for low, high in _USUAL
+    )
+
+
+def undo_scaling(scaling: tuple[float, float]) -> Iterator[Correction]:
+    """Yield what makes an unusual range usual by a plain factor; any offset would mean nothing."""
+    factor, offset = scaling
+    low, high = sorted((offset, 255 * factor + offset))
+    for usual in _USUAL if not is_usual(scaling) else ():
+        gain = (usual[1] - usual[0]) / (255 * factor)
+        if gain > 0 and abs(usual[0] - offset) <= _TOLERANCE:
+            cause = (
+                f"The model scales its pixels to {low:.4g} to {high:.4g} before the first layer; "
+                f"{usual[0]:g} to {usual[1]:g} restores it: they are multiplied by {1 / gain:.3g} "
+                "once too often"
+            )
+            mend = _LAYER.replace("Remove the extra layer", "Remove the extra scaling")
+            tried = f"pixels × {gain:.3g}"
+            yield Correction("input-scale", cause, tried, mend, _linear(gain, 0), tone=True)

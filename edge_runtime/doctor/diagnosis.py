@@ -1,44 +1,94 @@
 """Examine a model: what is wrong with it, by which evidence, and what mends it."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.data.datasets import Dataset
-from edge_runtime.doctor.case import Case, balanced, softmaxes_at_end
-from edge_runtime.doctor.corrections import input_corrections
-from edge_runtime.doctor.evidence import Score, is_guessing, log_loss
-from edge_runtime.doctor.findings import Cause, Diagnosis, Figures
-from edge_runtime.doctor.labels import reorder
-from edge_runtime.doctor.outputs import output_fault
+from edge_runtime.data.predictions import Predictions
+from edge_runtime.doctor.case import Case
+from edge_runtime.doctor.corrections import (
+    Correction,
+    input_corrections,
+    scaling_in_front,
+    undo_scaling,
+)
+from edge_runtime.doctor.findings import Cause, Diagnosis, Figures, Likeness
+from edge_runtime.doctor.judging import Score, alike_limit, distances, is_guessing, log_loss
 from edge_runtime.doctor.ranges import saw_nothing
-from edge_runtime.doctor.record import Record, fit_images
-from edge_runtime.doctor.session import Candidate
-from edge_runtime.doctor.surgery import INTEGERS, WITH_WEIGHTS, QuantizedFile
-from edge_runtime.doctor.treatment import Treatment, treat
+from edge_runtime.doctor.record import Record, fit_images, open_record
+from edge_runtime.doctor.reference import Reference, open_reference
+from edge_runtime.doctor.surgery import QuantizedFile
+from edge_runtime.doctor.treatment import explained, restored
+from edge_runtime.doctor.weights import DAMAGE, differences, weights_cause
 from edge_runtime.doctor.workbench import Workbench
-from edge_runtime.errors import DatasetError
-from edge_runtime.runtimes.backends import Backend
+from edge_runtime.errors import DatasetError, ModelError
+from edge_runtime.inference.loading.probe import probe
+from edge_runtime.inference.quantization import softmax
+from edge_runtime.models.model_file import ModelFile
+from edge_runtime.runtimes.backends import Backend, choose_backend
 from edge_runtime.wording import plural
 
-DEFAULT_IMAGES = 500
 _LEAST_IMAGES = 40
 # Mean and deviation of the pixels need no more.
-_FOR_STATISTICS = 200
+_FOR_STATISTICS = slice(0, 200)
+_TRAIN = (
+    "Train it again (fmnist-edge train) and convert the result; compare with `fmnist-edge parity`."
+)
 
 
-@dataclass(frozen=True)
-class Options:
-    """How to examine.
+def diagnose(
+    model: Path | str,
+    dataset: Dataset,
+    *,
+    reference: Path | Predictions | None = None,
+    graph: Path | None = None,
+    images: int = 500,
+    seed: int = 0,
+    backend: Backend | str | None = None,
+) -> Diagnosis:
+    """Return what is wrong with a converted model, and which correction mends it.
 
-    Attributes:
-        images: how many training images at most.
+    With a reference the question is whether the model says what its full model says; without one,
+    labels of training images are all there is to go by. Nothing is printed and nothing written.
+
+    Args:
+        model: a .tflite file or a bundle.
+        dataset: its training images with their labels; its test images are looked at only if
+            stored predictions are about them, and then without labels.
+        reference: the full model (.keras, SavedModel, or a float .tflite), or its predictions.
+        graph: a float .tflite of the same full model, for its weights, where predictions are the
+            reference.
+        images: how many to use at most, the same number of each class.
         seed: that they are drawn with.
-    """
+        backend: what runs .tflite files, or its name.
 
-    images: int = DEFAULT_IMAGES
-    seed: int = 0
+    Raises:
+        ModelError: a file is missing, damaged, no image classifier, or kills the runtime.
+        DatasetError: there are too few images, or they do not fit the model in any way.
+        PredictionsError: the reference is about other images or classes.
+    """
+    if images < 1 or seed < 0:
+        raise DatasetError(f"Expected images ≥ 1 and seed ≥ 0, got {images} and {seed}.")
+    record = open_record(Path(model))
+    runtime = backend if isinstance(backend, Backend) else choose_backend(backend)
+    try:  # a model that crashes the runtime or hangs is refused; that it answers badly is no reason
+        probe(ModelFile(str(model), record.data), backend=runtime.name, finite=False)
+    except ModelError as error:
+        raise ModelError(f"{model}: {error}") from error
+    return examine(
+        str(model),
+        record,
+        dataset,
+        backend=runtime,
+        reference=reference,
+        graph=graph,
+        images=images,
+        seed=seed,
+    )
 
 
 def examine(
@@ -47,175 +97,213 @@ def examine(
     dataset: Dataset,
     *,
     backend: Backend,
-    options: Options | None = None,
+    reference: Path | Predictions | None = None,
+    graph: Path | None = None,
+    images: int = 500,
+    seed: int = 0,
 ) -> Diagnosis:
-    """Return what is wrong with a model, measured on training images.
-
-    Args:
-        name: what to call the model.
-        record: the model with what is recorded beside it.
-        dataset: only its training split is used.
-        backend: the runtime.
-        options: how many images, and their seed.
-
-    Raises:
-        DatasetError: there are too few images, or they do not fit the model in any way.
-    """
-    options = options or Options()
-    count = record.summary.outputs[0].shape[1]
-    if count != dataset.class_count:
-        return _misfit(name, record, dataset, _class_count(count, dataset))
-    chosen = _choose_images(dataset, count, options)
-    images = dataset.train.images[chosen]
-    fitted = fit_images(record, images)
+    """Return what `diagnose` does, of a model that has been opened and that loads."""
+    found = Diagnosis(name, record.summary.scheme, dataset.name, None, (), (), record.notes)
+    if record.class_count != dataset.class_count:
+        return replace(found, causes=(_class_count(record.class_count, dataset),))
+    chosen = _choose_images(dataset, images, seed)
+    fitted, misfits = fit_images(record, dataset.train.images[chosen])
     labels, notes = record.labels_of(dataset.train.labels[chosen], dataset)
     with Workbench(backend) as bench:
-        case = Case(
-            record.data,
-            record.summary,
-            bench,
-            fitted.images,
-            labels,
-            record.output,
-            _quantized(record),
-        )
-        corrections = input_corrections(fitted.images[:_FOR_STATISTICS].astype(np.float32))
-        treatment = treat(case, corrections)
-        found = _causes(case, treatment)
-    if notes and [one.kind for one in found] == ["untrained"]:
-        found = [_of_other_images(treatment.before)]  # the notes say that its names are others
-    causes = [*record.causes(dataset), *fitted.causes, *found]
-    return Diagnosis(
-        name,
-        record.summary.scheme,
-        dataset.name,
-        _figures(treatment.before),
-        tuple(causes),
-        treatment.attempts,
-        (*record.notes, *notes, *_not_tried(bench)),
+        case = Case(record, bench, fitted, labels, QuantizedFile(record.data))
+        full = None
+        if reference is not None:
+            full = open_reference(reference, record, dataset, chosen, bench, graph=graph)
+        examination = _Examination(case, full)
+        causes = examination.causes()
+    if notes and [one.kind for one in causes] == ["untrained"]:
+        causes = [_of_other_images(examination.before)]  # the notes say that its names are others
+    dead = plural(bench.deaths, "corrected copy", "corrected copies")
+    died = f"{dead} could not be tried: {backend.package} dies of such a copy."
+    return replace(
+        found,
+        baseline=_figures(examination.before),
+        causes=(*record.causes(dataset), *misfits, *causes),
+        attempts=tuple(case.attempts),
+        notes=(*found.notes, *notes, *examination.notes, *([died] if bench.deaths else ())),
+        likeness=examination.likeness,
     )
 
 
-def _not_tried(bench: Workbench) -> tuple[str, ...]:
-    """Return a note on the copies that killed their process, if there were any."""
-    if not bench.deaths:
-        return ()
-    copies = plural(bench.deaths, "corrected copy", "corrected copies")
-    return (f"{copies} could not be tried: {bench.backend.package} dies of such a copy.",)
+class _Examination:
+    """From a model, its images and what it is held to, to what is wrong with it."""
+
+    def __init__(self, case: Case, full: Reference | None) -> None:
+        self.case = case
+        self.full = full
+        self.before = case.score()
+        self.likeness: Likeness | None = None
+        self.notes = list(full.notes) if full else []
+        scaling = scaling_in_front(case.file)
+        known = input_corrections(case.inputs(None, _FOR_STATISTICS))
+        self.corrections = [*known, *(undo_scaling(scaling) if scaling else ())]
+
+    def causes(self) -> list[Cause]:
+        if self.full is None or not self.case.runs():
+            return self._by_labels()
+        return self._by_full_model(self.full)
+
+    def _by_full_model(self, full: Reference) -> list[Cause]:
+        images, _ = fit_images(self.case.record, full.images)
+        labels = np.resize(self.case.labels, len(images))
+        case = replace(self.case, images=images, labels=labels)
+        goal, limit = full.probabilities, alike_limit(case.record.summary.scheme, full.scheme)
+        self.likeness = _measure(case, goal, full, limit)
+        fault = case.output_fault(case.outputs())
+        if not self.likeness.alike and fault and fault.inside:
+            goal = softmax(goal)  # the full model's answers, with the softmax too many
+        if case.distances(None, goal).mean() <= limit:
+            return self._of_one_that_answers_alike(full)
+        found = explained(case, goal, self.corrections, limit)
+        if not found:
+            return self._of_other_weights(full)
+        return self._causes_of([(one, self.case.score(one)) for one in found])
+
+    def _of_one_that_answers_alike(self, full: Reference) -> list[Cause]:
+        off = differences(self.case.file, QuantizedFile(full.graph)) if full.graph else None
+        damage = [cause for cause in [weights_cause(off)] if cause.kind in DAMAGE] if off else []
+        certain = [*damage, *self._softmax_fault(None)]
+        return certain or [replace(one, suspect=True) for one in self._by_labels()]
+
+    def _of_other_weights(self, full: Reference) -> list[Cause]:
+        symptoms = _untreatable(self.case, self.before)
+        off = differences(self.case.file, QuantizedFile(full.graph)) if full.graph else None
+        if off:
+            return [weights_cause(off), *symptoms]
+        if off is not None:
+            self.notes.append(
+                "The weights are the full model's up to rounding, and no correction makes it "
+                "answer alike: the loss is by quantization. Judge it with: fmnist-edge parity"
+            )
+            return symptoms
+        cause = (
+            "The weights are others than the full model's: no correction makes this model answer "
+            "like it"
+        )
+        mend = (
+            "Convert the full model again: fmnist-edge convert. With its float32.tflite as "
+            "--reference the first layer that differs is named."
+        )
+        return [Cause("weights-differ", cause, mend, _figures(self.before)), *symptoms]
+
+    def _by_labels(self) -> list[Cause]:
+        case, before = self.case, self.before
+        found = restored(case, before, self.corrections)
+        if not found:
+            return self._softmax_fault(None) or _untreatable(case, before)
+        guessing = is_guessing(found[0].score.accuracy, case.chance)
+        if guessing and case.file.has_dead_layer() and not saw_nothing(case.file):
+            return _untreatable(case, before)  # no range helps weights that are gone
+        return self._causes_of([(one.correction, one.score) for one in found])
+
+    def _causes_of(self, found: Sequence[tuple[Correction, Score]]) -> list[Cause]:
+        """Return corrections as causes, one of each kind."""
+        causes: dict[str, Cause] = {}
+        for one, after in found:
+            rival = next(iter(causes), None)
+            doubt = f"explains the answers as well as {rival}; one of both is it" if rival else ""
+            before = _figures(self.before)
+            cause = Cause(one.kind, one.cause, one.mend, before, _figures(after), doubt)
+            causes.setdefault(one.kind, cause)
+        return [*causes.values(), *self._softmax_fault(found[0][0])]
+
+    def _softmax_fault(self, one: Correction | None) -> list[Cause]:
+        fault = self.case.output_fault(self.case.outputs(one))
+        if fault is None:
+            return []
+        labels = self.case.labels
+        before, after = _confidence(fault.before, labels), _confidence(fault.after, labels)
+        return [Cause(fault.kind, fault.cause, fault.mend, before, after)]
 
 
-def _choose_images(dataset: Dataset, class_count: int, options: Options) -> NDArray[np.int64]:
-    chosen = balanced(dataset.train.labels, size=options.images, seed=options.seed)
-    least = max(_LEAST_IMAGES, 2 * class_count)
+def _measure(case: Case, goal: NDArray[np.float32], full: Reference, limit: float) -> Likeness:
+    answers = case.read(case.outputs())
+    same = float((answers.argmax(axis=1) == goal.argmax(axis=1)).mean())
+    mean = float(distances(answers, goal).mean())
+    return Likeness(full.model, full.split, len(goal), mean, limit, same)
+
+
+def _choose_images(dataset: Dataset, images: int, seed: int) -> NDArray[np.int64]:
+    chosen = balanced(dataset.train.labels, size=images, seed=seed)
+    least = max(_LEAST_IMAGES, 2 * dataset.class_count)
     if len(chosen) < least:
         raise DatasetError(
             f"{len(chosen)} training images are too few to tell a mistake from luck; expected "
             f"{least} or more. Give a larger --images or another --dataset."
         )
+    return chosen[in_proportion(dataset.train.labels[chosen])]
+
+
+def balanced(labels: NDArray[np.int64], *, size: int, seed: int) -> NDArray[np.int64]:
+    """Return the places of up to ``size`` images, drawn with ``seed``, the classes in turn."""
+    order = np.random.default_rng(seed).permutation(len(labels))
+    turns, _ = _turns(labels[order])
+    chosen: NDArray[np.int64] = order[np.argsort(turns, kind="stable")][:size]
     return chosen
 
 
-def _quantized(record: Record) -> QuantizedFile | None:
-    has_integers = set(record.summary.activation_dtypes) & set(INTEGERS)
-    return QuantizedFile(record.data) if has_integers else None
+def in_proportion(labels: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return an order in which any part from the start has each class in proportion."""
+    turns, sizes = _turns(labels)
+    return np.argsort((turns + 0.5) / sizes, kind="stable")
+
+
+def _turns(labels: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return (2, N) the place of each image within its class, and the size of that."""
+    turns = np.empty((2, len(labels)), np.int64)
+    for label in np.unique(labels):
+        members = np.flatnonzero(labels == label)
+        turns[:, members] = np.arange(len(members)), np.full(len(members), len(members))
+    return turns
 
 
 def _figures(score: Score) -> Figures:
-    return Figures(score.count, score.total)
+    return Figures(score.count, len(score.right))
 
 
-def _causes(case: Case, treatment: Treatment) -> list[Cause]:
-    best = treatment.best
-    causes = []
-    if best is not None:
-        hopeless = _has_dead_layer(case) and is_guessing(best.score.accuracy, case.chance)
-        if hopeless and not (case.file and saw_nothing(case.file)):
-            return _untreatable(case, treatment.before)  # no range helps weights that are gone
-        causes.append(_cause_of(treatment.before, best))
-    trial = best.trial if best else case.trial()
-    if trial is None:
-        return causes or [_refused(case)]
-    outputs = case.score(trial, best.correction.apply).outputs if best else treatment.before.outputs
-    if best and best.relabelled:
-        outputs = reorder(outputs, best.relabelled.class_of_output)
-    fault = output_fault(
-        outputs,
-        case.labels,
-        stated=case.stated,
-        tensor=trial.output,
-        softmaxes=softmaxes_at_end(case),
-    )
-    if fault is not None:
-        before = _confidence(case, fault.before)
-        causes.append(
-            Cause(fault.kind, fault.cause, fault.mend, before, _confidence(case, fault.after))
-        )
-    return causes or _untreatable(case, treatment.before)
-
-
-def _has_dead_layer(case: Case) -> bool:
-    """Return whether an integer layer has nothing but zeros for weights."""
-    file = case.file
-    return file is not None and any(
-        operator.code.name in WITH_WEIGHTS and file.is_zero(operator.inputs[1])
-        for operator in file.graph.operators
-    )
-
-
-def _cause_of(before: Score, best: Candidate) -> Cause:
-    one = best.correction
-    return Cause(one.kind, one.cause, one.mend, _figures(before), _figures(best.score))
-
-
-def _confidence(
-    case: Case, probabilities: np.ndarray[tuple[int, ...], np.dtype[np.float32]]
-) -> Figures:
-    right = int((probabilities.argmax(axis=1) == case.labels).sum())
-    loss = log_loss(probabilities, case.labels)
-    confidence = float(probabilities.max(axis=1).mean())
-    return Figures(right, len(case.labels), confidence, float(np.median(loss)))
-
-
-def _refused(case: Case) -> Cause:
-    return Cause(
-        "refused",
-        "The runtime refuses this model, and no correction changes that",
-        "Convert it again: fmnist-edge convert; `fmnist-edge inspect` shows which runtimes can "
-        "run it.",
-    )
+def _confidence(probabilities: NDArray[np.float32], labels: NDArray[np.int64]) -> Figures:
+    right = int((probabilities.argmax(axis=1) == labels).sum())
+    loss = float(np.median(log_loss(probabilities, labels)))
+    return Figures(right, len(labels), float(probabilities.max(axis=1).mean()), loss)
 
 
 def _untreatable(case: Case, before: Score) -> list[Cause]:
     """Return what is wrong with a model that no correction helps, or nothing."""
-    outputs = before.outputs
-    figures = _figures(before)
-    train = "Train it again (fmnist-edge train) and convert the result; compare with `fmnist-edge "
-    train += "parity`."
+    outputs, figures = before.outputs, _figures(before)
+    if not case.runs():
+        cause = "The runtime refuses this model, and no correction changes that"
+        mend = (
+            "Convert it again: fmnist-edge convert; `fmnist-edge inspect` shows which runtimes can "
+            "run it."
+        )
+        return [Cause("refused", cause, mend)]
     broken = int((~np.isfinite(outputs)).any(axis=1).sum())
     if broken:
-        return [
-            Cause(
-                "nan",
-                f"The model answers {broken} of {len(outputs)} images with NaN or infinity: its "
-                "weights are destroyed",
-                train,
-                figures,
-            )
-        ]
+        cause = (
+            f"The model answers {broken} of {len(outputs)} images with NaN or infinity: its "
+            "weights are destroyed"
+        )
+        return [Cause("nan", cause, _TRAIN, figures)]
     if not is_guessing(before.accuracy, case.chance):
         return []
     answers = outputs.argmax(axis=1)
+    constant = "The output is constant: every image"
     if np.ptp(outputs, axis=0).max() <= 1e-6 * max(1.0, float(np.abs(outputs).max())):
-        cause = "The output is constant: every image gets the same numbers, whatever it shows"
-        return [Cause("constant-output", cause, train, figures)]
+        cause = f"{constant} gets the same numbers, whatever it shows"
+        return [Cause("constant-output", cause, _TRAIN, figures)]
     if len(np.unique(answers)) == 1:
-        cause = f"The output is constant: every image is taken for class {answers[0]}"
-        return [Cause("constant-output", cause, train, figures)]
+        cause = f"{constant} is taken for class {answers[0]}"
+        return [Cause("constant-output", cause, _TRAIN, figures)]
     cause = (
         f"The model only guesses ({before.accuracy:.1%}; guessing gives {case.chance:.1%}), and no "
         "correction helps: it is untrained, or its weights are destroyed"
     )
-    return [Cause("untrained", cause, train, figures)]
+    return [Cause("untrained", cause, _TRAIN, figures)]
 
 
 def _of_other_images(before: Score) -> Cause:
@@ -226,12 +314,6 @@ def _of_other_images(before: Score) -> Cause:
         "Use the dataset that the model was made for (--dataset). If it is this one under other "
         "names, train it again.",
         _figures(before),
-    )
-
-
-def _misfit(name: str, record: Record, dataset: Dataset, cause: Cause) -> Diagnosis:
-    return Diagnosis(
-        name, record.summary.scheme, dataset.name, None, (cause,), (), tuple(record.notes)
     )
 
 

@@ -43,6 +43,7 @@ class Cause:
         before: as the model is.
         after: with the correction; None where it could not be tried.
         evidence: what else speaks for it, or "".
+        suspect: whether only labels speak for it, while the full model answers likewise.
     """
 
     kind: str
@@ -51,6 +52,7 @@ class Cause:
     before: Figures | None = None
     after: Figures | None = None
     evidence: str = ""
+    suspect: bool = False
 
 
 @dataclass(frozen=True)
@@ -61,13 +63,48 @@ class Attempt:
         kind: of the cause that it would have shown.
         tried: what was done.
         figures: what came of it, often on a part of the images.
-        proved: whether it restores the accuracy by the rule in `evidence`.
+        proved: whether it explains the answers, by the rules in docs/doctor.md.
+        distance: to the full model's answers, where these are known, 0 to 1.
     """
 
     kind: str
     tried: str
     figures: Figures
     proved: bool
+    distance: float | None = None
+
+
+@dataclass(frozen=True)
+class Likeness:
+    """How far a file's answers are from the full model's.
+
+    Attributes:
+        model: what the full model, or what stands for it, is called.
+        split: whose images they were compared on, without labels.
+        images: how many.
+        distance: mean total variation between both models' probabilities, 0 to 1.
+        limit: what rounding to this file's numbers explains, at most.
+        agreement: the share of images with the same answer.
+    """
+
+    model: str
+    split: str
+    images: int
+    distance: float
+    limit: float
+    agreement: float
+
+    @property
+    def alike(self) -> bool:
+        """Whether both answer alike."""
+        return self.distance <= self.limit
+
+    def __str__(self) -> str:
+        verb = "answers as" if self.alike else "does not answer as"
+        return (
+            f"{verb} {self.model} does: {self.agreement:.1%} of {self.images} {self.split} images "
+            f"get the same answer; distance {self.distance:.2g}, rounding explains {self.limit:.2g}"
+        )
 
 
 @dataclass(frozen=True)
@@ -77,11 +114,12 @@ class Diagnosis:
     Attributes:
         model: what the model is called.
         scheme: how it is quantized.
-        dataset: where the images come from; always its training split.
+        dataset: where the images come from; labels are always its training split's.
         baseline: the model as it is; None where it does not run or the images do not fit.
         causes: what is wrong, the main one first; empty for a model without a finding.
         attempts: all that was tried.
         notes: what a reader should know besides.
+        likeness: to the full model; None where there was nothing to compare with.
     """
 
     model: str
@@ -91,6 +129,7 @@ class Diagnosis:
     causes: tuple[Cause, ...]
     attempts: tuple[Attempt, ...] = ()
     notes: tuple[str, ...] = ()
+    likeness: Likeness | None = None
 
     @property
     def is_healthy(self) -> bool:
@@ -100,15 +139,15 @@ class Diagnosis:
     @property
     def verdict(self) -> str:
         """The finding in a sentence or two."""
-        if self.causes:
-            return " ".join(f"{cause.cause}." for cause in self.causes)
-        return "No mistake found: none of the corrections makes this model answer better."
+        if not self.causes:
+            return "No mistake found: none of the corrections makes this model answer better."
+        doubt = "Suspect, for the full model answers alike: "
+        return " ".join(f"{doubt * cause.suspect}{cause.cause}." for cause in self.causes)
+
+    def __repr__(self) -> str:
+        return f"<Diagnosis of {self.model}, {self.scheme}: {self.verdict}>"
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it for JSON, with the verdict and the accuracies."""
-        return {
-            "verdict": self.verdict,
-            "healthy": self.is_healthy,
-            **asdict(self),
-            "split": "train",
-        }
+        """Return it for JSON, with the verdict."""
+        head = {"verdict": self.verdict, "healthy": self.is_healthy}
+        return {**head, **asdict(self), "split": "train"}

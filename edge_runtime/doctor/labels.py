@@ -1,142 +1,84 @@
 """Which output stands for which class: find a permutation of the labels, honestly."""
 
-from dataclasses import dataclass, replace
-from typing import Literal
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.data.counting import count_numbers
-from edge_runtime.doctor.evidence import Score, score
-from edge_runtime.doctor.subject import Floats
+from edge_runtime.doctor.calibration import Floats
+from edge_runtime.doctor.corrections import Correction
 
 Integers = NDArray[np.int64]
-Kind = Literal["labels-off-by-one", "labels-reversed", "labels-permuted"]
 
 # Matching takes time that grows with the third power of the classes.
 _MOST_CLASSES = 300
 # A class counts as moved only if the exchange it takes part in wins this share of its images.
 _LEAST_SHARE = 0.25
+_MEND = (
+    "Put the class names into the order of the outputs, in the manifest's class_names (or --labels "
+    "of `fmnist-edge classify`)."
+)
 
 
-@dataclass(frozen=True, eq=False)
-class Relabelling:
-    """A permutation of the labels.
+def relabellings(outputs: Floats, goal: Floats) -> Iterator[Correction]:
+    """Yield the permutations that may be planted: off by one, reversed, and the best fit.
 
-    Attributes:
-        kind: the family.
-        class_of_output: (K,) the class that each output stands for.
-        score: after relabelling; each image was judged by a permutation found without it.
-    """
-
-    kind: Kind
-    class_of_output: Integers
-    score: Score
-
-
-def relabellings(outputs: Floats, labels: Integers) -> list[Relabelling]:
-    """Return the permutations that may be planted: off by one, reversed, and the best fit.
-
-    The best fit is found on one half of the images and judged on the other, both ways, since the
-    best of K! permutations looks good on the images that chose it.
+    The best of K! permutations looks good on the images that chose it: judge it on others.
 
     Args:
-        outputs: (N, K) float32.
-        labels: (N,) int64.
+        outputs: (N, K) numbers of a model.
+        goal: (N, K) what they should be: the full model's probabilities, or 1 for the true class.
     """
     count = outputs.shape[1]
     order = np.arange(count)
-    found = []
-    if count > 2:
-        for shift in (1, -1):
-            found.append(_relabelled("labels-off-by-one", (order + shift) % count, outputs, labels))
-        found.append(_relabelled("labels-reversed", order[::-1].copy(), outputs, labels))
+    by_one = "The labels are off by one: each output stands for the next class or the one before"
+    moved_by_one, backwards = "labels moved by one", "The labels are in reversed order"
+    rows = [
+        ("labels-off-by-one", by_one, moved_by_one, (order + 1) % count),
+        ("labels-off-by-one", by_one, moved_by_one, (order - 1) % count),
+        ("labels-reversed", backwards, "labels reversed", order[::-1]),
+    ]
     if count <= _MOST_CLASSES and np.isfinite(outputs).all():
-        found.append(_best_fit(outputs, labels))
-    return [one for one in found if not np.array_equal(one.class_of_output, order)]
+        fitted = _fit(outputs, goal)
+        moved = int((fitted != order).sum())
+        cause = f"The labels are permuted: {moved} outputs stand for other classes than their names"
+        tried = "best permutation of the labels, found on other images"
+        rows.append(("labels-permuted", f"{cause} say", tried, fitted))
+    for kind, cause, tried, class_of_output in rows:
+        if (class_of_output != order).any() and (count > 2 or kind == "labels-permuted"):
+            places = tuple(map(int, class_of_output))
+            yield Correction(kind, cause, tried, _MEND, class_of_output=places)
 
 
-def reorder(outputs: Floats, class_of_output: Integers) -> Floats:
-    """Return the outputs in the order of the classes."""
-    ordered = np.empty_like(outputs)
-    ordered[:, class_of_output] = outputs
-    return ordered
-
-
-def _relabelled(
-    kind: Kind, class_of_output: Integers, outputs: Floats, labels: Integers
-) -> Relabelling:
-    return Relabelling(kind, class_of_output, score(reorder(outputs, class_of_output), labels))
-
-
-def _best_fit(outputs: Floats, labels: Integers) -> Relabelling:
-    half = _halves(labels)
-    whole = _fit(outputs, labels)
-    right = np.zeros(len(labels), bool)
-    for side in (False, True):
-        judged = half == side
-        fitted = _fit(outputs[~judged], labels[~judged])
-        right[judged] = score(reorder(outputs[judged], fitted), labels[judged]).right
-    relabelled = _relabelled("labels-permuted", whole, outputs, labels)
-    return replace(relabelled, score=replace(relabelled.score, right=right))
-
-
-def _halves(labels: Integers) -> NDArray[np.bool_]:
-    """Return (N,) which half each image is in; the images of each class take turns."""
-    half = np.zeros(len(labels), bool)
-    for label in np.unique(labels):
-        members = np.flatnonzero(labels == label)
-        half[members] = np.arange(len(members)) % 2 == 1
-    return half
-
-
-def _fit(outputs: Floats, labels: Integers) -> Integers:
+def _fit(outputs: Floats, goal: Floats) -> Integers:
     """Return the class of each output that makes most answers right, changing no more than pays."""
     count = outputs.shape[1]
     confusion = np.zeros((count, count))
-    np.add.at(confusion, (outputs.argmax(axis=1), labels), 1)
-    matched = best_matching(confusion)
-    sizes = count_numbers(labels, count)
-    fitted = np.arange(count)
-    for cycle in _cycles(matched):
+    np.add.at(confusion, outputs.argmax(axis=1), goal)
+    matched, fitted = best_matching(confusion), np.arange(count)
+    for start in range(count):
+        cycle = [start]
+        while matched[cycle[-1]] != start:
+            cycle.append(int(matched[cycle[-1]]))
         gain = confusion[cycle, matched[cycle]].sum() - confusion[cycle, cycle].sum()
-        if gain > _LEAST_SHARE * sizes[cycle].sum():
+        if gain > _LEAST_SHARE * goal[:, cycle].sum():
             fitted[cycle] = matched[cycle]
     return fitted
 
 
-def _cycles(permutation: Integers) -> list[list[int]]:
-    seen: set[int] = set()
-    cycles = []
-    for start in range(len(permutation)):
-        cycle, index = [], start
-        while index not in seen:
-            seen.add(index)
-            cycle.append(index)
-            index = int(permutation[index])
-        if len(cycle) > 1:
-            cycles.append(cycle)
-    return cycles
-
-
 def best_matching(gains: NDArray[np.float64]) -> Integers:
-    """Return the column for each row, each column once, with the largest sum of gains.
+    """Return the column for each row, each column once, with the largest sum of (K, K) gains.
 
     The Hungarian method with potentials (Kuhn 1955, Naval Research Logistics Quarterly 2: 83-97),
     in the shortest-path form, O(K³).
-
-    Args:
-        gains: (K, K).
     """
     size = len(gains)
     cost = gains.max(initial=0) - gains
     rows, columns = np.zeros(size + 1), np.zeros(size + 1)
     row_of = np.full(size + 1, -1)  # the last column is where each search begins
     for row in range(size):
-        row_of[size] = row
-        column = size
-        shortest = np.full(size + 1, np.inf)
-        before = np.full(size + 1, size)
+        row_of[size], column = row, size
+        shortest, before = np.full(size + 1, np.inf), np.full(size + 1, size)
         done = np.zeros(size + 1, bool)
         while row_of[column] >= 0:
             done[column] = True

@@ -1,27 +1,30 @@
 """What a model's numbers are: probabilities, logits, or probabilities softmaxed once more."""
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from edge_runtime.doctor.evidence import as_probabilities, log_loss
-from edge_runtime.doctor.subject import Floats
+from edge_runtime.doctor.calibration import Floats
+from edge_runtime.doctor.surgery import QuantizedFile
+from edge_runtime.inference.quantization import softmax
 from edge_runtime.models.inspection import TensorInfo
 from edge_runtime.models.manifest import Output
-from edge_runtime.proof.statistics import mcnemar_p_value
-
-OutputKind = Literal["softmax-twice", "softmax-missing"]
 
 # A few rows of an integer model may miss 1 by more than half a step for each class.
 _NEARLY_ALL = 0.98
-_SIGNIFICANCE = 1e-3
-_LEAST_GAIN = 0.1
-# An int8 tensor has no more.
-_MOST_LEVELS = 256
-# Twice softmaxed, sure answers leave the other classes at exactly the smallest possible value.
-_LEAST_SURE = 0.2
+# What float16 and the runtimes' softmax kernels round off.
+_SLACK = 2e-3
+# Floats that were dequantized inside the model have the steps of an int8 softmax.
+_INT8_STEP = 1 / 256
+_TWICE = (
+    "Softmax is applied twice inside the model: the order of the classes is kept, but all "
+    "confidences are nearly equal"
+)
+_REMOVE = (
+    "Remove one softmax: the last layer has it as its activation and a second one follows, or the "
+    "loss was made with from_logits=True. Then convert again with: fmnist-edge convert"
+)
+_SET = 'Set "output": "{}" in the manifest, or convert the model again with: fmnist-edge convert'
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,105 +37,57 @@ class OutputFault:
         mend: how to mend it.
         before: (N, K) probabilities as they come out now.
         after: (N, K) as they should.
+        inside: whether the model does it, and not what is said of it.
     """
 
-    kind: OutputKind
+    kind: str
     cause: str
     mend: str
     before: Floats
     after: Floats
+    inside: bool = False
+
+
+def as_probabilities(outputs: Floats, kind: Output) -> Floats:
+    """Return outputs as `Classifier` would: logits get a softmax."""
+    return outputs if kind == "probabilities" else softmax(outputs)
 
 
 def output_fault(
-    outputs: Floats,
-    labels: NDArray[np.int64],
-    *,
-    stated: Output,
-    tensor: TensorInfo,
-    softmaxes: int,
+    outputs: Floats, *, stated: Output, tensor: TensorInfo, softmaxes: int
 ) -> OutputFault | None:
     """Return what is wrong with the meaning of the outputs, or None.
 
     Args:
         outputs: (N, K) as the model gives them, dequantized.
-        labels: (N,).
         stated: what the manifest, or else the graph, says they are.
         tensor: the output tensor; its step is the tolerance.
         softmaxes: how many softmax operators follow each other at the end of the graph.
     """
     if not np.isfinite(outputs).all():
         return None
-    step = tensor.scales[0] if tensor.scales else _step_of(outputs)
+    step = tensor.scales[0] if tensor.scales else _INT8_STEP
+    slack = _SLACK + step * outputs.shape[1] / 2
+    fits = (np.abs(outputs.sum(axis=1) - 1) <= slack) & (outputs.min(axis=1) >= -1e-4)
+    sums_to_one = fits.mean() >= _NEARLY_ALL
     now = as_probabilities(outputs, stated)
-    sums_to_one = _are_probabilities(outputs, step)
-    if stated == "probabilities" and not sums_to_one:
-        return _missing(outputs, now)
     if stated == "logits" and sums_to_one:
-        return OutputFault(
-            "softmax-twice",
-            "Softmax is applied twice: the model answers with probabilities, and the manifest "
-            "calls them logits",
-            'Set "output": "probabilities" in the manifest, or convert the model again with: '
-            "fmnist-edge convert",
-            now,
-            outputs,
-        )
-    return _twice(outputs, labels, step, softmaxes) if sums_to_one else None
-
-
-def _step_of(outputs: Floats) -> float:
-    """Return the step of floats that were dequantized inside the model, or 0."""
-    levels = np.unique(outputs)
-    if not 2 < len(levels) <= _MOST_LEVELS:
-        return 0.0
-    return float(np.diff(levels).min())
-
-
-def _are_probabilities(outputs: Floats, step: float) -> bool:
-    slack = 2e-3 + step * outputs.shape[1] / 2
-    good = (np.abs(outputs.sum(axis=1) - 1) <= slack) & (outputs.min(axis=1) >= -1e-4)
-    return bool(good.mean() >= _NEARLY_ALL)
-
-
-def _missing(outputs: Floats, now: Floats) -> OutputFault | None:
-    """Logits, unless they look like the answers of a sigmoid, which softmax would only flatten."""
-    if outputs.min() >= 0 and outputs.max() <= 1 + 1e-3:
-        return None
-    return OutputFault(
-        "softmax-missing",
-        "Softmax is missing: the model answers with logits, and they are taken for probabilities",
-        'Set "output": "logits" in the manifest, or convert the model again with: '
-        "fmnist-edge convert",
-        now,
-        as_probabilities(outputs, "logits"),
-    )
-
-
-def _twice(
-    outputs: Floats, labels: NDArray[np.int64], step: float, softmaxes: int
-) -> OutputFault | None:
+        cause = "Softmax is applied twice: the model answers with probabilities, and the manifest"
+        mend = _SET.format("probabilities")
+        return OutputFault("softmax-twice", f"{cause} calls them logits", mend, now, outputs)
+    # A sigmoid's answers do not sum to 1 either, and softmax would only flatten them.
+    is_sigmoid = outputs.min() >= 0 and outputs.max() <= 1 + 1e-3
+    if stated == "probabilities" and not sums_to_one and not is_sigmoid:
+        cause = "Softmax is missing: the model answers with logits, and they are taken for"
+        after, mend = softmax(outputs), _SET.format("logits")
+        return OutputFault("softmax-missing", f"{cause} probabilities", mend, now, after)
     undone, slack = undo_softmax(outputs, step)
     possible = (undone.min(axis=1) >= -slack) & (undone.max(axis=1) <= 1 + slack)
-    if possible.mean() < _NEARLY_ALL:
+    if not sums_to_one or softmaxes < 2 or possible.mean() < _NEARLY_ALL:
         return None
     after = np.clip(undone, 0, 1)
     after = (after / after.sum(axis=1, keepdims=True)).astype(np.float32)
-    old, new = log_loss(outputs, labels), log_loss(after, labels)
-    better, worse = int((new < old).sum()), int((new > old).sum())
-    sure = float((undone.min(axis=1) <= 0.01 + slack).mean()) >= _LEAST_SURE
-    helps = mcnemar_p_value(worse, better) < _SIGNIFICANCE and better > worse
-    enough = np.median(new) < (1 - _LEAST_GAIN) * np.median(old)
-    if softmaxes < 2 and not (helps and enough and sure):
-        return None
-    return OutputFault(
-        "softmax-twice",
-        "Softmax is applied twice inside the model: the order of the classes is kept, but all "
-        "confidences are nearly equal",
-        "Remove one softmax: the last layer has it as its activation and a second one follows, or "
-        "the loss was made with from_logits=True. Then convert again with: fmnist-edge convert",
-        outputs,
-        after,
-    )
+    return OutputFault("softmax-twice", _TWICE, _REMOVE, outputs, after, inside=True)
 
 
 def undo_softmax(probabilities: Floats, step: float) -> tuple[Floats, float]:
@@ -148,5 +103,16 @@ def undo_softmax(probabilities: Floats, step: float) -> tuple[Floats, float]:
     logarithms = np.log(np.maximum(probabilities.astype(np.float64), smallest))
     shift = (1 - logarithms.sum(axis=1, keepdims=True)) / probabilities.shape[1]
     typical = max(float(np.median(probabilities.min(axis=1))), step, 1e-12)
-    slack = 2e-3 + 0.75 * step / typical
-    return (logarithms + shift).astype(np.float32), slack
+    return (logarithms + shift).astype(np.float32), _SLACK + 0.75 * step / typical
+
+
+def softmaxes_at_end(file: QuantizedFile) -> int:
+    """Return how many softmax operators follow each other at the end of the graph."""
+    producers, index = file.graph.producers(), file.graph.outputs[0]
+    names: list[str] = []
+    while (maker := producers.get(index)) and maker.inputs and len(names) < len(producers):
+        names.append(maker.code.name)
+        if names[-1] not in ("SOFTMAX", "QUANTIZE", "DEQUANTIZE", "RESHAPE"):
+            break
+        index = maker.inputs[0]
+    return names.count("SOFTMAX")

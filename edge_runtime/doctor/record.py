@@ -1,6 +1,6 @@
 """The model with what is recorded beside it, and whether the images fit it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,7 @@ from edge_runtime.errors import DatasetError, ModelError
 from edge_runtime.files.reading import read_capped
 from edge_runtime.inference.tensors import classifier_tensors
 from edge_runtime.models.bundle.members import MANIFEST, MEMBER_LIMITS
+from edge_runtime.models.full_model import is_full_model
 from edge_runtime.models.inspection import ModelSummary, inspect_model
 from edge_runtime.models.manifest import Manifest, Output
 from edge_runtime.models.model_file import (
@@ -54,6 +55,11 @@ class Record:
         height, width, channels = (*self.summary.inputs[0].shape, 1)[1:4]
         return height, width, channels
 
+    @property
+    def class_count(self) -> int:
+        """How many classes the model has."""
+        return self.summary.outputs[0].shape[1]
+
     def labels_of(
         self, labels: NDArray[np.int64], dataset: Dataset
     ) -> tuple[NDArray[np.int64], tuple[str, ...]]:
@@ -62,17 +68,16 @@ class Record:
         Names that the dataset has, in another order, are followed: the model may have been trained
         with that order. Other names are taken for other words for the same classes.
         """
-        names = self.class_names
-        if names is None or names == dataset.class_names or len(names) != dataset.class_count:
+        names, known = self.class_names, dataset.class_names
+        if names is None or names == known or len(names) != len(known):
             return labels, ()
-        if sorted(names) == sorted(dataset.class_names) and len(set(names)) == len(names):
-            place = np.array([names.index(name) for name in dataset.class_names])
-            return place[labels], ()
+        if sorted(names) == sorted(known) and len(set(names)) == len(names):
+            return np.array([names.index(name) for name in known])[labels], ()
         if names == tuple(str(index) for index in range(len(names))):
             return labels, ()
         note = (
             f"The recorded class names ({', '.join(names[:3])}…) are not the dataset's "
-            f"({', '.join(dataset.class_names[:3])}…); they are compared by their order."
+            f"({', '.join(known[:3])}…); they are compared by their order."
         )
         return labels, (note,)
 
@@ -81,35 +86,25 @@ class Record:
         found = list(self.faults)
         recorded = self.preprocessing
         if recorded is not None and recorded.shape != self.input_shape:
-            found.append(
-                Cause(
-                    "manifest-preprocessing",
-                    f"The manifest is for images of {recorded.shape}, the model's input is "
-                    f"{self.input_shape}",
-                    _RECONVERT,
-                )
+            cause = (
+                f"The manifest is for images of {recorded.shape}, the model's input is "
+                f"{self.input_shape}"
             )
-        opposite = {"dark": "light", "light": "dark"}
-        if recorded and recorded.background:
-            actual = dataset.preprocessing.background
-            if actual == opposite[recorded.background]:
-                found.append(
-                    Cause(
-                        "inverted",
-                        f"The manifest says that training images have a {recorded.background} "
-                        f"background, and theirs is {actual}: pictures are inverted",
-                        f'Set "background": "{actual}" in the manifest. {_RECONVERT}',
-                    )
-                )
-        count = self.summary.outputs[0].shape[1]
-        if self.class_names is not None and len(self.class_names) != count:
-            found.append(
-                Cause(
-                    "class-count",
-                    f"The manifest names {len(self.class_names)} classes, the model has {count}",
-                    _RECONVERT,
-                )
+            found.append(Cause("manifest-preprocessing", cause, _RECONVERT))
+        actual = dataset.preprocessing.background
+        if recorded and {recorded.background, actual} == {"dark", "light"}:
+            cause = (
+                f"The manifest says that training images have a {recorded.background} background, "
+                f"and theirs is {actual}: pictures are inverted"
             )
+            mend = f'Set "background": "{actual}" in the manifest. {_RECONVERT}'
+            found.append(Cause("inverted", cause, mend))
+        if self.class_names is not None and len(self.class_names) != self.class_count:
+            cause = (
+                f"The manifest names {len(self.class_names)} classes, the model has "
+                f"{self.class_count}"
+            )
+            found.append(Cause("class-count", cause, _RECONVERT))
         return found
 
 
@@ -127,20 +122,39 @@ def open_record(path: Path) -> Record:
     except ModelError as error:
         raise ModelError(f"{path}: {error}") from error
     classifier_tensors(summary, str(path))  # raises unless it is an image classifier
-    if bundled and bundled.manifest:
-        return _as_recorded(data, summary, bundled.manifest)
+    bare = Record(
+        data, summary, None, None, "probabilities" if summary.ends_in_softmax else "logits"
+    )
     beside = found_manifest_path(path)
-    stated: Output = "probabilities" if summary.ends_in_softmax else "logits"
+    if bundled and bundled.manifest:
+        return _as_recorded(bare, bundled.manifest)
     if not beside.exists():
         note = "There is no manifest beside the model; outputs are compared by their number."
-        return Record(data, summary, None, None, stated, notes=(note,))
-    return _with_manifest(data, summary, beside, stated)
+        return replace(bare, notes=(note,))
+    try:
+        manifest = Manifest.from_json(read_capped(beside, limit_bytes=MEMBER_LIMITS[MANIFEST]))
+    except (OSError, ValueError) as error:
+        fault = Cause("manifest", f"{beside} cannot be read ({error})", _RECONVERT)
+        return replace(bare, faults=(fault,))
+    note = (
+        f"{beside.name} describes another file (its SHA-256 differs): one of both was changed or "
+        "copied alone. `classify` and `parity` refuse this pair."
+    )
+    stale = manifest.model_sha256 != summary.sha256
+    return replace(_as_recorded(bare, manifest), notes=(note,) if stale else ())
+
+
+def _as_recorded(bare: Record, manifest: Manifest) -> Record:
+    return replace(
+        bare,
+        class_names=manifest.class_names,
+        preprocessing=manifest.preprocessing,
+        output=manifest.output,
+    )
 
 
 def _refuse_what_is_no_file(path: Path) -> None:
-    if not path.exists():
-        return  # said where the bytes are read
-    if path.suffix == ".keras" or (path / "saved_model.pb").exists():
+    if path.exists() and is_full_model(path):
         raise ModelError(
             f"{path}: expected a .tflite file, got a Keras model; make one with: fmnist-edge "
             f"convert {path}"
@@ -151,86 +165,40 @@ def _refuse_what_is_no_file(path: Path) -> None:
         raise ModelError(f"{path}: expected a .tflite file, got a folder{advice}.")
 
 
-def _with_manifest(data: bytes, summary: ModelSummary, beside: Path, stated: Output) -> Record:
-    try:
-        manifest = Manifest.from_json(read_capped(beside, limit_bytes=MEMBER_LIMITS[MANIFEST]))
-    except (OSError, ValueError) as error:
-        fault = Cause("manifest", f"{beside} cannot be read ({error})", _RECONVERT)
-        return Record(data, summary, None, None, stated, faults=(fault,))
-    notes: tuple[str, ...] = ()
-    if manifest.model_sha256 != summary.sha256:
-        notes = (
-            f"{beside.name} describes another file (its SHA-256 differs): one of both was changed "
-            "or copied alone. `classify` and `parity` refuse this pair.",
-        )
-    return _as_recorded(data, summary, manifest, notes)
-
-
-def _as_recorded(
-    data: bytes, summary: ModelSummary, manifest: Manifest, notes: tuple[str, ...] = ()
-) -> Record:
-    return Record(
-        data, summary, manifest.class_names, manifest.preprocessing, manifest.output, notes=notes
-    )
-
-
-@dataclass(frozen=True, eq=False)
-class FittedImages:
-    """Images in the model's shape.
-
-    Attributes:
-        images: (N, H, W, C) uint8.
-        causes: what had to be done to them.
-    """
-
-    images: NDArray[np.uint8]
-    causes: tuple[Cause, ...] = ()
-
-
-def fit_images(record: Record, images: NDArray[np.uint8]) -> FittedImages:
-    """Return the images in the model's shape.
+def fit_images(
+    record: Record, images: NDArray[np.uint8]
+) -> tuple[NDArray[np.uint8], tuple[Cause, ...]]:
+    """Return the images in the model's shape, and what had to be done to them.
 
     Grey and RGB are turned into each other, and height and width exchanged, as a finding; images of
-    another size are refused.
-
-    Raises:
-        DatasetError: they do not fit.
+    another size are refused with a `DatasetError`.
     """
     wanted, given = record.input_shape, tuple(images.shape[1:])
     causes: list[Cause] = []
     if wanted[:2] != given[:2] and wanted[:2] == given[1::-1]:
         images = images.swapaxes(1, 2)
-        causes.append(
-            Cause(
-                "transposed",
-                f"The model's input is transposed: it takes {wanted[0]} × {wanted[1]} pixels, the "
-                f"images have {given[0]} × {given[1]}",
-                "Exchange height and width where the model is built, and train it again.",
-            )
+        cause = (
+            f"The model's input is transposed: it takes {wanted[0]} × {wanted[1]} pixels, the "
+            f"images have {given[0]} × {given[1]}"
         )
+        mend = "Exchange height and width where the model is built, and train it again."
+        causes.append(Cause("transposed", cause, mend))
     if wanted[:2] != images.shape[1:3]:
         raise DatasetError(
             f"The model takes images of {wanted}, the dataset has {given}; use the dataset that it "
             f"was made for, or --image-size {wanted[0]}x{wanted[1]} for folder: and tfds:."
         )
-    if wanted[2] != images.shape[3]:
-        images = _in_channels(images, wanted[2])
-        causes.append(_channels_cause(wanted[2], given[2]))
-    return FittedImages(images, tuple(causes))
-
-
-def _in_channels(images: NDArray[np.uint8], channels: int) -> NDArray[np.uint8]:
-    if channels == 3:
-        return np.repeat(images, 3, axis=3)
-    grey = [np.asarray(Image.fromarray(image).convert("L")) for image in images]
-    return np.stack(grey)[..., np.newaxis]
-
-
-def _channels_cause(wanted: int, given: int) -> Cause:
-    kinds = {1: "grey", 3: "RGB"}
-    return Cause(
-        "channels",
-        f"The model takes {kinds[wanted]} images ({wanted} channel(s)), the dataset's are "
-        f"{kinds.get(given, given)}",
-        f"Give --channels {wanted} with the dataset, or train on these images.",
-    )
+    if wanted[2] != given[2]:
+        kinds = {1: "grey", 3: "RGB"}
+        cause = (
+            f"The model takes {kinds[wanted[2]]} images ({wanted[2]} channel(s)), the dataset's "
+            f"are {kinds.get(given[2], given[2])}"
+        )
+        mend = f"Give --channels {wanted[2]} with the dataset, or train on these images."
+        causes.append(Cause("channels", cause, mend))
+        if wanted[2] == 3:
+            images = np.repeat(images, 3, axis=3)
+        else:
+            grey = [np.asarray(Image.fromarray(image).convert("L")) for image in images]
+            images = np.stack(grey)[..., np.newaxis]
+    return images, tuple(causes)

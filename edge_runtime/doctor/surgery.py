@@ -5,10 +5,11 @@ operator's input changes, its bias, which is stored in units of (input scale × 
 converted to the new unit, so that it stays the same real number.
 """
 
+import math
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,39 +25,18 @@ from edge_runtime.models.inspection.schema import (
 )
 from edge_runtime.models.inspection.tensors import TensorInfo, read_buffer
 
-INTEGERS = ("int8", "uint8", "int16")
+Reals = NDArray[np.float64]
+Range = tuple[float, float]
 
+INTEGERS = ("int8", "uint8", "int16")
 # Operators whose runtime kernels copy or pick numbers: output and input share their quantization.
-_PASS_ON = frozenset(
-    [
-        "MAX_POOL_2D",
-        "AVERAGE_POOL_2D",
-        "RESHAPE",
-        "TRANSPOSE",
-        "PAD",
-        "PADV2",
-        "MIRROR_PAD",
-        "SQUEEZE",
-        "EXPAND_DIMS",
-        "STRIDED_SLICE",
-        "SLICE",
-        "SPLIT",
-        "GATHER",
-        "REVERSE_V2",
-        "SPACE_TO_DEPTH",
-        "DEPTH_TO_SPACE",
-        "RESIZE_BILINEAR",
-        "RESIZE_NEAREST_NEIGHBOR",
-        "CONCATENATION",
-        "TILE",
-        "PACK",
-        "UNPACK",
-        "MAXIMUM",
-        "MINIMUM",
-        "BATCH_TO_SPACE_ND",
-        "SPACE_TO_BATCH_ND",
-    ]
-)
+_PASS_ON = {
+    "MAX_POOL_2D", "AVERAGE_POOL_2D", "RESHAPE", "TRANSPOSE", "PAD", "PADV2", "MIRROR_PAD",
+    "SQUEEZE", "EXPAND_DIMS", "STRIDED_SLICE", "SLICE", "SPLIT", "GATHER", "REVERSE_V2",
+    "SPACE_TO_DEPTH", "DEPTH_TO_SPACE", "RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR",
+    "CONCATENATION", "TILE", "PACK", "UNPACK", "MAXIMUM", "MINIMUM", "BATCH_TO_SPACE_ND",
+    "SPACE_TO_BATCH_ND",
+}  # fmt: skip
 # (scale, zero point) that the TFLite quantization specification fixes for these outputs.
 _FIXED: dict[str, dict[str, tuple[float, int]]] = {
     "SOFTMAX": {"int8": (1 / 256, -128), "uint8": (1 / 256, 0), "int16": (1 / 32768, 0)},
@@ -66,8 +46,9 @@ _FIXED: dict[str, dict[str, tuple[float, int]]] = {
     "LOG_SOFTMAX": {"int8": (16 / 256, 127), "uint8": (16 / 256, 255)},
 }
 _BIAS_AT = {"CONV_2D": 2, "DEPTHWISE_CONV_2D": 2, "FULLY_CONNECTED": 2, "TRANSPOSE_CONV": 3}
-_WEIGHTS_AT = 1
 WITH_WEIGHTS = frozenset(_BIAS_AT)
+_STORED_AS = {"float32": "<f4", "float16": "<f2", "int8": "i1", "uint8": "u1", "int16": "<i2",
+              "int32": "<i4", "int64": "<i8"}  # fmt: skip
 
 
 class Affine(NamedTuple):
@@ -75,6 +56,13 @@ class Affine(NamedTuple):
 
     scale: float
     zero_point: int
+
+
+def range_of(affine: Affine, dtype: str) -> Range:
+    """Return the smallest and largest real number that the integers can say."""
+    limits = np.iinfo(dtype)
+    low, high = (affine.scale * (one - affine.zero_point) for one in (limits.min, limits.max))
+    return float(low), float(high)
 
 
 @dataclass(frozen=True)
@@ -95,6 +83,11 @@ class Group:
     fixed: Affine | None
     consistent: bool
 
+    @property
+    def range(self) -> Range:
+        """The smallest and largest real number that its integers can say."""
+        return range_of(self.affine, self.dtype)
+
 
 class _Place(NamedTuple):
     scale: Span
@@ -109,12 +102,12 @@ class QuantizedFile:
         data: the bytes.
         graph: its first subgraph.
         groups: computed tensors that share a quantization, in the order of the computation.
-        hidden: tensors whose memory the runtime reuses; None until that was looked for.
+        hidden: tensors whose memory runtimes reuse even where they are told to keep all:
+            tflite-runtime 2.14.0 writes the answer of an int16 softmax over its input.
     """
 
     def __init__(self, data: bytes) -> None:
         self.data = data
-        self.hidden: frozenset[int] | None = None
         file = FlatBuffer(data)
         root = file.root()
         buffers = [read_buffer(file, table) for table in root.tables(ModelField.BUFFERS)]
@@ -124,51 +117,89 @@ class QuantizedFile:
         self._outputs = subgraph.span(SubgraphField.OUTPUTS, 4)
         self._places = [_place(table, buffers) for table in subgraph.tables(SubgraphField.TENSORS)]
         self.groups: tuple[Group, ...] = _groups(self.graph)
+        read_by_softmax = {
+            one.inputs[0] for one in self.graph.operators if one.code.name == "SOFTMAX"
+        }
+        self.hidden = {one for one in read_by_softmax if self.graph.tensors[one].dtype == "int16"}
 
     def group_of(self, tensor: int) -> Group | None:
         """Return the group of a tensor, or None for a tensor that is not quantized as a whole."""
         return next((group for group in self.groups if tensor in group.tensors), None)
 
+    def affine_of(self, tensor: int) -> Affine:
+        """Return what the file says of a quantized tensor."""
+        return _affine(self.graph, tensor)
+
+    def where_is(self, group: Group) -> str:
+        """Return "input", "output" or "inner"; a conversion at the border belongs to the border."""
+        inputs, outputs = set(self.graph.inputs), set(self.graph.outputs)
+        for operator in self.graph.operators:
+            if operator.code.name == "QUANTIZE" and operator.inputs[0] in self.graph.inputs:
+                inputs.update(operator.outputs)
+            if operator.code.name in ("QUANTIZE", "DEQUANTIZE") and outputs & {*operator.outputs}:
+                outputs.update(operator.inputs)
+        if inputs & set(group.tensors):
+            return "input"
+        return "output" if outputs & set(group.tensors) else "inner"
+
+    def stored(self, tensor: int) -> NDArray[Any] | None:
+        """Return the numbers that a constant tensor holds; None if it holds none known here."""
+        info, data = self.graph.tensors[tensor], self._places[tensor].data
+        dtype = np.dtype(_STORED_AS.get(info.dtype, "V1"))
+        if not info.is_constant or data.length != dtype.itemsize * math.prod(info.shape):
+            return None
+        numbers = np.frombuffer(self.data, dtype, math.prod(info.shape), data.start)
+        return None if dtype.kind == "V" else numbers.reshape(info.shape)
+
+    def reals(self, tensor: int) -> tuple[Reals, Reals] | None:
+        """Return a constant's real numbers, and how far rounding may have moved each: half a step.
+
+        A float16 has 11 bits (IEEE 754), and steps of 2^-24 near 0.
+        """
+        info, numbers = self.graph.tensors[tensor], self.stored(tensor)
+        if numbers is None or (numbers.dtype.kind != "f" and not info.scales):
+            return None
+        reals = np.atleast_1d(numbers).astype(np.float64)
+        if numbers.dtype.kind == "f":
+            is_half = numbers.dtype.itemsize == 2
+            return reals, (np.abs(reals) * 2.0**-11 + 2.0**-25 if is_half else np.zeros_like(reals))
+        shape = [1] * reals.ndim
+        shape[info.quantized_dimension if len(info.scales) > 1 else 0] = -1
+        scales, zero_points = np.reshape(info.scales, shape), np.reshape(info.zero_points, shape)
+        return (reals - zero_points) * scales, np.broadcast_to(scales / 2, reals.shape)
+
     def constant(self, tensor: int) -> float | None:
         """Return the number that a constant tensor holds, or None if it is not a single one."""
-        info, data = self.graph.tensors[tensor], self._places[tensor].data
-        dtypes = {"float32": "<f4", "float16": "<f2", "int8": "i1", "uint8": "u1", "int16": "<i2"}
-        if not info.is_constant or info.dtype not in dtypes:
+        found = self.reals(tensor)
+        if found is None or found[0].size != 1 or not np.isfinite(found[0]).all():
             return None
-        dtype = np.dtype(dtypes[info.dtype])
-        if data.length != dtype.itemsize:
-            return None
-        number = float(np.frombuffer(self.data, dtype, 1, data.start)[0])
-        if dtype.kind == "f":
-            return number if np.isfinite(number) else None
-        if len(info.scales) != 1:
-            return None
-        return float(info.scales[0] * (number - info.zero_points[0]))
+        return float(found[0].flat[0])
 
-    def is_zero(self, tensor: int) -> bool:
-        """Return whether a constant int8 tensor holds nothing but zeros."""
-        info, data = self.graph.tensors[tensor], self._places[tensor].data
-        if not info.is_constant or info.dtype != "int8" or not data.length:
-            return False
-        return not any(self.data[data.start : data.start + data.length])
+    def has_dead_layer(self) -> bool:
+        """Return whether an int8 layer has nothing but zeros for weights."""
+        layers = (one for one in self.graph.operators if one.code.name in WITH_WEIGHTS)
+        weights = (self.stored(one.inputs[1]) for one in layers)
+        return any(one is not None and one.dtype == np.int8 and not one.any() for one in weights)
 
-    def bias_operators(self) -> list[tuple[Operator, TensorInfo, TensorInfo, TensorInfo]]:
-        """Return the integer operators with a bias: operator, input, weights, bias."""
+    def bias_of(self, operator: Operator) -> int | None:
+        """Return the tensor of an operator's biases, or None."""
+        at = _BIAS_AT.get(operator.code.name, len(operator.inputs))
+        found = operator.inputs[at : at + 1]
+        return found[0] if found and found[0] >= 0 else None
+
+    def bias_operators(self) -> list[tuple[TensorInfo, TensorInfo, TensorInfo]]:
+        """Return input, weights and bias of the integer operators that have one."""
         found = []
         for operator in self.graph.operators:
-            at = _BIAS_AT.get(operator.code.name)
-            if at is None or len(operator.inputs) <= at or operator.inputs[at] < 0:
-                continue
-            # TRANSPOSE_CONV has its output's shape first, then weights, then the input.
-            source = operator.inputs[2 if operator.code.name == "TRANSPOSE_CONV" else 0]
-            tensors = self.graph.tensors
-            trio = (
-                tensors[source],
-                tensors[operator.inputs[_WEIGHTS_AT]],
-                tensors[operator.inputs[at]],
-            )
-            if trio[0].dtype in INTEGERS and trio[2].is_constant and all(t.scales for t in trio):
-                found.append((operator, *trio))
+            place = self.bias_of(operator)
+            if place is not None:
+                # TRANSPOSE_CONV has its output's shape first, then weights, then the input.
+                at = 2 if operator.code.name == "TRANSPOSE_CONV" else 0
+                places = (operator.inputs[at], operator.inputs[1], place)
+                source, weights, bias = (self.graph.tensors[index] for index in places)
+                scaled = source.scales and weights.scales and bias.scales
+                if source.dtype in INTEGERS and bias.is_constant and scaled:
+                    found.append((source, weights, bias))
         return found
 
     def with_affines(self, affines: Mapping[int, Affine]) -> bytes:
@@ -184,43 +215,34 @@ class QuantizedFile:
                 struct.pack_into("<f", changed, place.scale.start, affine.scale)
             if place.zero_point.length == 8:
                 struct.pack_into("<q", changed, place.zero_point.start, affine.zero_point)
-        for _, source, weights, bias in self.bias_operators():
-            scale = affines.get(source.index, Affine(source.scales[0], 0)).scale
-            if scale != source.scales[0] or source.index in affines:
+        for source, weights, bias in self.bias_operators():
+            if source.index in affines:
+                scale = affines[source.index].scale
                 self._rescale_bias(changed, bias, scale * np.array(weights.scales))
         return bytes(changed)
 
     def with_output(self, data: bytes, tensor: int) -> bytes:
-        """Return a copy of which a tensor is the output, so that the runtime must keep it.
+        """Return a copy of this file, or of a copy of it, of which a tensor is the output.
 
-        Args:
-            data: this file, or a copy that `with_affines` made.
-            tensor: its index.
+        So the runtime must keep it.
         """
         changed = bytearray(data)
         if self._outputs is not None:
             struct.pack_into("<i", changed, self._outputs.start, tensor)
         return bytes(changed)
 
-    def _rescale_bias(
-        self, changed: bytearray, bias: TensorInfo, wanted: NDArray[np.float64]
-    ) -> None:
-        place = self._places[bias.index]
-        dtype = np.dtype(bias.dtype)
-        if place.scale.length != 4 * len(bias.scales) or place.data.length % dtype.itemsize:
-            return
-        numbers = np.frombuffer(
-            self.data, dtype, place.data.length // dtype.itemsize, place.data.start
-        )
+    def _rescale_bias(self, changed: bytearray, bias: TensorInfo, wanted: Reals) -> None:
+        place, numbers = self._places[bias.index], self.stored(bias.index)
         wanted = np.broadcast_to(wanted, (max(len(wanted), len(bias.scales)),))
-        if len(bias.scales) != len(wanted):
+        scales_are_there = place.scale.length == 4 * len(bias.scales) == 4 * len(wanted)
+        if numbers is None or not scales_are_there:
             return
         factor = np.array(bias.scales) / np.where(wanted > 0, wanted, 1)
-        limits = np.iinfo(dtype)
+        limits = np.iinfo(numbers.dtype)
         # Halved, since a sum that starts near the limit overflows.
         rescaled = np.clip(np.round(numbers * factor), limits.min // 2, limits.max // 2)
         start = place.data.start
-        changed[start : start + place.data.length] = rescaled.astype(dtype).tobytes()
+        changed[start : start + place.data.length] = rescaled.astype(numbers.dtype).tobytes()
         struct.pack_into(f"<{len(wanted)}f", changed, place.scale.start, *wanted)
 
 
@@ -231,69 +253,50 @@ def _place(table: Table, buffers: list[Span]) -> _Place:
     if quantization is None:
         return _Place(nothing, nothing, data)
     scale = quantization.span(QuantizationField.SCALE, 4) or nothing
-    zero_point = quantization.span(QuantizationField.ZERO_POINT, 8) or nothing
-    return _Place(Span(scale.start, scale.length), Span(zero_point.start, zero_point.length), data)
+    return _Place(scale, quantization.span(QuantizationField.ZERO_POINT, 8) or nothing, data)
+
+
+def _affine(graph: Graph, tensor: int) -> Affine:
+    return Affine(graph.tensors[tensor].scales[0], graph.tensors[tensor].zero_points[0])
 
 
 def _groups(graph: Graph) -> tuple[Group, ...]:
     """Return the computed, quantized tensors in groups, in the order of the computation."""
-    parent = {t.index: t.index for t in graph.tensors if _is_quantized_activation(t)}
-
-    def root(index: int) -> int:
-        while parent[index] != index:
-            index = parent[index]
-        return index
-
+    group_of = {
+        tensor.index: [tensor.index]
+        for tensor in graph.tensors
+        if tensor.dtype in INTEGERS and not tensor.is_constant and len(tensor.scales) == 1
+    }
     fixed: dict[int, Affine] = {}
     for operator in graph.operators:
-        inputs = [index for index in operator.inputs if index in parent]
-        for output in operator.outputs:
-            if output not in parent:
-                continue
-            demanded = _FIXED.get(operator.code.name, {}).get(graph.tensors[output].dtype)
+        name, source = operator.code.name, next(iter(operator.inputs), -1)
+        for output in (index for index in operator.outputs if index in group_of):
+            demanded = _FIXED.get(name, {}).get(graph.tensors[output].dtype)
             if demanded:
                 fixed[output] = Affine(*demanded)
-            if operator.code.name in _PASS_ON:
-                for index in inputs:
-                    parent[root(output)] = root(index)
-    _pass_fixed_on(graph, fixed)
+            # A conversion between int8 and uint8 hands on the range that is fixed.
+            dtypes = {graph.tensors[source].dtype, graph.tensors[output].dtype}
+            if name == "QUANTIZE" and source in fixed and dtypes == {"int8", "uint8"}:
+                shift = 128 if graph.tensors[output].dtype == "uint8" else -128
+                fixed[output] = Affine(fixed[source].scale, fixed[source].zero_point + shift)
+            for index in operator.inputs if name in _PASS_ON else ():
+                if index in group_of and group_of[index] is not group_of[output]:
+                    both = group_of[index] + group_of[output]
+                    group_of.update(dict.fromkeys(both, both))
+    computed = (index for operator in graph.operators for index in operator.outputs)
+    order = {index: place for place, index in enumerate(dict.fromkeys((*graph.inputs, *computed)))}
     members: dict[int, list[int]] = {}
-    for index in sorted(parent, key=_order(graph)):
-        members.setdefault(root(index), []).append(index)
+    for index in sorted(group_of, key=lambda one: order.get(one, len(order))):
+        members.setdefault(id(group_of[index]), []).append(index)
     return tuple(_group(graph, tuple(indices), fixed) for indices in members.values())
 
 
-def _pass_fixed_on(graph: Graph, fixed: dict[int, Affine]) -> None:
-    """Let a conversion between int8 and uint8 hand on the range that is fixed."""
-    for operator in graph.operators:
-        if operator.code.name != "QUANTIZE" or operator.inputs[0] not in fixed:
-            continue
-        source = graph.tensors[operator.inputs[0]]
-        result = graph.tensors[operator.outputs[0]]
-        shift = {("int8", "uint8"): 128, ("uint8", "int8"): -128}.get((source.dtype, result.dtype))
-        if shift is not None:
-            affine = fixed[source.index]
-            fixed[result.index] = Affine(affine.scale, affine.zero_point + shift)
-
-
-def _order(graph: Graph) -> Callable[[int], int]:
-    order = {index: place for place, index in enumerate(graph.inputs)}
-    for operator in graph.operators:
-        for index in operator.outputs:
-            order.setdefault(index, len(order))
-    return lambda index: order.get(index, len(order))
-
-
 def _group(graph: Graph, indices: tuple[int, ...], fixed: Mapping[int, Affine]) -> Group:
-    tensors = [graph.tensors[index] for index in indices]
-    affines = {Affine(tensor.scales[0], tensor.zero_points[0]) for tensor in tensors}
+    affines = [_affine(graph, index) for index in indices]
     demanded = next((fixed[index] for index in indices if index in fixed), None)
-    first = Affine(tensors[0].scales[0], tensors[0].zero_points[0])
+    first = affines[0]
     agrees = demanded is None or (
         abs(first.scale / demanded.scale - 1) < 1e-3 and first.zero_point == demanded.zero_point
     )
-    return Group(indices, tensors[0].dtype, first, demanded, len(affines) == 1 and agrees)
-
-
-def _is_quantized_activation(tensor: TensorInfo) -> bool:
-    return tensor.dtype in INTEGERS and not tensor.is_constant and len(tensor.scales) == 1
+    consistent = len(set(affines)) == 1 and agrees
+    return Group(indices, graph.tensors[indices[0]].dtype, first, demanded, consistent)

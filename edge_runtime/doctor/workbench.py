@@ -9,9 +9,7 @@ import json
 import subprocess
 import sys
 from collections import OrderedDict
-from collections.abc import Mapping
 from multiprocessing.connection import Connection, Pipe
-from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -21,6 +19,7 @@ from edge_runtime.errors import EdgeError, ModelError
 from edge_runtime.files.reading import sha256
 from edge_runtime.models.inspection import TensorInfo, inspect_model
 from edge_runtime.runtimes.backends import Backend, choose_backend
+from edge_runtime.runtimes.closing import Closing
 from edge_runtime.runtimes.native import native_messages_silenced
 
 _TIMEOUT_SECONDS = 120
@@ -36,8 +35,11 @@ sys.exit(main())
 """
 
 
-class Workbench:
+class Workbench(Closing):
     """Runs models in a child process under limits of memory and time.
+
+    All raise `ModelError` where the runtime refuses the bytes of a model, fails, dies of them or
+    takes too long.
 
     Attributes:
         backend: the runtime.
@@ -51,19 +53,6 @@ class Workbench:
         self._pipe: Connection | None = None
         self._deadly: dict[str, str] = {}
 
-    def __enter__(self) -> "Workbench":
-        """Return itself; the process starts with the first model."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """End the process."""
-        self.close()
-
     def close(self) -> None:
         """End the process, if there is one."""
         if self._pipe is not None:
@@ -74,55 +63,34 @@ class Workbench:
         self._pipe = self._child = None
 
     def load(self, data: bytes) -> None:
-        """Load a model and allocate its tensors.
-
-        Raises:
-            ModelError: the runtime refuses it, dies of it or takes too long.
-        """
-        self._ask({"do": "load"}, data, None)
+        """Load a model and allocate its tensors."""
+        self._ask({"do": "load"}, data, np.empty(0))
 
     def run(self, data: bytes, inputs: NDArray[Any]) -> NDArray[Any]:
-        """Return the (N, K) numbers of the output tensor.
-
-        Args:
-            data: the .tflite bytes.
-            inputs: (N, ...) in the input tensor's own numbers, whole batches.
-
-        Raises:
-            ModelError: the runtime refuses it or fails, dies of it or takes too long.
-        """
+        """Return the (N, ...) numbers of the output tensor for inputs in whole batches, (N, ...) in
+        the input tensor's own numbers.
+        """  # noqa: D205
         return self._ask({"do": "run"}, data, inputs)
 
     def observe(
         self, data: bytes, inputs: NDArray[Any], tensors: tuple[int, ...]
     ) -> NDArray[np.float64]:
-        """Return (N, T, 3) smallest and largest number of tensors, and their sum, for each image.
+        """Return (N, T, 2) the smallest and largest number of tensors for each image.
 
         An interpreter that keeps all tensors runs other kernels than usual, so this is evidence of
-        ranges and never of answers.
-
-        Args:
-            data: the .tflite bytes.
-            inputs: (N, ...) in the input tensor's own numbers; each fills a whole batch.
-            tensors: which to look at, by index.
-
-        Raises:
-            ModelError: the runtime refuses it or fails, dies of it or takes too long.
+        ranges and never of answers. Each image fills a whole batch.
         """
         return self._ask({"do": "observe", "tensors": list(tensors)}, data, inputs)
 
-    def _ask(
-        self, request: Mapping[str, Any], data: bytes, inputs: NDArray[Any] | None
-    ) -> NDArray[Any]:
+    def _ask(self, request: dict[str, Any], data: bytes, inputs: NDArray[Any]) -> NDArray[Any]:
         key = sha256(data)
         if key in self._deadly:
             raise ModelError(self._deadly[key])
         pipe = self._started(len(data))
         try:
-            pipe.send_bytes(json.dumps({**request, "key": key, **_described(inputs)}).encode())
-            pipe.send_bytes(b"" if inputs is None else np.ascontiguousarray(inputs).tobytes())
+            _send(pipe, {**request, "key": key, **_described(inputs)}, inputs)
             answer = self._answer(pipe)
-            if answer.get("unknown"):
+            if "unknown" in answer:
                 pipe.send_bytes(data)
                 answer = self._answer(pipe)
             if "error" in answer:
@@ -170,10 +138,14 @@ class Workbench:
         return f"the runtime dies of this model ({how})."
 
 
-def _described(inputs: NDArray[Any] | None) -> dict[str, Any]:
-    if inputs is None:
-        return {}
-    return {"dtype": str(inputs.dtype), "shape": list(inputs.shape)}
+def _described(numbers: NDArray[Any]) -> dict[str, Any]:
+    return {"dtype": str(numbers.dtype), "shape": list(numbers.shape)}
+
+
+def _send(pipe: Connection, head: dict[str, Any], numbers: NDArray[Any] | None = None) -> None:
+    pipe.send_bytes(json.dumps(head).encode())
+    if numbers is not None:
+        pipe.send_bytes(np.ascontiguousarray(numbers).tobytes())
 
 
 class _Server:
@@ -183,42 +155,38 @@ class _Server:
         self._pipe = pipe
         self._backend = backend
         self._models: OrderedDict[str, bytes] = OrderedDict()
-        self._loaded: OrderedDict[str, tuple[Any, TensorInfo, TensorInfo]] = OrderedDict()
+        self._loaded: dict[str, tuple[Any, TensorInfo, TensorInfo]] = {}
 
     def serve(self) -> None:
         """Answer one request after the other, until the other side hangs up."""
         from edge_runtime.inference.loading.limits import CPU_SECONDS, limit_processor_time
 
-        while True:
-            try:
+        with contextlib.suppress(EOFError):
+            while True:
                 request = json.loads(self._pipe.recv_bytes())
-                numbers = self._pipe.recv_bytes()
+                numbers = np.frombuffer(self._pipe.recv_bytes(), request["dtype"])
                 data = self._data(request["key"])
-            except EOFError:
-                return
-            limit_processor_time(CPU_SECONDS)
-            self._reply(request, numbers, data)
+                limit_processor_time(CPU_SECONDS)
+                self._reply(request, numbers.reshape(request["shape"]), data)
 
-    def _reply(self, request: Mapping[str, Any], numbers: bytes, data: bytes) -> None:
+    def _reply(self, request: dict[str, Any], inputs: NDArray[Any], data: bytes) -> None:
         try:
-            answer = self._done(request, numbers, data)
+            answer = self._done(request, inputs, data)
         except EdgeError as error:
-            self._send({"error": str(error)})
+            _send(self._pipe, {"error": str(error)})
         except (ValueError, RuntimeError) as error:
-            self._send({"error": f"the runtime fails: {' '.join(str(error).split())}"})
+            said = f"the runtime fails: {' '.join(str(error).split())}"
+            _send(self._pipe, {"error": said})
         except MemoryError:
-            self._send({"error": "the model needs more memory than a model of its size should."})
+            said = "the model needs more memory than a model of its size should."
+            _send(self._pipe, {"error": said})
         else:
-            self._send(_described(answer))
-            self._pipe.send_bytes(np.ascontiguousarray(answer).tobytes())
-
-    def _send(self, answer: Mapping[str, Any]) -> None:
-        self._pipe.send_bytes(json.dumps(answer).encode())
+            _send(self._pipe, _described(answer), answer)
 
     def _data(self, key: str) -> bytes:
         """Return a model's bytes, which are asked for where they are not here."""
         if key not in self._models:
-            self._send({"unknown": True})
+            _send(self._pipe, {"unknown": True})
             self._models[key] = self._pipe.recv_bytes()
             if len(self._models) > _MOST_LOADED:
                 forgotten, _ = self._models.popitem(last=False)
@@ -226,27 +194,20 @@ class _Server:
         self._models.move_to_end(key)
         return self._models[key]
 
-    def _done(self, request: Mapping[str, Any], numbers: bytes, data: bytes) -> NDArray[Any]:
-        if request["do"] == "load":
-            self._interpreter(request["key"], data)
-            return np.empty(0)
-        inputs = np.frombuffer(numbers, request["dtype"]).reshape(request["shape"])
+    def _done(self, request: dict[str, Any], inputs: NDArray[Any], data: bytes) -> NDArray[Any]:
         if request["do"] == "observe":
             return self._observed(data, inputs, request["tensors"])
-        interpreter, source, result = self._interpreter(request["key"], data)
-        parts = []
-        for batch in inputs.reshape(-1, *source.shape):
+        if request["key"] not in self._loaded:
+            summary = inspect_model(data)
+            loaded = self._backend.load(data)
+            self._loaded[request["key"]] = loaded, summary.inputs[0], summary.outputs[0]
+        interpreter, source, result = self._loaded[request["key"]]
+        parts = [np.empty(0)]
+        for batch in inputs.reshape(-1, *source.shape) if request["do"] == "run" else ():
             interpreter.set_tensor(source.index, batch)
             interpreter.invoke()
             parts.append(np.array(interpreter.get_tensor(result.index)))
-        return np.concatenate(parts)
-
-    def _interpreter(self, key: str, data: bytes) -> tuple[Any, TensorInfo, TensorInfo]:
-        if key not in self._loaded:
-            summary = inspect_model(data)
-            interpreter = self._backend.load(data)
-            self._loaded[key] = interpreter, summary.inputs[0], summary.outputs[0]
-        return self._loaded[key]
+        return np.concatenate(parts[1:] or parts)
 
     def _observed(
         self, data: bytes, inputs: NDArray[Any], tensors: list[int]
@@ -254,14 +215,14 @@ class _Server:
         source = inspect_model(data).inputs[0]
         with native_messages_silenced():
             interpreter = self._backend.load(data, keep_all_tensors=True)
-        found = np.empty((len(inputs), len(tensors), 3))
+        found = np.empty((len(inputs), len(tensors), 2))
         for number, image in enumerate(inputs):
             batch = np.repeat(image[np.newaxis], source.shape[0], axis=0)
             interpreter.set_tensor(source.index, batch.reshape(source.shape))
             interpreter.invoke()
             for place, tensor in enumerate(tensors):
                 values = interpreter.get_tensor(tensor)
-                found[number, place] = values.min(), values.max(), values.sum(dtype=float)
+                found[number, place] = values.min(), values.max()
         return found
 
 

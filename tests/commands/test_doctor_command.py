@@ -12,6 +12,9 @@ import numpy as np
 import pytest
 
 from edge_runtime.data.datasets import Dataset, Split
+from edge_runtime.data.predictions import Predictions
+from edge_runtime.doctor import diagnose
+from edge_runtime.errors import DatasetError
 from edge_runtime.files.reading import sha256
 
 Plant = Callable[..., Path]
@@ -227,6 +230,102 @@ def test_a_stale_manifest_is_said_and_the_model_examined(
     shutil.copy(run_folder / "float32.manifest.json", tmp_path / "m.manifest.json")
     result = cli("doctor", tmp_path / "m.tflite", "--dataset", "sample", "--images", "100")
     assert "describes another file" in result.out
+
+
+def test_a_file_of_a_run_is_held_to_its_full_model(run_folder: Path, cli: Any) -> None:
+    result = cli("doctor", run_folder / "int8.tflite", "--json", "-q")
+    likeness = json.loads(result.out)["diagnosis"]["likeness"]
+    assert result.code == 0
+    assert likeness["model"] == str(run_folder / "float32.tflite")
+    assert likeness["split"] == "train"
+    assert likeness["distance"] <= likeness["limit"] == 16 / 256
+
+
+def test_the_float_file_is_held_to_the_stored_predictions_of_test_images(
+    run_folder: Path, cli: Any
+) -> None:
+    result = cli("doctor", run_folder / "float32.tflite", "--images", "100")
+    assert result.code == 0
+    assert "100 training images of sample and test images, without their labels" in result.out
+    assert "full    answers as " in result.out
+    assert "does: 100.0% of 100 test images get the same answer" in result.out
+
+
+def test_a_full_model_of_another_training_is_never_compared_in_silence(
+    copied: Plant, cli: Any, run_folder: Path
+) -> None:
+    def other(document: dict[str, Any]) -> None:
+        document["source"] = {**document["source"], "sha256": "0" * 64}
+
+    arguments = ("--dataset", "sample", "--runs-dir", run_folder.parent)
+    result = cli("doctor", copied("int8", change_manifest=other), *arguments)
+    assert result.code == 0
+    assert "there is no full model to compare with: " in result.err
+    assert "was not found" in result.err
+    assert "full    " not in result.out
+
+
+def test_with_a_reference_a_forgotten_transpose_is_named(
+    run_folder: Path, copied: Plant, kinds: Any, calibration_images: Any
+) -> None:
+    import keras
+
+    model = copied("int8", data=planted(run_folder, "int8", keras.layers.Permute((2, 1, 3))))
+    for reference in ("float32.tflite", "full.predictions.npz"):
+        assert kinds(model, "--reference", run_folder / reference) == ["transposed"]
+
+
+def test_flipped_bits_are_named_with_their_layer(run_folder: Path, copied: Plant, cli: Any) -> None:
+    schema = pytest.importorskip("ai_edge_litert.schema_py_generated")
+    flatbuffers = pytest.importorskip("flatbuffers")
+    model = schema.ModelT.InitFromPackedBuf((run_folder / "int8.tflite").read_bytes())
+    graph = model.subgraphs[0]
+    (last,) = [one for one in graph.operators if len(one.inputs) == 3][-1:]
+    buffer = model.buffers[graph.tensors[int(last.inputs[1])].buffer]
+    data = np.array(buffer.data, np.uint8)
+    data[::50] ^= 128
+    buffer.data = data
+    builder = flatbuffers.Builder(65536)
+    builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
+    path = copied("int8", data=bytes(builder.Output()))
+    reference = ("--dataset", "sample", "--reference", run_folder / "float32.tflite")
+    result = cli("doctor", path, *reference, "--json", "-q")
+    causes = json.loads(result.out)["diagnosis"]["causes"]
+    assert result.code == 1
+    assert causes[0]["kind"] == "bits-flipped"
+    assert "The weights are others than the full model's, first in layer " in causes[0]["cause"]
+
+
+def test_predictions_of_other_images_are_refused(
+    run_folder: Path, tmp_path: Path, cli: Any
+) -> None:
+    said = Predictions.load(run_folder / "full.predictions.npz")
+    other = tmp_path / "other.predictions.npz"
+    replace(said, image_sha256=np.full(len(said), "0" * 64, "S64")).save(other)
+    result = cli("doctor", run_folder / "int8.tflite", "--reference", other)
+    assert result.code == 1
+    assert result.err.endswith(
+        "are about other images than 'sample' has; make them again with: fmnist-edge predict MODEL "
+        "--split train\n"
+    )
+
+
+def test_a_reference_that_is_not_there_gets_one_sentence(run_folder: Path, cli: Any) -> None:
+    result = cli("doctor", run_folder / "int8.tflite", "--reference", "none.tflite", "-q")
+    assert result.code == 1
+    assert result.err == "Error: none.tflite: there is no such model or predictions file.\n"
+
+
+def test_the_api_says_what_the_command_says(run_folder: Path, sample: Dataset) -> None:
+    model, full = run_folder / "int8.tflite", run_folder / "float32.tflite"
+    diagnosis = diagnose(model, sample, reference=full, images=100)
+    assert diagnosis.is_healthy
+    assert diagnosis.likeness is not None
+    assert diagnosis.likeness.alike
+    assert repr(diagnosis) == f"<Diagnosis of {model}, int8: {diagnosis.verdict}>"
+    assert json.loads(json.dumps(diagnosis.to_dict()))["likeness"]["images"] == 100
+    with pytest.raises(DatasetError, match="Expected images ≥ 1 and seed ≥ 0, got 0 and 0"):
+        diagnose(model, sample, images=0)
 
 
 def test_the_environment_alone_is_checked_without_a_model(cli: Any) -> None:

@@ -6,10 +6,12 @@ import sys
 from conftest import ROOT
 
 SCRIPT = ROOT / "scripts" / "plant-faults"
-KINDS = ("inverted", "labels-reversed", "calibration", "healthy")
+KINDS = ("inverted", "labels-reversed", "calibration", "bits-flipped", "batch-norm", "healthy")
+OF_WEIGHTS = ("bits-flipped", "batch-norm")
 
 
 def test_planted_faults_are_named_and_a_healthy_model_is_left_alone() -> None:
+    """Without a full model, and with one: faults of weights show only with it."""
     done = subprocess.run(
         [sys.executable, SCRIPT, "--count", "1", "--seed", "1", "--kinds", ",".join(KINDS)],
         check=False,
@@ -18,4 +20,6 @@ def test_planted_faults_are_named_and_a_healthy_model_is_left_alone() -> None:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     rows = [line.split() for line in done.stdout.splitlines()]
-    assert [row for row in rows if row and row[0] in KINDS] == [[kind, "1", "1"] for kind in KINDS]
+    assert [row for row in rows if row and row[0] in KINDS] == [
+        [kind, *(["0", "0"] if kind in OF_WEIGHTS else ["1", "1"]), "1", "1"] for kind in KINDS
+    ]

@@ -1,0 +1,1 @@
+"""What `scripts/plant-faults` plants: networks, faults, and healthy models."""
