@@ -12,12 +12,16 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from edge_runtime.benchmarks import Benchmark as Benchmark
+    from edge_runtime.benchmarks import benchmark as benchmark
     from edge_runtime.data.datasets import Dataset as Dataset
     from edge_runtime.data.datasets import DatasetSpec as DatasetSpec
     from edge_runtime.data.datasets import load_dataset as load_dataset
     from edge_runtime.data.images import Preprocessing as Preprocessing
     from edge_runtime.data.images import read_picture as read_picture
     from edge_runtime.data.predictions import Predictions as Predictions
+    from edge_runtime.doctor import Diagnosis as Diagnosis
+    from edge_runtime.doctor import diagnose as diagnose
     from edge_runtime.errors import EdgeError as EdgeError
     from edge_runtime.inference.bundling.making import bundle as bundle
     from edge_runtime.inference.classifier import Classification as Classification
@@ -41,6 +45,7 @@ if TYPE_CHECKING:
 # Where each public name lives; the same list, for type checkers, is above.
 _HOME = {
     "Backend": "runtimes.backends",
+    "Benchmark": "benchmarks",
     "Budgets": "proof.parity",
     "Classification": "inference.classifier",
     "Classifier": "inference.classifier",
@@ -48,6 +53,7 @@ _HOME = {
     "Contract": "proof.parity",
     "Dataset": "data.datasets",
     "DatasetSpec": "data.datasets",
+    "Diagnosis": "doctor",
     "EdgeError": "errors",
     "Margins": "proof.parity",
     "PairedCounts": "proof.metrics",
@@ -55,10 +61,12 @@ _HOME = {
     "Predictions": "data.predictions",
     "Preprocessing": "data.images",
     "available_backends": "runtimes.backends",
+    "benchmark": "benchmarks",
     "bundle": "inference.bundling.making",
     "choose_backend": "runtimes.backends",
     "compare": "proof.parity",
     "count_pairs": "proof.metrics",
+    "diagnose": "doctor",
     "inspect_model": "models.inspection",
     "load_contract": "proof.parity.contract_file",
     "load_dataset": "data.datasets",

@@ -19,7 +19,7 @@ from edge_runtime.models.inspection import ModelSummary
 from edge_runtime.proof.parity.checks import Check
 from edge_runtime.runtimes.delegation import Delegation
 from edge_runtime.runtimes.machine import machine_details
-from edge_runtime.wording import ABSENT, microseconds, percent, plural
+from edge_runtime.wording import ABSENT, html_table, microseconds, percent, plural
 
 SCHEMA_VERSION = 1
 SCHEMA_ID = f"urn:fmnist-edge:schema:benchmark:{SCHEMA_VERSION}"
@@ -168,12 +168,8 @@ class Benchmark:
     def _repr_html_(self) -> str:
         """Return a table for a notebook, below it the advice."""
         rows = [_html_row(*pair) for pair in zip(self.measured, self.ratios, strict=True)]
-        table = "".join(
-            f"<tr>{''.join(f'<{tag}>{html.escape(cell)}</{tag}>' for cell in row)}</tr>"
-            for tag, row in [("th", _HTML_HEADS), *(("td", row) for row in rows)]
-        )
         advice = " ".join(self.choice.sentences) or self.choice.headline
-        return f"<table>{table}</table><p>{html.escape(advice)}</p>"
+        return f"{html_table(rows, header=_HTML_HEADS)}<p>{html.escape(advice)}</p>"
 
     def to_dict(self) -> dict[str, Any]:
         """Return it for JSON, as `benchmark_schema` describes it."""

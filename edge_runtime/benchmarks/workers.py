@@ -25,6 +25,7 @@ from edge_runtime.benchmarks.contestant import Contestant
 from edge_runtime.benchmarks.subject import Subject
 from edge_runtime.errors import EdgeError
 from edge_runtime.inference.classifier import Classifier
+from edge_runtime.runtimes.children import command_of
 
 Source = Literal["arrays", "pictures"]
 WorkerKind = Literal["threads", "processes"]
@@ -36,14 +37,6 @@ Work = Callable[[Source, float], Sequence[Shift]]
 
 # So many images go in at once; the clock is looked at in between.
 _PART = 20
-
-# Nothing in the current folder may pass for a module of ours or of NumPy.
-_CHILD = """\
-import sys
-sys.path[:] = [path for path in sys.path if path]
-from edge_runtime.benchmarks.workers import main
-main()
-"""
 
 
 class _Worker:
@@ -104,7 +97,7 @@ def process_workers(subject: Subject, count: int) -> Iterator[Work]:
     given = pickle.dumps((contestant, subject.images, subject.files))
     children = [
         subprocess.Popen(
-            [sys.executable, "-c", _CHILD],
+            command_of(__name__),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

@@ -19,20 +19,13 @@ from edge_runtime.errors import EdgeError, ModelError
 from edge_runtime.files.reading import sha256
 from edge_runtime.models.inspection import TensorInfo, inspect_model
 from edge_runtime.runtimes.backends import Backend, choose_backend
+from edge_runtime.runtimes.children import command_of
 from edge_runtime.runtimes.closing import Closing
 from edge_runtime.runtimes.native import native_messages_silenced
 
 _TIMEOUT_SECONDS = 120
 # Interpreters that the process keeps; an examination goes back and forth between two or three.
 _MOST_LOADED = 8
-
-# Nothing in the current folder may pass for a module of ours or of NumPy.
-_CHILD = """\
-import sys
-sys.path[:] = [path for path in sys.path if path]
-from edge_runtime.doctor.workbench import main
-sys.exit(main())
-"""
 
 
 class Workbench(Closing):
@@ -116,7 +109,7 @@ class Workbench(Closing):
         with theirs:
             number = theirs.fileno()
             self._child = subprocess.Popen(
-                [sys.executable, "-c", _CHILD, str(number), self.backend.name, str(size_bytes)],
+                command_of(__name__, str(number), self.backend.name, str(size_bytes)),
                 pass_fds=(number,),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,

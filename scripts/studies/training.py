@@ -18,7 +18,7 @@ from edge_runtime.runtimes.native import native_messages_silenced
 from trainer.recipe import TrainingConfig
 
 if TYPE_CHECKING:
-    from converter.conversion import SourceModel
+    from converter.source import SourceModel
 
 
 def choosing(dataset: Dataset, train: Any, held_out: Any) -> Dataset:
@@ -72,7 +72,7 @@ class Trained:
 
     def source(self) -> "SourceModel":
         """Return what the converter reads."""
-        from converter.conversion import open_source
+        from converter.source import open_source
         from trainer.architectures import save_keras
 
         with tempfile.TemporaryDirectory() as folder:
@@ -89,7 +89,7 @@ def train(
     with native_messages_silenced():
         from trainer.starting import initial_model
         from trainer.training import fit
-    model = initial_model(config, dataset)
+    model, _ = initial_model(config.model, config, dataset)
     start = time.process_time()
     history = fit(model, dataset, config, on_epoch=on_epoch)
     return Trained(model, history, time.process_time() - start)

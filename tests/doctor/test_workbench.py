@@ -1,6 +1,7 @@
 """Models that are tried in a process of its own, which some of them kill."""
 
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -84,7 +85,8 @@ def test_what_takes_too_long_is_ended(
     bench: Workbench, tiny_model: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(workbench_module, "_TIMEOUT_SECONDS", 0)
-    monkeypatch.setattr(workbench_module, "_CHILD", "import time; time.sleep(60)")
+    command = (sys.executable, "-c", "import time; time.sleep(60)")
+    monkeypatch.setattr(workbench_module, "command_of", lambda *arguments: command)
     with pytest.raises(ModelError, match="did not answer within 0 s"):
         bench.load(tiny_model("int8").read_bytes())
     assert bench._child is None
