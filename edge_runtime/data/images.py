@@ -40,6 +40,9 @@ class Preprocessing:
         channels: 1 for grey, 3 for RGB.
         background: what surrounds the items in the training images, or None when that varies;
             inverting is never automatic then.
+
+    >>> Preprocessing(28, 28, 1, background="dark").shape
+    (28, 28, 1)
     """
 
     height: int
@@ -105,10 +108,21 @@ class Picture:
 def read_picture(
     source: str | Path, preprocessing: Preprocessing, *, invert: Invert = "auto"
 ) -> Picture:
-    """Read one picture file; "-" is standard input.
+    """Read one picture file as a model wants it.
+
+    Args:
+        source: its path, or "-" for standard input.
+        preprocessing: what the model wants.
+        invert: "auto", "yes" or "no": whether to exchange bright and dark.
+
+    Returns:
+        Its ``pixels``, (H, W, C) uint8, and whether they are ``inverted``.
 
     Raises:
         PictureError: it is missing, empty, damaged, too large, or not a PNG, JPEG or BMP.
+
+    >>> read_picture("boot.png", Preprocessing(28, 28, 1)).pixels.shape
+    (28, 28, 1)
     """
     return prepare(open_picture(source), preprocessing, invert=invert)
 

@@ -43,6 +43,11 @@ class Predictions(Described):
         input_sha256: (N,) S64, hashes of the pixels that the model was given, after preprocessing;
             None stands for ``image_sha256``. Where they differ between two predictions of the same
             images, the pictures were decoded or resized differently.
+
+    >>> predictions = predict("int8.tflite", "sample")
+    >>> predictions.save("int8.predictions.npz")
+    >>> len(Predictions.load("int8.predictions.npz"))
+    1000
     """
 
     probabilities: NDArray[np.float32]
@@ -106,9 +111,9 @@ class Predictions(Described):
         """Return the same predictions with some details added or changed."""
         return replace(self, details={**self.details, **changes})
 
-    def save(self, path: Path) -> None:
+    def save(self, path: str | Path) -> None:
         """Write a `.predictions.npz`, whole or not at all; the same predictions, the same bytes."""
-        write_atomically(path, self.to_bytes())
+        write_atomically(Path(path), self.to_bytes())
 
     def to_bytes(self) -> bytes:
         """Return the content of a `.predictions.npz`."""
@@ -127,14 +132,14 @@ class Predictions(Described):
         return npz_bytes(arrays)
 
     @classmethod
-    def load(cls, path: Path) -> "Predictions":
+    def load(cls, path: str | Path) -> "Predictions":
         """Read what `save` wrote, now or in version 1, which had no hashes of the inputs.
 
         Raises:
             PredictionsError: the file is missing, damaged, or not of this kind.
         """
         try:
-            with open_regular(path, limit_bytes=LIMIT_BYTES) as file:
+            with open_regular(Path(path), limit_bytes=LIMIT_BYTES) as file:
                 return _read(ArrayFile(file, limit_bytes=LIMIT_BYTES))
         except FileNotFoundError as error:
             raise PredictionsError(f"{path}: there are no predictions.") from error

@@ -57,9 +57,7 @@ def given_dataset(dataset: GivenDataset, *, needs: Collection[str] = ("train", "
     """
     if isinstance(dataset, Dataset):
         return dataset
-    if isinstance(dataset, str):
-        dataset = DatasetSpec(dataset)
-    if isinstance(dataset, DatasetSpec):
+    if isinstance(dataset, DatasetSpec | str):
         return load_dataset(dataset, needs=needs)
     raise DatasetError(
         "Expected a dataset as a Dataset, a DatasetSpec or a source such as 'sample', got "

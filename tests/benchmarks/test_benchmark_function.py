@@ -1,6 +1,5 @@
 """`benchmark` as a function: what it takes, what it refuses, and what its result looks like."""
 
-import doctest
 import json
 import re
 from collections.abc import Callable
@@ -12,9 +11,8 @@ import jsonschema
 import numpy as np
 import pytest
 from bundles import noise_dataset
-from conftest import ROOT
 
-from edge_runtime.benchmarks import Benchmark, benchmark, measuring
+from edge_runtime.benchmarks import Benchmark, benchmark
 from edge_runtime.benchmarks.result import benchmark_schema
 from edge_runtime.errors import ContractError, DatasetError, EdgeError, InputError, ModelError
 from edge_runtime.proof.parity import Budgets, Contract
@@ -23,12 +21,6 @@ TinyModel = Callable[[str], Path]
 
 # As short as can be.
 SHORT: dict[str, Any] = {"rounds": 2, "images_per_round": 2, "workers": 1, "quick": True}
-
-
-def test_the_example_in_the_docstring_is_true(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(ROOT)
-    found = doctest.testmod(measuring)
-    assert (found.failed, found.attempted) == (0, 6)
 
 
 @pytest.fixture(scope="module")

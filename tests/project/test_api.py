@@ -16,7 +16,10 @@ from edge_runtime.proof.parity.contract_file import contract_template
 
 PACKAGES = ("edge_runtime",)
 # What is only ever returned is shown by the functions that return it.
-RESULTS = {"Backend", "Classification", "EdgeError", "PairedCounts", "ParityReport"}
+RESULTS = {"Backend", "Benchmark", "Classification", "Diagnosis", "EdgeError"} | {
+    "PairedCounts",
+    "ParityReport",
+}
 
 
 def public(package: str) -> list[tuple[str, str]]:

@@ -233,6 +233,7 @@ def test_the_root_command_loads_neither_arrays_nor_pictures():
 def test_the_public_names_are_these():
     assert edge_runtime.__all__ == [
         "Backend",
+        "Benchmark",
         "Budgets",
         "Classification",
         "Classifier",
@@ -240,6 +241,7 @@ def test_the_public_names_are_these():
         "Contract",
         "Dataset",
         "DatasetSpec",
+        "Diagnosis",
         "EdgeError",
         "Margins",
         "PairedCounts",
@@ -247,12 +249,16 @@ def test_the_public_names_are_these():
         "Predictions",
         "Preprocessing",
         "available_backends",
+        "benchmark",
+        "bundle",
         "choose_backend",
         "compare",
         "count_pairs",
+        "diagnose",
         "inspect_model",
         "load_contract",
         "load_dataset",
+        "predict",
         "predict_file",
         "read_picture",
     ]

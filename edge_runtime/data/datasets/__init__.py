@@ -30,17 +30,22 @@ _BUILT_IN: dict[str, Loader] = {
 _WITHOUT_ARGUMENT = {"sample": "sample", "fashion_mnist": "tfds:fashion_mnist"}
 
 
-def load_dataset(spec: DatasetSpec, *, needs: Collection[str] = ("train", "test")) -> Dataset:
+def load_dataset(spec: DatasetSpec | str, *, needs: Collection[str] = ("train", "test")) -> Dataset:
     """Load a dataset and limit it to the sizes that the spec asks for.
 
     Args:
-        spec: which one, and how much of it.
+        spec: which one, and how much of it; or its source, as in "sample", for all of it.
         needs: the splits that must have images; `images:FILE` has none to train on.
 
     Raises:
         DatasetError: there is no such source, it cannot be read, or it is too small.
         MissingDependencyError: the source needs a package that is not installed.
+
+    >>> dataset = load_dataset("sample")
+    >>> len(dataset.train), len(dataset.test), dataset.image_shape
+    (1000, 1000, (28, 28, 1))
     """
+    spec = DatasetSpec(spec) if isinstance(spec, str) else spec
     source = _WITHOUT_ARGUMENT.get(spec.source, spec.source)
     prefix, _, argument = source.partition(":")
     takes_argument = prefix in _loader_names() and prefix not in _WITHOUT_ARGUMENT

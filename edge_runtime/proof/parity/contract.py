@@ -29,6 +29,9 @@ class Margins:
         class_recall: each class may lose this share of its images, above 0.
         brier: the Brier score may rise by this, above 0: 0.02 is as much as when one image of a
             hundred goes from surely right to surely wrong.
+
+    >>> Margins(accuracy=0.02, class_recall=0.1).agreement is None
+    True
     """
 
     accuracy: float | None = None
@@ -63,6 +66,9 @@ class Budgets:
         size_bytes: the size of its file.
         latency_us: the median time for one image, in microseconds.
         memory_bytes: how much the process may grow while the model is loaded and run.
+
+    >>> Contract(Margins(accuracy=0.01), budgets=Budgets(size_bytes=50_000)).budgets.size_bytes
+    50000
     """
 
     size_bytes: float | None = None

@@ -48,16 +48,23 @@ _REPLACED = {
 Made = TypeVar("Made")
 
 
-def load_contract(path: Path) -> Contract:
+def load_contract(path: str | Path) -> Contract:
     """Read a contract file; `contract_template` has an example of all that may stand in it.
 
     What the file does not name is not demanded; only the confidence has a default.
 
+    Args:
+        path: of a parity.toml.
+
     Raises:
         ContractError: the file cannot be read, is no TOML, has an unknown key or an impossible
             value, or demands nothing; the message begins with the file and the line.
+
+    >>> load_contract("parity.toml").margins.accuracy
+    0.01
     """
-    reader = _Reader(path, *_parsed(path))
+    file = Path(path)
+    reader = _Reader(file, *_parsed(file))
     document = reader.table((), _TOP)
     margins = reader.section(("margins",), Margins, _MARGINS)
     budgets = reader.section(("budgets",), Budgets, _BUDGETS)
