@@ -44,14 +44,13 @@ def parse_json(text: bytes | str, *, unique_names: bool = False) -> object:
     """
     if len(text) > DOCUMENT_LIMIT_BYTES:
         raise ValueError(f"it is larger than {DOCUMENT_LIMIT_BYTES // MEBIBYTE} MiB")
-    if not isinstance(text, bytes):
-        text = text.encode("utf-8", errors="surrogatepass")
-    if len(text) > _WIDE_LIMIT_BYTES and _WIDE.search(text):
+    data = text if isinstance(text, bytes) else text.encode("utf-8", errors="surrogatepass")
+    if len(data) > _WIDE_LIMIT_BYTES and _WIDE.search(data):
         raise ValueError(
             f"it is larger than {_WIDE_LIMIT_BYTES // MEBIBYTE} MiB, and has characters beyond "
             "U+FFFF; write them as \\u and digits"
         )
-    if sum(text.count(mark) for mark in (b",", b"[", b"{")) > _MOST_VALUES:
+    if sum(data.count(mark) for mark in (b",", b"[", b"{")) > _MOST_VALUES:
         raise ValueError(f"it has more than {_MOST_VALUES:,} values")
     try:
         return json.loads(
