@@ -94,9 +94,9 @@ def _reader(kind: Read, choices: Collection[str], least: int) -> Read:
     return read
 
 
-SEED = option(0, "of all random numbers", least=0)
-RUNS_DIR = option(Path("runs"), "the folder of runs")
-DATASET = option("sample", "sample, idx:DIR, folder:DIR, images:FILE or tfds:NAME")
+SEED = option(0, "seed of all random numbers", least=0)
+RUNS_DIR = option(Path("runs"), "folder of runs")
+DATASET = option("sample", "images: sample, idx:DIR, folder:DIR, images:FILE or tfds:NAME")
 
 
 def run(main: Callable[[], int | None]) -> NoReturn:
