@@ -121,7 +121,7 @@ def read_picture(
     Raises:
         PictureError: it is missing, empty, damaged, too large, or not a PNG, JPEG or BMP.
 
-    >>> read_picture("boot.png", Preprocessing(28, 28, 1)).pixels.shape
+    >>> read_picture("bag.png", Preprocessing(28, 28, 1)).pixels.shape
     (28, 28, 1)
     """
     return prepare(open_picture(source), preprocessing, invert=invert)

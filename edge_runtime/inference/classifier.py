@@ -62,8 +62,8 @@ class Classifier(Network):
         MissingDependencyError: the backend is not installed.
 
     >>> with Classifier("int8.tflite") as classifier:
-    ...     print(classifier.classify("boot.png").label)
-    Ankle boot
+    ...     print(classifier.classify("bag.png").label)
+    Bag
     """
 
     def __init__(

@@ -77,7 +77,7 @@ def predict(
     >>> predictions.probabilities.shape, predictions.probabilities.dtype
     ((1000, 10), dtype('float32'))
     >>> predictions.class_names[predictions.answers[0]]
-    'Ankle boot'
+    'Bag'
     """
     images = given_dataset(dataset, needs=(split,))
     if isinstance(model, str | Path):

@@ -33,11 +33,11 @@ PUBLIC = [item for package in PACKAGES for item in public(package)]
 def where_examples_run(
     run_folder: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Path]:
-    """A folder as a user has it after `train` and `convert`, with a picture of a boot."""
+    """A folder as a user has it after `train` and `convert`, with a picture of a bag."""
     folder = tmp_path_factory.mktemp("examples") / "run"
     shutil.copytree(run_folder, folder)
     dataset = load_dataset("sample")
-    Image.fromarray(dataset.test.images[0, ..., 0]).save(folder / "boot.png")
+    Image.fromarray(dataset.test.images[0, ..., 0]).save(folder / "bag.png")
     (folder / "parity.toml").write_text(contract_template())
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)

@@ -90,6 +90,10 @@ class Contract:
         budgets: for the models at the ends of the chains.
         steps: the steps that a chain must have, each with the margins that it alone must keep.
         confidence: of the intervals that decide.
+
+    >>> strict = Contract(Margins(accuracy=0.005, agreement=0.99))
+    >>> strict.confidence
+    0.95
     """
 
     margins: Margins = DEFAULT_MARGINS
