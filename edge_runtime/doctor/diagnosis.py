@@ -18,7 +18,7 @@ from edge_runtime.doctor.corrections import (
 )
 from edge_runtime.doctor.findings import Cause, Diagnosis, Figures, Likeness
 from edge_runtime.doctor.judging import Score, alike_limit, distances, is_guessing, log_loss
-from edge_runtime.doctor.ranges import saw_nothing
+from edge_runtime.doctor.ranges import RANGES, saw_nothing
 from edge_runtime.doctor.record import Record, fit_images, open_record
 from edge_runtime.doctor.reference import Reference, open_reference
 from edge_runtime.doctor.surgery import QuantizedFile
@@ -153,7 +153,15 @@ class _Examination:
         labels = np.resize(self.case.labels, len(images))
         case = replace(self.case, images=images, labels=labels)
         goal, limit = full.probabilities, alike_limit(case.record.summary.scheme, full.scheme)
-        self.likeness = _measure(case, goal, full, limit)
+        answers = case.read(case.outputs())
+        self.likeness = Likeness(
+            full.model,
+            full.split,
+            len(goal),
+            float(distances(answers, goal).mean()),
+            limit,
+            float((answers.argmax(axis=1) == goal.argmax(axis=1)).mean()),
+        )
         fault = case.output_fault(case.outputs())
         if not self.likeness.alike and fault and fault.inside:
             goal = softmax(goal)  # the full model's answers, with the softmax too many
@@ -168,7 +176,10 @@ class _Examination:
         off = differences(self.case.file, QuantizedFile(full.graph)) if full.graph else None
         damage = [cause for cause in [weights_cause(off)] if cause.kind in DAMAGE] if off else []
         certain = [*damage, *self._softmax_fault(None)]
-        return certain or [replace(one, suspect=True) for one in self._by_labels()]
+        if certain:
+            return certain
+        # Ranges that contradict the images are no matter of the full model.
+        return [replace(one, suspect=one.kind not in RANGES) for one in self._by_labels()]
 
     def _of_other_weights(self, full: Reference) -> list[Cause]:
         symptoms = _untreatable(self.case, self.before)
@@ -196,10 +207,10 @@ class _Examination:
         found = restored(case, before, self.corrections)
         if not found:
             return self._softmax_fault(None) or _untreatable(case, before)
-        guessing = is_guessing(found[0].score.accuracy, case.chance)
+        guessing = is_guessing(found[0][1].accuracy, case.chance)
         if guessing and case.file.has_dead_layer() and not saw_nothing(case.file):
             return _untreatable(case, before)  # no range helps weights that are gone
-        return self._causes_of([(one.correction, one.score) for one in found])
+        return self._causes_of(found)
 
     def _causes_of(self, found: Sequence[tuple[Correction, Score]]) -> list[Cause]:
         """Return corrections as causes, one of each kind."""
@@ -219,13 +230,6 @@ class _Examination:
         labels = self.case.labels
         before, after = _confidence(fault.before, labels), _confidence(fault.after, labels)
         return [Cause(fault.kind, fault.cause, fault.mend, before, after)]
-
-
-def _measure(case: Case, goal: NDArray[np.float32], full: Reference, limit: float) -> Likeness:
-    answers = case.read(case.outputs())
-    same = float((answers.argmax(axis=1) == goal.argmax(axis=1)).mean())
-    mean = float(distances(answers, goal).mean())
-    return Likeness(full.model, full.split, len(goal), mean, limit, same)
 
 
 def _choose_images(dataset: Dataset, images: int, seed: int) -> NDArray[np.int64]:

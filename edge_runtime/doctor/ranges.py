@@ -11,6 +11,15 @@ from edge_runtime.doctor.corrections import Correction
 from edge_runtime.doctor.surgery import Affine, Group, QuantizedFile, Range, range_of
 from edge_runtime.errors import ModelError
 
+# The kinds of causes that ranges alone prove.
+RANGES = {
+    "calibration",
+    *(
+        f"{where}-{what}"
+        for where in ("input", "inner", "output")
+        for what in ("scale", "zero-point")
+    ),
+}
 _IMAGES = slice(0, 60)
 # The bias is stored in steps of input scale × weight scale, exact but for float32's rounding.
 _SCALE_TOLERANCE = 0.01

@@ -1,6 +1,5 @@
 """What a file is held to: what its full model says about the same images."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -123,33 +122,20 @@ def _stored(
 ) -> Reference:
     """Find the images that predictions are about: the chosen training images, or test images."""
     rows = {digest: row for row, digest in enumerate(given.image_sha256.tolist())}
-    for split, part, places in (
-        ("train", dataset.train, chosen),
-        ("test", dataset.test, np.arange(len(dataset.test))),
-    ):
-        known = np.array([one in rows for one in part.image_sha256().tolist()], bool)
-        places = places[known[places]]
-        if len(places) >= min(len(chosen), len(part.images)) > 0:
-            return _picked(given, record, split, part, places[: len(chosen)], rows)
+    tests = np.arange(len(dataset.test))
+    for split, part, places in (("train", dataset.train, chosen), ("test", dataset.test, tests)):
+        hashes = part.image_sha256().tolist()
+        places = np.array([place for place in places if hashes[place] in rows], np.int64)
+        if len(places) >= min(len(chosen), len(part)) > 0:
+            places = places[: len(chosen)]
+            numbers = given.probabilities[[rows[hashes[place]] for place in places]]
+            ordered = _in_order(given.model, numbers, given.class_names, record)
+            scheme = str(given.details.get("scheme", "keras"))
+            return Reference(given.model, split, part.images[places], ordered, scheme)
     raise PredictionsError(
         f"The predictions of {given.model} are about other images than '{dataset.name}' has; make "
         "them again with: fmnist-edge predict MODEL --split train"
     )
-
-
-def _picked(
-    given: Predictions,
-    record: Record,
-    split: str,
-    part: Split,
-    places: NDArray[np.int64],
-    rows: Mapping[bytes, int],
-) -> Reference:
-    hashes = part.image_sha256()[places].tolist()
-    probabilities = given.probabilities[[rows[one] for one in hashes]]
-    ordered = _in_order(given.model, probabilities, given.class_names, record)
-    scheme = str(given.details.get("scheme", "keras"))
-    return Reference(given.model, split, part.images[places], ordered, scheme)
 
 
 def _in_order(name: str, numbers: Floats, names: tuple[str, ...], record: Record) -> Floats:

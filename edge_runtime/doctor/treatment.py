@@ -1,7 +1,6 @@
 """Try the corrections, and say which explain the answers: by the full model's, or by labels."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -33,12 +32,8 @@ _SCREEN_SLACK = 0.03
 _LEAST_TRIES = 100
 
 
-@dataclass(frozen=True, eq=False)
-class Found:
-    """A correction with what it achieves on all images."""
-
-    correction: Correction
-    score: Score
+# A correction with what it achieves on all images.
+Found = tuple[Correction, Score]
 
 
 def explained(
@@ -98,12 +93,12 @@ def restored(case: Case, before: Score, corrections: Sequence[Correction]) -> li
         proved = _proves(case, before, after, one)
         case.note(one, after, proved)
         if proved:
-            found.append(Found(one, after))
+            found.append((one, after))
         elif is_certain and not is_worse(after, before):
-            certain.append(Found(one, after))
+            certain.append((one, after))
     best = _best(found)
-    if can_be_restored(before) and (not best or best[0].correction.tone):
-        alone = [one.score for one in certain if one.correction.kind == "calibration"]
+    if can_be_restored(before) and (not best or best[0][0].tone):
+        alone = [after for one, after in certain if one.kind == "calibration"]
         start = max([before, *alone], key=lambda one: one.count)
         found += _fed(case, start, _fitted(case, corrections))
     return _best(found or certain)
@@ -121,7 +116,7 @@ def _fed(case: Case, before: Score, tried: Sequence[Correction]) -> list[Found]:
             proved = _proves(case, before, after, one) and not is_drowned(before, after)
         case.note(one, after, proved)
         if proved:
-            found.append(Found(one, after))
+            found.append((one, after))
     return found
 
 
@@ -136,7 +131,7 @@ def _relabelled(case: Case, before: Score) -> list[Found]:
         proved = _proves(case, before.part(second), after.part(second), one)
         case.note(one, after, proved)
         if proved:
-            found.append(Found(one, after))
+            found.append((one, after))
     return found
 
 
@@ -155,11 +150,16 @@ def _best(found: Sequence[Found]) -> list[Found]:
     """
     if not found:
         return []
-    top = max(found, key=lambda one: one.score.count).score
-    good = [one for one in found if not is_worse(one.score, top)]
-    calmest = min(good, key=lambda one: float(one.score.loss.mean())).score
-    first, *others = (one for one in good if not loses_more(one.score, calmest))
-    large = [one.correction for one in (first, *others)]
-    large = [one for one in large if one.tone and not one.slight and one.kind != large[0].kind]
-    rivals = [one for one in others if one.correction in large and first.correction.tone]
+    top = max((after for _, after in found), key=lambda one: one.count)
+    good = [one for one in found if not is_worse(one[1], top)]
+    calmest = min((after for _, after in good), key=lambda one: float(one.loss.mean()))
+    first, *others = (one for one in good if not loses_more(one[1], calmest))
+    rivals = [
+        other
+        for other in others
+        if first[0].tone
+        and other[0].tone
+        and not other[0].slight
+        and other[0].kind != first[0].kind
+    ]
     return [first, *rivals[:1]]
