@@ -5,7 +5,7 @@
     diagnosis.causes[0].after         # 496 of 500 right, 99.2%
 
 Does the file say what its full model says, and if not, after which single correction does it? The
-rules and their constants are explained in docs/doctor.md.
+rules and their constants are explained in docs/explanation/doctor.md.
 """
 
 from edge_runtime.doctor.diagnosis import diagnose, examine

@@ -63,7 +63,7 @@ class Attempt:
         kind: of the cause that it would have shown.
         tried: what was done.
         figures: what came of it, often on a part of the images.
-        proved: whether it explains the answers, by the rules in docs/doctor.md.
+        proved: whether it explains the answers, by the rules in docs/explanation/doctor.md.
         distance: to the full model's answers, where these are known, 0 to 1.
     """
 
