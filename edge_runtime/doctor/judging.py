@@ -1,4 +1,4 @@
-"""How well a model answers, and when a correction counts; docs/explanation/doctor.md derives each constant.
+"""How well a model answers, and when a correction counts (docs/explanation/doctor.md says why).
 
 With a full model: the distance of two answers is the total variation of their probabilities, half
 the sum of the differences: 0 where they are equal, 1 where they have nothing in common. A file
