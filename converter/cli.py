@@ -19,6 +19,7 @@ from edge_runtime.commands.options import (
     run_options,
     spec_from_options,
 )
+from edge_runtime.console.help import command
 from edge_runtime.console.numeric import Whole
 from edge_runtime.console.talk import Console, json_option, talk_options
 from edge_runtime.errors import ConversionError
@@ -29,16 +30,17 @@ from edge_runtime.models.runs import Run, find_run
 _DATASET_OPTIONS = ("dataset", "train_size", "test_size", "image_size", "channels", "data_dir")
 
 
-_EXAMPLES = """\b
-Examples:
-  fmnist-edge convert                            int8 of the latest run
-  fmnist-edge convert --quantize all
-  fmnist-edge convert boots.keras --dataset folder:photos
-  fmnist-edge convert --runtime tflite-runtime-2.14
-"""
-
-
-@click.command(epilog=_EXAMPLES)
+@command(
+    examples=(
+        ("The latest run, quantized to int8", "fmnist-edge convert"),
+        ("In every way there is", "fmnist-edge convert --quantize all"),
+        (
+            "Your own Keras model, calibrated on your own pictures",
+            "fmnist-edge convert boots.keras --dataset folder:photos",
+        ),
+        ("For a 32-bit Raspberry Pi", "fmnist-edge convert --runtime tflite-runtime-2.14"),
+    ),
+)
 @click.argument("model", required=False, type=click.Path(path_type=Path))
 @click.option(
     "--quantize",

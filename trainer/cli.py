@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edge_runtime.commands.options import dataset_options, runs_dir_option, spec_from_options
+from edge_runtime.console.help import command
 from edge_runtime.console.numeric import Finite, Whole
 from edge_runtime.console.talk import Console, json_option, talk_options
 from edge_runtime.console.terminal import echo, echo_json
@@ -32,16 +33,21 @@ def _default(setting: str) -> str:
     return f"[default: {both[0]}{'' if own == fast else f'; fast-cnn: {both[1]}'}]"
 
 
-_EXAMPLES = """\b
-Examples:
-  fmnist-edge train                              the article's run on the embedded sample
-  fmnist-edge train --dataset fashion_mnist --model fast-cnn
-  fmnist-edge train --dataset folder:photos --image-size 64x64 --name boots
-  fmnist-edge train --resume                     continue what was interrupted last
-"""
-
-
-@click.command(epilog=_EXAMPLES)
+@command(
+    first=("dataset", "name"),
+    examples=(
+        ("The article's run on the embedded sample", "fmnist-edge train"),
+        (
+            "The fast network on all of Fashion-MNIST",
+            "fmnist-edge train --dataset fashion_mnist --model fast-cnn",
+        ),
+        (
+            "Your own pictures, one folder for each class",
+            "fmnist-edge train --dataset folder:photos --image-size 64x64 --name boots",
+        ),
+        ("Continue what was interrupted last", "fmnist-edge train --resume"),
+    ),
+)
 @dataset_options(default="sample")
 @click.option(
     "--model",

@@ -20,6 +20,7 @@ from edge_runtime.commands.options import (
     run_options,
     spec_from_options,
 )
+from edge_runtime.console.help import command
 from edge_runtime.console.numeric import Whole
 from edge_runtime.console.talk import Console, json_option, talk_options, text_width
 from edge_runtime.console.terminal import echo, echo_json
@@ -38,17 +39,25 @@ _MEASURING = (
     *("backends", "kernels", "threads"),
     *("rounds", "images_per_round", "workers", "seed", "quick"),
 )
-_EPILOG = """\
-\b
-Examples:
-  fmnist-edge benchmark
-  fmnist-edge benchmark float32.tflite int8.tflite --quick
-  fmnist-edge benchmark int8.tflite --kernels auto --kernels built-in --json
-  fmnist-edge benchmark --dataset folder:pictures --plot tradeoff.png
-"""
 
 
-@click.command(epilog=_EPILOG)
+@command(
+    examples=(
+        ("All that was converted in the latest run", "fmnist-edge benchmark"),
+        (
+            "Two files, in a few seconds each",
+            "fmnist-edge benchmark float32.tflite int8.tflite --quick",
+        ),
+        (
+            "With XNNPACK and without it",
+            "fmnist-edge benchmark int8.tflite --kernels auto --kernels built-in",
+        ),
+        (
+            "On your own pictures, with a plot",
+            "fmnist-edge benchmark --dataset folder:pictures --plot tradeoff.png",
+        ),
+    ),
+)
 @click.argument("models", nargs=-1, type=ModelPath(), metavar="[MODEL]...")
 @run_options
 @dataset_options(default=None)

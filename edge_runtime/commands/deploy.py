@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from edge_runtime.commands.options import run_options
+from edge_runtime.console.help import command
 from edge_runtime.console.talk import Console, json_option, talk_options
 from edge_runtime.console.terminal import echo, echo_json
 from edge_runtime.devices import Device, EmulatedDevice, open_device
@@ -18,16 +19,23 @@ from edge_runtime.models.model_file import BUNDLE_SUFFIX, is_bundle, read_model
 from edge_runtime.models.runs import find_run
 from edge_runtime.models.signing.keys import short
 
-_EPILOG = """\
-\b
-Examples:
-  fmnist-edge deploy pi@raspberrypi
-  fmnist-edge deploy pi@raspberrypi shoes.edge.zip --offline
-  fmnist-edge deploy ssh://pi@10.0.0.7:2222 --no-bundle
-"""
 
-
-@click.command(epilog=_EPILOG)
+@command(
+    examples=(
+        (
+            "Set up a Pi, and install the latest run's bundle on it",
+            "fmnist-edge deploy pi@raspberrypi",
+        ),
+        (
+            "A bundle for a Pi without internet",
+            "fmnist-edge deploy pi@raspberrypi shoes.edge.zip --offline",
+        ),
+        (
+            "The software only, over another port",
+            "fmnist-edge deploy ssh://pi@10.0.0.7:2222 --no-bundle",
+        ),
+    ),
+)
 @click.argument("device_name", metavar="USER@HOST")
 @click.argument("bundle", required=False, type=click.Path(path_type=Path))
 @run_options

@@ -15,6 +15,7 @@ from edge_runtime.commands.options import (
     spec_from_options,
 )
 from edge_runtime.commands.reference import FLOAT_MODEL, find_reference, models_between
+from edge_runtime.console.help import command
 from edge_runtime.console.numeric import Whole
 from edge_runtime.console.talk import Console, json_option, talk_options
 from edge_runtime.console.terminal import echo, echo_json
@@ -33,7 +34,19 @@ _FEW = 4
 _WITHOUT_MODEL = {"as_json"}
 
 
-@click.command()
+@command(
+    examples=(
+        (
+            "What is wrong with the latest run's int8 file",
+            "fmnist-edge doctor runs/latest/int8.tflite",
+        ),
+        (
+            "A file from elsewhere, held to its full model",
+            "fmnist-edge doctor theirs.tflite --reference theirs.keras --dataset folder:photos",
+        ),
+        ("This machine: which runtimes are here, and what is missing", "fmnist-edge doctor"),
+    ),
+)
 @click.argument("model", required=False, type=ModelPath())
 @run_options
 @dataset_options(default=None)
@@ -73,7 +86,7 @@ def doctor(
     as_json: bool,
     **dataset_choice: Any,
 ) -> int:
-    """Find the mistake when a converted model answers badly, and show what mends it.
+    """Find the mistake when a converted model answers badly, and show what fixes it.
 
     Many mistakes look like loss by quantization and are none: pixels divided by 255 or not,
     inverted, transposed or mirrored images, exchanged colour channels, wrong scales and zero

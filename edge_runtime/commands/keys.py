@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from edge_runtime.console.help import HelpInParts, command
 from edge_runtime.console.talk import Console, Function, json_option, talk_options
 from edge_runtime.console.terminal import echo, echo_json
 from edge_runtime.devices.releases import Releases, device_home
@@ -68,7 +69,7 @@ def keys() -> None:
     """
 
 
-@keys.command()
+@keys.command(cls=HelpInParts)
 @click.argument("name", default="release-key", type=click.Path(path_type=Path))
 @passphrase_option
 @json_option
@@ -105,7 +106,7 @@ def new(name: Path, passphrase_file: Path | None, as_json: bool) -> None:
     echo(f"fingerprint  {public.fingerprint}")
 
 
-@keys.command()
+@keys.command(cls=HelpInParts)
 @click.argument("key", metavar="KEY.pub", type=click.Path(path_type=Path))
 @json_option
 @talk_options
@@ -118,7 +119,7 @@ def show(key: Path, as_json: bool) -> None:
     echo(public.fingerprint)
 
 
-@click.command()
+@command(examples=(("Demand signatures by this key from now on", "fmnist-edge trust release.pub"),))
 @click.argument("key", metavar="[KEY.pub]", required=False, type=click.Path(path_type=Path))
 @click.option("--remove", metavar="FINGERPRINT", help="Trust this key no more.")
 @click.option("--force", is_flag=True, help="With --remove: even if it is the last one.")

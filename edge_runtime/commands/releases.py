@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from edge_runtime.commands.options import is_word_installed
+from edge_runtime.console.help import command
 from edge_runtime.console.talk import json_option, talk_options
 from edge_runtime.console.terminal import echo, echo_json
 from edge_runtime.devices.releases import NOTHING_INSTALLED, Release, Releases, device_home
@@ -20,33 +21,14 @@ from edge_runtime.wording import percent
 _backend_option = click.option(
     "--backend", metavar="NAME", help="The runtime to use, as in `classify`."
 )
-_INSTALL_EXAMPLES = """\
-\b
-Examples:
-  fmnist-edge install shoes.edge.zip
-  fmnist-edge install older.edge.zip --allow-downgrade
-"""
-_ROLLBACK_EXAMPLES = """\
-\b
-Examples:
-  fmnist-edge rollback
-  fmnist-edge rollback --json
-"""
-_STATUS_EXAMPLES = """\
-\b
-Examples:
-  fmnist-edge status
-  fmnist-edge status --json
-"""
-_SELFTEST_EXAMPLES = """\
-\b
-Examples:
-  fmnist-edge selftest
-  fmnist-edge selftest shoes.edge.zip --json
-"""
 
 
-@click.command(epilog=_INSTALL_EXAMPLES)
+@command(
+    examples=(
+        ("A new release", "fmnist-edge install shoes.edge.zip"),
+        ("An older one, on purpose", "fmnist-edge install older.edge.zip --allow-downgrade"),
+    ),
+)
 @click.argument("bundle", type=click.Path(path_type=Path))
 @click.option(
     "--allow-downgrade", is_flag=True, help="Install it even if a newer version is installed."
@@ -75,7 +57,9 @@ def install(bundle: Path, allow_downgrade: bool, backend: str | None, as_json: b
     _print_release(releases, release, as_json, "installed" if changed else "installed already")
 
 
-@click.command(epilog=_ROLLBACK_EXAMPLES)
+@command(
+    examples=(("Back to the bundle before", "fmnist-edge rollback"),),
+)
 @_backend_option
 @json_option
 @talk_options
@@ -89,7 +73,9 @@ def rollback(backend: str | None, as_json: bool) -> None:
     _print_release(releases, release, as_json, "back to")
 
 
-@click.command(epilog=_STATUS_EXAMPLES)
+@command(
+    examples=(("For a program that watches many devices", "fmnist-edge status --json"),),
+)
 @json_option
 @talk_options
 def status(as_json: bool) -> int:
@@ -126,7 +112,12 @@ def status(as_json: bool) -> int:
     return 0
 
 
-@click.command(epilog=_SELFTEST_EXAMPLES)
+@command(
+    examples=(
+        ("What is installed", "fmnist-edge selftest"),
+        ("A bundle before it is installed", "fmnist-edge selftest shoes.edge.zip"),
+    ),
+)
 @click.argument("model", required=False, type=click.Path(path_type=Path))
 @_backend_option
 @json_option
