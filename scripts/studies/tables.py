@@ -1,5 +1,6 @@
 """One way to print results: what they were measured on, and a Markdown table."""
 
+import contextlib
 import importlib.metadata
 import os
 from collections.abc import Iterable
@@ -13,7 +14,7 @@ _PACKAGES = ("numpy", "tensorflow", "keras", "ai-edge-litert", "tflite-runtime")
 def print_conditions(*more: object, **facts: object) -> None:
     """Print the machine, its CPUs and the versions, then what is measured, as in "seed 0"."""
     machine = machine_details()
-    print(f"{machine['cpu']}, {os.cpu_count()} CPUs, {machine['system']}, {software()}")
+    print(f"{machine['cpu']}, {os.cpu_count()} CPUs, {machine['system']}, {_software()}")
     print(
         *more,
         *(f"{name} {value}" for name, value in facts.items()),
@@ -23,11 +24,13 @@ def print_conditions(*more: object, **facts: object) -> None:
     )
 
 
-def software() -> str:
+def _software() -> str:
     """Return the versions of Python and of the installed packages that count."""
-    installed = {found.metadata["Name"].lower() for found in importlib.metadata.distributions()}
-    versions = [f"{n} {importlib.metadata.version(n)}" for n in _PACKAGES if n in installed]
-    return ", ".join([f"Python {machine_details()['python']}", *versions])
+    found = [f"Python {machine_details()['python']}"]
+    for name in _PACKAGES:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            found.append(f"{name} {importlib.metadata.version(name)}")
+    return ", ".join(found)
 
 
 class Table:
