@@ -50,7 +50,8 @@ def train(
 
     Nothing is written unless ``runs_dir`` says where, and nothing is printed. With ``runs_dir`` the
     state after each epoch is kept there: the same call goes on where a killed one stopped, and ends
-    with the same weights, bit for bit.
+    with the same weights, bit for bit. For this TensorFlow is made deterministic, and the seeds of
+    Python, NumPy and TensorFlow are set, in the whole process.
 
     >>> run = train("sample", epochs=2, batch_size=200)
     >>> [epoch["epoch"] for epoch in run.history], run.metrics["parameter_count"]
