@@ -67,7 +67,11 @@ def distances(probabilities: Floats, full: Floats) -> Distances:
 
 
 def explanations(
-    before: Distances, tried: Sequence[Callable[[slice], Distances]], *, limit: float
+    before: Distances,
+    tried: Sequence[Callable[[slice], Distances]],
+    *,
+    limit: float,
+    earlier: int = 0,
 ) -> list[int]:
     """Return which corrections explain a difference equally well, the best one first.
 
@@ -75,6 +79,7 @@ def explanations(
         before: (N,) without a correction.
         tried: from a part of the images to their distances with each correction.
         limit: what rounding explains.
+        earlier: how many corrections were tried before these.
     """
     half = len(before) // 2
     chosen = []
@@ -90,7 +95,7 @@ def explanations(
     confirmed = [
         (index, after)
         for index, after in confirmed
-        if after.mean() <= limit and _is_closer(after, before[second], tries=len(tried))
+        if after.mean() <= limit and _is_closer(after, before[second], tries=earlier + len(tried))
     ]
     return [
         index

@@ -13,7 +13,7 @@ from edge_runtime.doctor.case import run
 from edge_runtime.doctor.judging import alike_limit, distances
 from edge_runtime.doctor.record import Record
 from edge_runtime.doctor.workbench import Workbench
-from edge_runtime.errors import ModelError, PredictionsError
+from edge_runtime.errors import EdgeError, ModelError, PredictionsError
 from edge_runtime.inference.evaluation import predict_file
 from edge_runtime.inference.quantization import softmax
 from edge_runtime.models.inspection import inspect_model
@@ -91,7 +91,7 @@ def open_reference(
         if distances(stand_in.probabilities, full).mean() <= limit:
             return _run(graph, record, dataset, train, bench)
         problem = f"{graph} does not answer as {stored.model} does"
-    except ModelError as error:
+    except EdgeError as error:
         problem = f"{graph} cannot stand for {stored.model}: {error}"
     return replace(stored, notes=(problem,))
 

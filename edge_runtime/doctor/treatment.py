@@ -62,7 +62,7 @@ def _explained(
 ) -> list[Correction]:
     before = case.distances(None, goal)
     far = [lambda part, one=one: case.distances(one, goal, part) for one in tried]
-    found = explanations(before, far, limit=limit)
+    found = explanations(before, far, limit=limit, earlier=len(case.attempts))
     for index, one in enumerate(tried):
         part = ALL if index in found else _SCREENED
         outputs = case.outputs(one, part)
