@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from edge_runtime.errors import InputError, ModelError
-from edge_runtime.files.reading import sha256
+from edge_runtime.files.reading import resolved, sha256
 from edge_runtime.inference.classifier import Classifier
 from edge_runtime.inference.loading import open_model
 from edge_runtime.inference.loading.opening import examine
@@ -74,9 +74,9 @@ def named_models(
     sources = [_source(each) for each in given]
     if not sources:
         raise InputError("Expected at least one model, got none; give a .tflite file or a bundle.")
-    paths = [each.resolve() for each in sources if isinstance(each, Path)]
+    paths = [resolved(each) for each in sources if isinstance(each, Path)]
     for source in sources:
-        if isinstance(source, Path) and paths.count(source.resolve()) > 1:
+        if isinstance(source, Path) and paths.count(resolved(source)) > 1:
             raise ModelError(f"{source} is named twice; name each model once.")
     return dict(zip(names or _names(sources, name_of), sources, strict=True))
 

@@ -9,7 +9,7 @@ from edge_runtime.commands.options import INSTALLED
 from edge_runtime.data.predictions import PREDICTIONS_SUFFIX, Predictions
 from edge_runtime.devices.releases import FILE_NAME, Releases, device_home
 from edge_runtime.errors import PredictionsError, ReleaseError
-from edge_runtime.files.reading import sha256
+from edge_runtime.files.reading import resolved, sha256
 from edge_runtime.models.full_model import hash_full_model, is_full_model
 from edge_runtime.models.lineage import recorded_text
 from edge_runtime.models.model_file import model_stem, read_model
@@ -82,9 +82,9 @@ def open_links(paths: Sequence[Path]) -> list[Link]:
     Raises:
         PredictionsError: a file is missing, cannot be read, or is named twice.
     """
-    named = [path.resolve() for path in paths]
-    for path, resolved in zip(paths, named, strict=True):
-        if named.count(resolved) > 1:
+    named = [resolved(path) for path in paths]
+    for path, place in zip(paths, named, strict=True):
+        if named.count(place) > 1:
             raise PredictionsError(
                 f"{path} is named twice; a model compared with itself proves nothing, so name each "
                 "once."

@@ -8,6 +8,7 @@ import click
 
 from edge_runtime.console.numeric import Whole
 from edge_runtime.console.talk import Function
+from edge_runtime.files.reading import resolved
 
 if TYPE_CHECKING:  # not every command needs arrays
     from edge_runtime.data.datasets import DatasetSpec
@@ -132,7 +133,7 @@ def _absolute_source(source: str) -> str:
 def _absolute_folder(folder: str | None) -> str | None:
     if folder is None or "://" in folder:  # TFDS reads buckets too
         return folder
-    return str(Path(folder).expanduser().resolve())
+    return str(resolved(folder))
 
 
 def _parse_size(

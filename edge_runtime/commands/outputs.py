@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from edge_runtime.commands.chain import Link
 from edge_runtime.data.predictions import PREDICTIONS_SUFFIX, Predictions
 from edge_runtime.errors import EdgeError
+from edge_runtime.files.reading import resolved
 from edge_runtime.files.writing import refuse_unwritable_folder, write_together
 from edge_runtime.proof.parity import ParityReport
 from edge_runtime.proof.report import report_html, report_json, report_junit, report_markdown
@@ -56,12 +57,12 @@ def predictions_files(
 
     "a/int8" and "a-int8" get two, and none takes the place of a file that was given.
     """
-    taken = {path.resolve() for path in given}
+    taken = {resolved(path) for path in given}
     found: dict[Path, Predictions] = {}
     for predictions in made:
         stem, number = predictions.model.replace("/", "-").lstrip("."), 1
         path = folder / f"{stem}{PREDICTIONS_SUFFIX}"
-        while path in found or path.resolve() in taken:
+        while path in found or resolved(path) in taken:
             number += 1
             path = folder / f"{stem}.{number}{PREDICTIONS_SUFFIX}"
         found[path] = predictions

@@ -12,6 +12,7 @@ from edge_runtime.commands.reference import (
     source_of,
 )
 from edge_runtime.errors import PredictionsError, RunError
+from edge_runtime.files.reading import resolved
 from edge_runtime.models.lineage import Lineage, Origin, full_models, recorded_text
 from edge_runtime.models.runs import Run, find_run, images_missing
 from edge_runtime.proof.parity.basis import Basis
@@ -100,7 +101,7 @@ def converted_in(run: Run) -> list[Link]:
 
 
 def _each_once(links: Sequence[Link]) -> tuple[Link, ...]:
-    return tuple({link.path.resolve(): link for link in links}.values())
+    return tuple({resolved(link.path): link for link in links}.values())
 
 
 def run_of_links(links: Sequence[Link], lineage: Lineage) -> Run:

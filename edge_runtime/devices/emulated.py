@@ -14,7 +14,7 @@ from pathlib import Path
 from edge_runtime.devices.device import Answer, Device
 from edge_runtime.devices.qemu import DEFAULT_BOARD, Board, find_board, is_arm64, register_qemu
 from edge_runtime.errors import DeviceError
-from edge_runtime.files.reading import cache_folder
+from edge_runtime.files.reading import cache_folder, resolved
 from edge_runtime.files.writing import write_atomically
 
 ROOT_VARIABLE = "FMNIST_EDGE_EMULATED_ROOT"
@@ -54,7 +54,7 @@ def cached_root(suite: str = SUITE) -> Path:
 def emulated_root() -> Path:
     """Return the folder that FMNIST_EDGE_EMULATED_ROOT names, or else the cached one."""
     named = os.environ.get(ROOT_VARIABLE)
-    return Path(named).expanduser().resolve() if named else cached_root()
+    return resolved(named) if named else cached_root()
 
 
 def enter_command(

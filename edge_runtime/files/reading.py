@@ -23,6 +23,20 @@ CHUNK_BYTES = MEBIBYTE
 _PIPE_PATIENCE_S = 10
 
 
+def expanded(path: str | Path) -> Path:
+    """Return a path with its `~` followed; that of an unknown user stays, and is not found."""
+    return Path(os.path.expanduser(path))  # noqa: PTH111 - Path.expanduser raises RuntimeError
+
+
+def resolved(path: str | Path) -> Path:
+    """Return a path as an absolute one, with `~` and links followed as far as they lead.
+
+    Where links make a loop `Path.resolve` raises RuntimeError; here whoever opens the path finds
+    that out.
+    """
+    return Path(os.path.realpath(expanded(path)))
+
+
 def sha256(data: bytes | memoryview) -> str:
     """Return the SHA-256 of ``data`` as 64 hexadecimal digits."""
     if len(data) < MEBIBYTE and _lean is not None:

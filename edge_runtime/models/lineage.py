@@ -12,7 +12,7 @@ from pathlib import Path
 
 from edge_runtime.data.predictions import Predictions
 from edge_runtime.errors import ModelError, PredictionsError, RunError
-from edge_runtime.files.reading import read_capped, sha256
+from edge_runtime.files.reading import read_capped, resolved, sha256
 from edge_runtime.models.bundle.members import MANIFEST, MEMBER_LIMITS
 from edge_runtime.models.full_model import hash_full_model, is_full_model
 from edge_runtime.models.manifest import Manifest
@@ -125,7 +125,7 @@ class Lineage:
                 return found
         if converted is None or file is None or self.run_name is not None:
             return None
-        for folder in dict.fromkeys((converted.parent, converted.resolve().parent)):
+        for folder in dict.fromkeys((converted.parent, resolved(converted).parent)):
             beside = folder / Path(file).name
             if is_full_model(beside) and beside.exists() and hash_full_model(beside) == digest:
                 return FullModel(digest, beside, beside)
@@ -172,7 +172,7 @@ class Lineage:
 
 def run_around(path: Path) -> Run | None:
     """Return the run that a file lies in, or in a folder of which; links are followed."""
-    for folder in path.resolve().parents[:2]:
+    for folder in resolved(path).parents[:2]:
         if (folder / "config.json").is_file():
             with suppress(RunError):
                 return open_run(_as_spelled(folder, path))
@@ -183,7 +183,7 @@ def _as_spelled(folder: Path, path: Path) -> Path:
     """Return a folder above a path as the path has it, which reads better than the absolute one."""
     for above in (path.parent, path.parent.parent):
         own = above.parent / above.readlink() if above.is_symlink() else above
-        if own.name not in ("", "..") and own.resolve() == folder:
+        if own.name not in ("", "..") and resolved(own) == folder:
             return own
     return folder
 

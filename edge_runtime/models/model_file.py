@@ -20,6 +20,7 @@ from edge_runtime.files.reading import (
     read_capped,
     read_exactly,
     read_rest,
+    resolved,
     sha256,
 )
 from edge_runtime.models.bundle.members import BUNDLE_LIMIT_BYTES, MANIFEST, MEMBER_LIMITS, MODEL
@@ -42,7 +43,7 @@ def found_manifest_path(model: Path) -> Path:
     """Return where the manifest of a model is read from; of a link that has none, its target's."""
     beside = manifest_path(model)
     if model.is_symlink() and not beside.exists():
-        return manifest_path(model.resolve())
+        return manifest_path(resolved(model))
     return beside
 
 

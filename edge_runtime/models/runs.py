@@ -9,7 +9,7 @@ from typing import Any
 from edge_runtime.data.datasets import Dataset, DatasetSpec, load_dataset
 from edge_runtime.errors import RunError, nearest_name
 from edge_runtime.files.documents import parse_object
-from edge_runtime.files.reading import MEBIBYTE, read_capped
+from edge_runtime.files.reading import MEBIBYTE, read_capped, resolved
 from edge_runtime.files.writing import switch_link
 
 LATEST = "latest"
@@ -127,7 +127,7 @@ def finished_runs(runs_dir: Path) -> tuple[Run, ...]:
         folder = path.parent
         with contextlib.suppress(RunError):  # another one's damage is no matter of this model
             own = folder.parent / folder.readlink() if folder.is_symlink() else folder
-            found.setdefault(folder.resolve(), open_run(own))
+            found.setdefault(resolved(folder), open_run(own))
     return tuple(found.values())
 
 

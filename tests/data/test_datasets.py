@@ -584,3 +584,17 @@ def test_a_damaged_or_too_large_picture_is_named(tmp_path, size, reason):
         file.truncate(size)
     with pytest.raises(DatasetError, match=f"cat/001.png: .*{reason}.* Fix or remove it"):
         load(f"folder:{tmp_path}")
+
+
+@pytest.mark.parametrize(
+    "source", ["folder:circle", "idx:circle", "images:circle", "folder:~no-one"]
+)
+def test_a_source_that_leads_nowhere_is_one_sentence(
+    cli, tiny_model, tmp_path, monkeypatch, source
+):
+    monkeypatch.chdir(tmp_path)
+    Path("circle").symlink_to("circle")
+    done = cli("predict", tiny_model("int8"), "--dataset", source)
+    assert done.code == 1
+    assert done.err.startswith("Error: ")
+    assert "This should not have happened" not in done.err

@@ -14,7 +14,7 @@ import pytest
 
 from edge_runtime.files import folders, writing
 from edge_runtime.files.folders import put_folder_in_place, recover_folder
-from edge_runtime.files.reading import MEBIBYTE, read_capped, sha256
+from edge_runtime.files.reading import MEBIBYTE, read_capped, resolved, sha256
 from edge_runtime.files.writing import (
     refuse_unwritable_folder,
     switch_link,
@@ -323,3 +323,12 @@ def test_two_writers_at_once_do_not_disturb_each_other(tmp_path):
     assert [writer.returncode for writer in writers] == [0, 0]
     assert seen <= {hashlib.sha256(letter * 50_000).hexdigest() for letter in (b"a", b"b")}
     assert [entry.name for entry in tmp_path.iterdir()] == ["out"]
+
+
+def test_a_path_that_leads_in_a_circle_or_to_nobody_is_left_for_who_opens_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("circle").symlink_to("circle")
+    assert resolved("circle") == tmp_path / "circle"
+    assert resolved("~nobody-of-this-name/x") == tmp_path / "~nobody-of-this-name" / "x"
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    assert resolved("~/runs/../x") == tmp_path / "home" / "x"

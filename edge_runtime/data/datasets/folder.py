@@ -19,7 +19,7 @@ from edge_runtime.data.images import (
 )
 from edge_runtime.errors import DatasetError, PictureError
 from edge_runtime.files.listing import files_below
-from edge_runtime.files.reading import sha256
+from edge_runtime.files.reading import expanded, sha256
 
 _TEST_SHARE = 0.2
 
@@ -41,7 +41,7 @@ def load_folder(spec: DatasetSpec) -> Dataset:
     Raises:
         DatasetError: there is no such folder, fewer than two classes, or a picture is damaged.
     """
-    folder = Path(spec.source.partition(":")[2]).expanduser()
+    folder = expanded(spec.source.partition(":")[2])
     if not folder.is_dir():
         raise DatasetError(f"There is no folder {folder}.")
     if (folder / "train").is_dir() and (folder / "test").is_dir():

@@ -20,7 +20,14 @@ from numpy.typing import NDArray
 from edge_runtime.data.arrays import filled
 from edge_runtime.data.datasets.dataset import Dataset, DatasetSpec, Split, refuse_other_size
 from edge_runtime.errors import DatasetError
-from edge_runtime.files.reading import MEBIBYTE, open_regular, read_exactly, read_text, sha256
+from edge_runtime.files.reading import (
+    MEBIBYTE,
+    expanded,
+    open_regular,
+    read_exactly,
+    read_text,
+    sha256,
+)
 
 _MAGIC = {"images": 0x00000803, "labels": 0x00000801}
 _DIMENSIONS = {"images": 3, "labels": 1}
@@ -66,7 +73,7 @@ def load_idx(spec: DatasetSpec) -> Dataset:
     Raises:
         DatasetError: a file is missing, or its magic number or length is wrong.
     """
-    folder = Path(spec.source.partition(":")[2]).expanduser()
+    folder = expanded(spec.source.partition(":")[2])
     pairs = [_announced(folder, prefix) for prefix in _PREFIXES.values()]
     refuse_other_size(*(images.shape[1:] for images, _ in pairs))
     highest = max(_highest(labels) for _, labels in pairs)

@@ -5,7 +5,6 @@ them: pixels, labels, class names, the dataset's name and fingerprint, and what 
 """
 
 import json
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,7 @@ from numpy.typing import NDArray
 from edge_runtime.data.arrays import ArrayFile, npz_bytes
 from edge_runtime.data.datasets.dataset import Dataset, DatasetSpec, Split
 from edge_runtime.errors import DatasetError
-from edge_runtime.files.reading import MEBIBYTE, open_regular
+from edge_runtime.files.reading import MEBIBYTE, expanded, open_regular
 
 IMAGES_SUFFIX = ".images.npz"
 SCHEMA_VERSION = 1
@@ -44,7 +43,7 @@ def load_stored(spec: DatasetSpec) -> Dataset:
     Raises:
         DatasetError: the file is missing, too large, damaged, or not of this kind.
     """
-    path = Path(spec.source.partition(":")[2]).expanduser()
+    path = expanded(spec.source.partition(":")[2])
     try:
         with open_regular(path, limit_bytes=LIMIT_BYTES) as file:
             return _dataset(ArrayFile(file, limit_bytes=LIMIT_BYTES))
