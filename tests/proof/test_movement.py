@@ -11,7 +11,7 @@ from edge_runtime.data.predictions import Predictions
 from edge_runtime.proof.parity import compare
 from edge_runtime.proof.parity.movement import find_movement
 from edge_runtime.proof.report import report_html, report_json, report_markdown, report_table
-from edge_runtime.proof.report.movement import movement_in_words
+from edge_runtime.proof.report.sentences import movement_in_words
 
 XNNPACK = {"backend": "ai-edge-litert", "backend_version": "2.3.0", "kernels": "XNNPACK, 7 of 8 operators"}  # fmt: skip  # noqa: E501
 OLD = {"backend": "tflite-runtime", "backend_version": "2.14.0", "kernels": "built-in"}

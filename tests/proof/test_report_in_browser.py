@@ -11,7 +11,7 @@ import pytest
 from reports import DEMANDING, chain_report, three_decisions
 
 from edge_runtime.data.datasets import Dataset
-from edge_runtime.proof.report import report_html
+from edge_runtime.proof.report import notebook_html, report_html
 
 webdriver = pytest.importorskip(
     "selenium.webdriver", reason="selenium is missing; pip install '.[dev]'"
@@ -150,6 +150,31 @@ def test_a_printed_table_that_fits_on_a_page_is_not_divided(browser: Browser, re
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
     assert len(breaks) > 5
     assert set(breaks) == {"avoid"}
+
+
+def test_the_style_of_a_notebook_s_fragment_applies_to_it_alone(
+    browser: Browser, tmp_path: Path
+) -> None:
+    page = tmp_path / "notebook.html"
+    outside = (
+        "<h1 id=a>A</h1><p id=b>b</p><table><tr><td id=c>c</td></tr></table><small id=d>d</small>"
+    )
+    looks = (
+        "return ['a', 'b', 'c', 'd'].map(id => document.getElementById(id)).concat(document.body,"
+        " document.documentElement).map(each => JSON.stringify(["
+        "'color', 'backgroundColor', 'font', 'margin', 'padding', 'textAlign', 'maxWidth',"
+        " 'colorScheme'].map(key => getComputedStyle(each)[key])))"
+    )
+    alone = f"<!DOCTYPE html><meta charset=utf-8>{outside}"
+    page.write_text(alone, encoding="utf-8")
+    shown(browser, page, scheme="dark")
+    before = browser.execute_script(looks)
+    page.write_text(f"{alone}{notebook_html(three_decisions())}", encoding="utf-8")
+    found = shown(browser, page, scheme="dark")
+    assert browser.execute_script(looks) == before
+    assert (found.errors, found.outside, found.overflow) == ([], [], 0)
+    styled = "const it = getComputedStyle(document.querySelector('.fmnist-edge')); "
+    assert browser.execute_script(f"{styled}return it.backgroundColor") == "rgb(15, 22, 29)"
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ shows one of them. A chain that is too long for the width runs downwards on wide
 line for each step and a flat box for each model.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from edge_runtime.proof.parity import ParityReport
@@ -25,6 +25,10 @@ _FLAT_HEIGHT, _FLAT_GAP, _FLAT_INDENT = 52, 38, 36
 _LETTER, _SMALL_LETTER = 8.2, 6.6
 
 Place = tuple[float, float]
+# A line of text: its class, itself, and where it stands.
+Text = tuple[str, str, int, int]
+# Whatever else the template draws, by the names of its parts.
+Drawn = dict[str, object]
 
 
 @dataclass(frozen=True)
@@ -33,7 +37,7 @@ class Node:
 
     Attributes:
         number: its index; 0 is the full model.
-        parent: the index of the model before it; None for the full model.
+        parent: the index of the model before it; -1 for the full model.
         depth: how many steps lie before it.
         row: its height in the tree, in rows; between two rows where two follow it.
         model: what is said of it.
@@ -50,7 +54,7 @@ class Node:
     share: float
 
     @property
-    def lines(self) -> list[str]:
+    def facts(self) -> list[str]:
         """What the model is, and what it ran on."""
         return [self.model[key] for key in ("kind", "runtime", "cpu") if self.model[key]]
 
@@ -60,56 +64,7 @@ class Node:
         return changed if len(changed) <= room else self.step["briefly"]
 
 
-@dataclass(frozen=True)
-class Text:
-    """A line of text in a picture, with its class and where it stands."""
-
-    kind: str
-    text: str
-    x: int
-    y: int
-
-
-@dataclass(frozen=True)
-class Arrow:
-    """A drawn step: a line with a head, the thicker the more answers changed, and its label."""
-
-    blamed: bool
-    thickness: float
-    path: str
-    head: str
-    label: Sequence[Text]
-
-
-@dataclass(frozen=True)
-class Box:
-    """A drawn model: a box with a mark, and lines of text in it."""
-
-    node: Node
-    name: str
-    x: int
-    y: int
-    width: int
-    height: int
-    lines: Sequence[Text]
-
-
-@dataclass(frozen=True)
-class Picture:
-    """The chain drawn in one way: "tall", or "wide", which may have flat boxes."""
-
-    kind: str
-    width: int
-    height: int
-    most: int
-    arrows: Sequence[Arrow]
-    boxes: Sequence[Box]
-    flat: bool = False
-
-
-def chain(
-    report: ParityReport, models: Sequence[Figures], steps: Sequence[Figures]
-) -> Mapping[str, object]:
+def chain(report: ParityReport, models: Sequence[Figures], steps: Sequence[Figures]) -> Drawn:
     """Return the pictures for narrow and for wide pages, and what is said in place of them."""
     nodes = _nodes(report, models, steps)
     is_short = max(node.depth for node in nodes) <= _MOST_DEPTH
@@ -134,10 +89,8 @@ def _nodes(report: ParityReport, models: Sequence[Figures], steps: Sequence[Figu
         waiting += [child for child in reversed(range(len(parents))) if parents[child] == node]
     rows = _rows(parents, order)
     shares = [0.0, *(step.counts.flips / step.counts.image_count for step in report.steps)]
-    of_steps = [{}, *steps]
-    return [
-        Node(n, parents[n], depths[n], rows[n], models[n], of_steps[n], shares[n]) for n in order
-    ]
+    known = list(zip(models, [{}, *steps], shares, strict=True))
+    return [Node(node, parents[node], depths[node], rows[node], *known[node]) for node in order]
 
 
 def _rows(parents: Sequence[int], order: Sequence[int]) -> dict[int, float]:
@@ -151,36 +104,33 @@ def _rows(parents: Sequence[int], order: Sequence[int]) -> dict[int, float]:
     return rows
 
 
-def _wide(nodes: Sequence[Node]) -> Picture:
+def _wide(nodes: Sequence[Node]) -> Drawn:
     """Draw the chain from left to right."""
     columns = max(node.depth for node in nodes) + 1
     gap = 180 if columns <= 3 else 146
     width = min(240, (_WIDE - gap * (columns - 1)) // columns)
     tall = _box_height(nodes)
     pitch = max(tall + _GAP, _LEAST_PITCH)
-    at = {
-        node.number: (node.depth * (width + gap) + 1, (pitch - tall) / 2 + node.row * pitch)
-        for node in nodes
-    }
+    above = (pitch - tall) / 2
+    at = {node.number: (node.depth * (width + gap) + 1, above + node.row * pitch) for node in nodes}
     arrows = []
     for node in nodes[1:]:
         (left, top), (x, y) = at[node.parent], at[node.number]
         arrows.append(_wide_arrow(node, (left + width, top + tall / 2), (x, y + tall / 2)))
     boxes = [_box(node, at[node.number], width, tall) for node in nodes]
-    used = columns * (width + gap) - gap + 2
-    height = round((max(node.row for node in nodes) + 1) * pitch)
-    return Picture("wide", used, height, used, arrows, boxes)
+    height = (max(node.row for node in nodes) + 1) * pitch
+    return _picture("wide", columns * (width + gap) - gap + 2, height, arrows, boxes)
 
 
-def _wide_arrow(node: Node, start: Place, end: Place) -> Arrow:
+def _wide_arrow(node: Node, start: Place, end: Place) -> Drawn:
     step, bend, y = node.step, start[0] + 14, end[1]
     room = int((end[0] - bend - 12) / _SMALL_LETTER)
     above = [("to-blame", "to blame:")] if step["blamed"] else []
     above += [("step", part) for part in _parts(step["step"], room)]
     below = [("", part) for part in _parts(node.changed(room), room)]
     below += [("flips", step["flipped"]), ("flips", step["effects"])]
-    top = y - 9 - 15 * (len(above) - 1)
-    label = _column(above, bend + 6, top, room, 15) + _column(below, bend + 6, y + 18, room, 15)
+    label = _column(above, (bend + 6, y + 6 - 15 * len(above)), room, 15)
+    label += _column(below, (bend + 6, y + 18), room, 15)
     path = f"M{start[0]:.0f} {start[1]:.0f}H{bend:.0f}V{y:.0f}H{end[0] - 9:.0f}"
     return _arrow(node, path, f"M{end[0] - 1:.0f} {y:.0f}l-10 -6v12z", label)
 
@@ -194,28 +144,27 @@ def _parts(name: str, room: int) -> list[str]:
     return [name[:middle], name[middle + 1 :]]
 
 
-def _tall(nodes: Sequence[Node]) -> Picture:
+def _tall(nodes: Sequence[Node]) -> Drawn:
     """Draw the chain downwards."""
     indent = min(24, 120 // max(1, *(node.depth for node in nodes)))
     tall = _box_height(nodes)
     at: dict[int, Place] = {}
-    y = 4.0
+    arrows, boxes, y = [], [], 4.0
     for node in nodes:
         y += _label_height(node) if node.step else 0
-        at[node.number] = (node.depth * indent + 1, y)
+        place = at[node.number] = (node.depth * indent + 1, y)
+        if node.step:
+            arrows.append(_tall_arrow(node, at[node.parent], place, indent, tall))
+        boxes.append(_box(node, place, _NARROW - place[0] - 2, tall))
         y += tall + 12
-    arrows = [
-        _tall_arrow(node, at[node.parent], at[node.number], indent, tall) for node in nodes[1:]
-    ]
-    boxes = [_box(node, at[node.number], _NARROW - at[node.number][0] - 2, tall) for node in nodes]
-    return Picture("tall", _NARROW, round(y - 4), round(_NARROW * _MOST_GROWTH), arrows, boxes)
+    return _picture("tall", _NARROW, y - 4, arrows, boxes)
 
 
 def _label_height(node: Node) -> int:
     return _LABEL_HEIGHT + (16 if node.step["changed"] else 0)
 
 
-def _tall_arrow(node: Node, parent: Place, box: Place, indent: int, tall: int) -> Arrow:
+def _tall_arrow(node: Node, parent: Place, box: Place, indent: int, tall: int) -> Drawn:
     step = node.step
     x, y = parent[0] + min(11, indent / 2), box[1] + tall / 2
     room = int((_NARROW - box[0] - 8) / _SMALL_LETTER)
@@ -223,71 +172,81 @@ def _tall_arrow(node: Node, parent: Place, box: Place, indent: int, tall: int) -
     lines = [("step", step["step"] + blame)]
     lines += [("", node.changed(room))] if step["changed"] else []
     lines += [("flips", ": ".join(filter(None, (step["flipped"], step["effects"]))))]
-    label = _column(lines, box[0] + 6, box[1] - _label_height(node) + 17, room, 16)
+    label = _column(lines, (box[0] + 6, box[1] - _label_height(node) + 17), room, 16)
     path = f"M{x:.0f} {parent[1] + tall:.0f}V{y:.0f}H{box[0] - 6:.0f}"
     return _arrow(node, path, f"M{box[0]:.0f} {y:.0f}l-8 -5v10z", label)
 
 
-def _flat(nodes: Sequence[Node]) -> Picture:
+def _flat(nodes: Sequence[Node]) -> Drawn:
     """Draw a long chain for a wide page."""
     indent = min(_FLAT_INDENT, 400 // max(node.depth for node in nodes))
     pitch = _FLAT_HEIGHT + _FLAT_GAP
     at = {node.number: (node.depth * indent + 1, 4 + pitch * n) for n, node in enumerate(nodes)}
     arrows = [_flat_arrow(node, at[node.parent], at[node.number], indent) for node in nodes[1:]]
     boxes = [_flat_box(node, *at[node.number]) for node in nodes]
-    height = len(nodes) * pitch - _FLAT_GAP + 8
-    return Picture("wide", _WIDE, height, _WIDE, arrows, boxes, flat=True)
+    return _picture("wide", _WIDE, len(nodes) * pitch - _FLAT_GAP + 8, arrows, boxes, flat=True)
 
 
-def _flat_arrow(node: Node, parent: tuple[int, int], box: tuple[int, int], indent: int) -> Arrow:
+def _flat_arrow(node: Node, parent: tuple[int, int], box: tuple[int, int], indent: int) -> Drawn:
     step = node.step
     x, y = parent[0] + indent / 2 - 2, box[1] + _FLAT_HEIGHT / 2
     beside = len(step["step"] + step["flipped"] + step["effects"])
-    room = int((_WIDE - box[0]) / _LETTER) - beside - 16
-    parts = [
-        ("step", step["step"]),
-        ("to-blame", f"◄ {step['blamed']}" if step["blamed"] else ""),
-        ("", node.changed(room)),
-        ("flips", step["flipped"]),
-        ("flips", step["effects"]),
-    ]
-    label = [Text(kind, text, box[0], box[1] - 14) for kind, text in parts if text]
+    changed = node.changed(int((_WIDE - box[0]) / _LETTER) - beside - 16)
+    parts = [("step", step["step"]), ("to-blame", "◄ to blame" if step["blamed"] else "")]
+    parts += [("", changed), ("flips", step["flipped"]), ("flips", step["effects"])]
+    label = [(kind, text, box[0], box[1] - 14) for kind, text in parts if text]
     path = f"M{x:.0f} {parent[1] + _FLAT_HEIGHT}V{y:.0f}H{box[0] - 6}"
     return _arrow(node, path, f"M{box[0]} {y:.0f}l-8 -5v10z", label)
 
 
-def _flat_box(node: Node, x: int, y: int) -> Box:
+def _flat_box(node: Node, x: int, y: int) -> Drawn:
     room = _WIDE - 240 - x
     name = fitted(node.model["model"], int(room / _LETTER))
-    facts = fitted(" · ".join(node.lines), int(room / _SMALL_LETTER))
-    lines = [Text("", facts, x + 14, y + 41)] if facts else []
-    return Box(node, name, x, y, _WIDE - 1 - x, _FLAT_HEIGHT, lines)
+    facts = [("", " · ".join(node.facts))]
+    lines = _column(facts, (x + 14, y + 41), int(room / _SMALL_LETTER), 16)
+    size = {"width": _WIDE - 1 - x, "height": _FLAT_HEIGHT}
+    return {"node": node, "name": name, "x": x, "y": y, "lines": lines, **size}
 
 
-def _arrow(node: Node, path: str, head: str, label: Sequence[Text]) -> Arrow:
-    """Return an arrow of 2 to 6 pixels, the most from 10 % of changed answers on."""
-    thickness = round(2 + 4 * min(1.0, node.share * 10), 1)
-    return Arrow(bool(node.step["blamed"]), thickness, path, head, label)
+def _box_height(nodes: Sequence[Node]) -> int:
+    return 58 + 16 * max(len(node.facts) for node in nodes)
 
 
-def _column(
-    lines: Sequence[tuple[str, str]], x: float, y: float, room: int, distance: int
-) -> list[Text]:
+def _box(node: Node, place: Place, width: float, height: int) -> Drawn:
+    x, y = place
+    name = fitted(node.model["model"], int((width - (48 if node.step else 24)) / _LETTER))
+    facts = [("", fact) for fact in node.facts]
+    lines = _column(facts, (x + 12, y + 42), int((width - 24) / _SMALL_LETTER), 16)
+    size = {"width": round(width), "height": height}
+    return {"node": node, "name": name, "x": round(x), "y": round(y), "lines": lines, **size}
+
+
+def _column(lines: Sequence[tuple[str, str]], first: Place, room: int, pitch: int) -> list[Text]:
     """Return lines of text, each so far below the one before."""
     return [
-        Text(kind, fitted(text, room), round(x), round(y + distance * n))
+        (kind, fitted(text, room), round(first[0]), round(first[1] + pitch * n))
         for n, (kind, text) in enumerate(lines)
         if text
     ]
 
 
-def _box_height(nodes: Sequence[Node]) -> int:
-    return 58 + 16 * max(len(node.lines) for node in nodes)
+def _arrow(node: Node, path: str, head: str, label: Sequence[Text]) -> Drawn:
+    """Return an arrow of 2 to 6 pixels, the most from 10 % of changed answers on."""
+    thickness = round(2 + 4 * min(1.0, node.share * 10), 1)
+    blamed = bool(node.step["blamed"])
+    return {"blamed": blamed, "thickness": thickness, "path": path, "head": head, "label": label}
 
 
-def _box(node: Node, place: Place, width: float, height: int) -> Box:
-    x, y = place
-    name = fitted(node.model["model"], int((width - 24 - (24 if node.step else 0)) / _LETTER))
-    lines = [("", text) for text in node.lines]
-    texts = _column(lines, x + 12, y + 42, int((width - 24) / _SMALL_LETTER), 16)
-    return Box(node, name, round(x), round(y), round(width), height, texts)
+def _picture(
+    kind: str,
+    width: int,
+    height: float,
+    arrows: Sequence[Drawn],
+    boxes: Sequence[Drawn],
+    *,
+    flat: bool = False,
+) -> Drawn:
+    """Return a picture; a narrow one may grow, a wide one not, so that its letters stay."""
+    most = width if kind == "wide" else round(width * _MOST_GROWTH)
+    size = {"width": width, "height": round(height), "most": most}
+    return {"kind": kind, "flat": flat, "arrows": arrows, "boxes": boxes, **size}

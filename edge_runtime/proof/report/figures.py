@@ -147,6 +147,13 @@ def _briefly(step: Step, models: Sequence[Entry]) -> str:
     return ", ".join(word for word, is_so in words.items() if is_so) or step.changed
 
 
+def ordered(changes: Sequence[ClassChange]) -> list[ClassChange]:
+    """Return the classes by p-value, of equal ones the largest loss first."""
+    return sorted(
+        changes, key=lambda change: (change.p_value, change.after.value - change.before.value)
+    )
+
+
 def class_figures(change: ClassChange, class_names: Sequence[str]) -> Figures:
     """Return what is said of the recall of one class."""
     beyond = f"beyond chance ({p_equals(change.p_value)})"

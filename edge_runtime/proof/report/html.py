@@ -1,12 +1,13 @@
 """The report as one HTML page that needs no network and no script, and in short for a notebook."""
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.proof.metrics import decimals_for
-from edge_runtime.proof.parity import TIE_RULE, Comparison, ParityReport
+from edge_runtime.proof.parity import TIE_RULE, ParityReport
 from edge_runtime.proof.parity.verdict import (
     consequence,
     findings,
@@ -15,21 +16,17 @@ from edge_runtime.proof.parity.verdict import (
     remarks,
 )
 from edge_runtime.proof.report import tables
-from edge_runtime.proof.report.calibration import threshold_sentence
+from edge_runtime.proof.report.axis import Axis
 from edge_runtime.proof.report.chain import chain
-from edge_runtime.proof.report.charts import difference_axis, reliability
-from edge_runtime.proof.report.confusion import confusion_view
 from edge_runtime.proof.report.demands import demand_figures
-from edge_runtime.proof.report.document import THRESHOLDS
 from edge_runtime.proof.report.entries import Entry, entries, leading, twin
 from edge_runtime.proof.report.figures import Figures, model_figures, step_figures
-from edge_runtime.proof.report.gallery import PICTURE_BYTES, Pictures, refuse_other_images
 from edge_runtime.proof.report.measured import measured_view
-from edge_runtime.proof.report.movement import movements
-from edge_runtime.proof.report.recall import recall_view
-from edge_runtime.proof.report.rendering import render
+from edge_runtime.proof.report.pictures import Pictures
+from edge_runtime.proof.report.rendering import render, source
+from edge_runtime.proof.report.sections import answers_view
+from edge_runtime.proof.report.sentences import movements
 from edge_runtime.proof.report.tables import confidence_of, table
-from edge_runtime.wording import printable
 
 # So many models get a section of their own, so that the page stays small.
 _MOST_SECTIONS = 12
@@ -49,18 +46,33 @@ def report_html(report: ParityReport, images: NDArray[np.uint8] | None) -> str:
         PredictionsError: the images are not as many as the predictions, or no such array.
         MissingDependencyError: Jinja2 is not installed.
     """
-    if images is not None:
-        refuse_other_images(images, len(report.reference))
     models = entries(report)
     first = leading(report, models)
     figures = _with_anchors(model_figures(report, models), first)
     values = {
+        "is_page": True,
         **_summary(report, models, figures),
         **_overview(report, models, figures),
         "sections": _sections(report, models, figures, images),
         "measured": measured_view(models),
     }
     return render("report.html.jinja", values)
+
+
+def notebook_html(report: ParityReport) -> str:
+    """Return the verdict and the table of all models as HTML for a notebook's ``_repr_html_``.
+
+    It is a fragment that needs nothing else: without a script, and with a style that applies to it
+    alone.
+
+    Raises:
+        MissingDependencyError: Jinja2 is not installed.
+    """
+    models = entries(report)
+    # What is said there of the whole page holds for the fragment.
+    style = re.sub(r"(:root|\bbody)(?= {)", "&", source("base.css"))
+    values = _summary(report, models, model_figures(report, models))
+    return render("notebook.html.jinja", {**values, "is_page": False, "style": style})
 
 
 def _with_anchors(figures: list[Figures], first: int) -> list[Figures]:
@@ -109,14 +121,16 @@ def _overview(
     demands = demand_figures(report)
     urgent = sum(demand["decision"] != "holds" for demand in demands)
     shown = max(urgent, _MOST_DEMANDS)
+    margin = report.contract.margins.accuracy
+    bounds = [bound for entry in models[1:] for bound in entry.change_interval]
     return {
         "demands": table(tables.DEMANDS_ON_PAGE, demands[:shown], sure),
         "held": table(tables.DEMANDS_ON_PAGE, demands[shown:], sure),
         "chain": chain(report, figures, steps),
         "steps": table(tables.STEPS_ON_PAGE, steps, sure),
         "movements": movements(report),
-        "margin": report.contract.margins.accuracy,
-        "axis": difference_axis(report, models),
+        "margin": margin,
+        "axis": Axis.around([*bounds, *([] if margin is None else [-margin])]),
         "changes": list(zip(models, figures, strict=True))[1:],
         "basis": report.basis.in_words if report.basis else "",
         "decimals": decimals_for(len(report.reference)),
@@ -133,34 +147,18 @@ def _sections(
     """Return what the section of each model shows; the pictures are shared out evenly."""
     first = leading(report, models)
     chosen = [index for index, model in enumerate(figures) if model["anchor"]]
-    pictures = Pictures(images, PICTURE_BYTES // len(chosen))
+    pictures = Pictures(images, image_count=len(report.reference), sections=len(chosen))
     sections: list[dict[str, object]] = []
     for index in chosen:
         comparison = report.comparisons[index - 1]
         same = twin(report, comparison)
-        section = {
-            "figures": figures[index],
-            "counts": comparison.counts,
-            "is_open": index == first,
-            "twin": figures[same] if same is not None else None,
-        }
         sections.append(
-            section if same is not None else section | _answers(report, comparison, pictures)
+            {
+                "figures": figures[index],
+                "counts": comparison.counts,
+                "is_open": index == first,
+                "twin": figures[same] if same is not None else None,
+                **(answers_view(report, comparison, pictures) if same is None else {}),
+            }
         )
     return sections
-
-
-def _answers(report: ParityReport, comparison: Comparison, pictures: Pictures) -> dict[str, object]:
-    """Return what became of the answers of one model, its classes and its probabilities."""
-    counts, contract, names = comparison.counts, report.contract, report.reference.class_names
-    effects = [counts.at_threshold(threshold) for threshold in THRESHOLDS]
-    return {
-        "gallery": pictures.gallery(comparison),
-        "recall": recall_view(comparison, names, contract.margins.class_recall),
-        "confusion": confusion_view(counts, printable(comparison.model), names),
-        "reliability": reliability(counts),
-        "brier_interval": counts.brier_rise.interval(contract.confidence),
-        "thresholds": [
-            (effect, threshold_sentence(effect, counts.image_count)) for effect in effects
-        ],
-    }

@@ -14,8 +14,8 @@ from edge_runtime.proof.report.figures import (
     step_figures,
 )
 from edge_runtime.proof.report.markdown_markup import LONGEST_NAME
-from edge_runtime.proof.report.movement import movements
 from edge_runtime.proof.report.rendering import render
+from edge_runtime.proof.report.sentences import movements
 from edge_runtime.proof.report.tables import confidence_of, table
 from edge_runtime.wording import percent, shortened
 

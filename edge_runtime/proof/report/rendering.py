@@ -8,14 +8,13 @@ from importlib.resources import files
 from edge_runtime import wording
 from edge_runtime.errors import MissingDependencyError
 from edge_runtime.proof.report.markdown_markup import code, drawn, in_html, mark, plain
-from edge_runtime.wording import printable, shortened
 
 _HERE = __name__.rpartition(".")[0]
 _WORDS = (
     *("distance", "fitted", "p_equals", "p_value", "percent", "percent_interval", "plural"),
     *("points", "points_allowed", "points_interval", "probability", "scores_interval", "signed"),
 )
-# What is no more than the layout of a template, from the end of one tag to the next.
+# No more than the layout of a template: from the end of a tag to the next.
 _BETWEEN_TAGS = re.compile(r"(?<=[>}])(\n\s*)(?=[<{])")
 
 
@@ -39,15 +38,15 @@ def source(name: str, *, package: str = _HERE) -> str:
     Raises:
         FileNotFoundError: neither has it.
     """
-    folders = [files(each) / "templates" for each in dict.fromkeys((package, _HERE))]
-    found = [folder / name for folder in folders if (folder / name).is_file()]
-    if not found:
-        raise FileNotFoundError(f"There is no template {name}.")
-    return found[0].read_text("utf-8")
+    for folder in (package, _HERE):
+        file = files(folder) / "templates" / name
+        if file.is_file():
+            return file.read_text("utf-8")
+    raise FileNotFoundError(f"There is no template {name}.")
 
 
 @cache
-def _renderer(package: str, markdown: bool) -> Callable[[str, Mapping[str, object]], str]:
+def _renderer(package: str, is_markdown: bool) -> Callable[[str, Mapping[str, object]], str]:
     try:
         from jinja2 import Environment, FunctionLoader, StrictUndefined
         from markupsafe import Markup
@@ -57,38 +56,52 @@ def _renderer(package: str, markdown: bool) -> Callable[[str, Mapping[str, objec
             "install it with: pip install jinja2"
         ) from error
 
-    def safe_in_markdown(value: object) -> object:
-        return value if hasattr(value, "__html__") else Markup(plain(str(value)))
+    def safe(draw: Callable[..., str]) -> Callable[..., Markup]:
+        return lambda *arguments, **options: Markup(draw(*arguments, **options))
+
+    def finalized(value: object) -> object:
+        if hasattr(value, "__html__"):
+            return value  # is escaped already
+        return Markup(plain(str(value))) if is_markdown else wording.printable(value)
 
     environment = Environment(
-        loader=FunctionLoader(partial(_markdown if markdown else _page, package=package)),
+        loader=FunctionLoader(partial(_source, package=package, is_markdown=is_markdown)),
         autoescape=True,
-        finalize=safe_in_markdown if markdown else _printable,
+        finalize=finalized,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        optimized=False,  # saves more than it takes where a template is drawn once
     )
     environment.filters |= {name: getattr(wording, name) for name in _WORDS}
-    environment.filters |= {
-        "cut": lambda text, limit=60: shortened(printable(text), limit),
-        "number": lambda value, decimals=0: f"{value:,.{decimals}f}",
-    }
-    if markdown:
-        pieces = {"code": code, "in_html": in_html, "mark": mark, "table": drawn}
-        environment.filters |= {
-            name: lambda *args, _draw=draw, **options: Markup(_draw(*args, **options))
-            for name, draw in pieces.items()
+    environment.filters |= {"compact": _compact, "cut": _cut, "number": _number}
+    if is_markdown:
+        pieces: dict[str, Callable[..., str]] = {
+            "code": code,
+            "in_html": in_html,
+            "mark": mark,
+            "table": drawn,
         }
+        environment.filters |= {name: safe(draw) for name, draw in pieces.items()}
     return lambda template, values: environment.get_template(template).render(values)
 
 
-def _printable(value: object) -> object:
-    return value if hasattr(value, "__html__") else printable(value)
-
-
-def _page(name: str, package: str) -> str:
+def _source(name: str, package: str, is_markdown: bool) -> str:
+    text = source(name, package=package)
     # In a comment the line breaks say nothing, and are still counted.
-    return _BETWEEN_TAGS.sub(r"{#\1#}", source(name, package=package))
+    return text if is_markdown else _BETWEEN_TAGS.sub(r"{#\1#}", text)
 
 
-_markdown = partial(source)
+def _compact(count: int) -> str:
+    """Return a count in four letters at most: 999, 12k, 3M."""
+    if count < 10_000:
+        return str(count)
+    return f"{count // 1000}k" if count < 1_000_000 else f"{count // 1_000_000}M"
+
+
+def _cut(text: str, limit: int = 60) -> str:
+    return wording.shortened(wording.printable(text), limit)
+
+
+def _number(value: float, decimals: int = 0) -> str:
+    return f"{value:,.{decimals}f}"

@@ -6,13 +6,17 @@ from collections.abc import Sequence
 from edge_runtime.proof.metrics import PairedCounts, decimals_for
 from edge_runtime.proof.parity import Comparison, ParityReport, cell_changes, class_changes
 from edge_runtime.proof.report import tables
-from edge_runtime.proof.report.calibration import threshold_sentence
 from edge_runtime.proof.report.demands import demand_figures
 from edge_runtime.proof.report.entries import Entry, entries, twin
-from edge_runtime.proof.report.figures import Figures, class_figures, model_figures, step_figures
+from edge_runtime.proof.report.figures import (
+    Figures,
+    class_figures,
+    model_figures,
+    ordered,
+    step_figures,
+)
 from edge_runtime.proof.report.grid import WIDTH, aligned
-from edge_runtime.proof.report.movement import movements
-from edge_runtime.proof.report.recall import ordered
+from edge_runtime.proof.report.sentences import movements, threshold_sentence
 from edge_runtime.proof.report.tables import Table, confidence_of
 from edge_runtime.wording import (
     columns,

@@ -1,9 +1,10 @@
-"""What another runtime or processor changed about the same file, in words."""
+"""What another runtime changed about the same file, and a conversion about thresholds: in words."""
 
 from collections.abc import Sequence
 
+from edge_runtime.proof.metrics import ThresholdEffect, decimals_for
 from edge_runtime.proof.parity import Movement, ParityReport
-from edge_runtime.wording import distance, plural, printable, shortened
+from edge_runtime.wording import distance, plural, points, printable, shortened
 
 _MOST_LISTED = 5
 _LONGEST_NAME = 30
@@ -57,3 +58,21 @@ def _answers(movement: Movement, class_names: Sequence[str]) -> str:
 
 def _name(class_names: Sequence[str], index: int) -> str:
     return shortened(printable(class_names[index]), _LONGEST_NAME)
+
+
+def threshold_sentence(effect: ThresholdEffect, image_count: int) -> str:
+    """Return what changed at a threshold: "At 0.80: 3.1 points more accepted, …"."""
+    decimals = decimals_for(image_count)
+    accepted = effect.candidate_accepted.value - effect.reference_accepted.value
+    first = f"At {effect.threshold:.2f}: {_more(accepted, decimals)} accepted"
+    if not effect.candidate_accepted.successes or not effect.reference_accepted.successes:
+        return first + "."
+    wrong = effect.candidate_wrong.value - effect.reference_wrong.value
+    return f"{first}, {_more(wrong, decimals)} of them wrong."
+
+
+def _more(difference: float, decimals: int) -> str:
+    text = points(difference, decimals)
+    if not text.startswith(("+", "\N{MINUS SIGN}")):
+        return "as many"
+    return f"{text[1:]} points {'more' if difference > 0 else 'fewer'}"
