@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from edge_runtime.inference.bundling.making import bundle as bundle
     from edge_runtime.inference.classifier import Classification as Classification
     from edge_runtime.inference.classifier import Classifier as Classifier
+    from edge_runtime.inference.comparing import compare as compare
     from edge_runtime.inference.evaluation import predict as predict
     from edge_runtime.inference.evaluation import predict_file as predict_file
     from edge_runtime.inference.pool import ClassifierPool as ClassifierPool
@@ -35,9 +36,8 @@ if TYPE_CHECKING:
     from edge_runtime.proof.parity import Budgets as Budgets
     from edge_runtime.proof.parity import Contract as Contract
     from edge_runtime.proof.parity import Margins as Margins
-    from edge_runtime.proof.parity import ParityReport as ParityReport
-    from edge_runtime.proof.parity import compare as compare
     from edge_runtime.proof.parity.contract_file import load_contract as load_contract
+    from edge_runtime.proof.parity_report import ParityReport as ParityReport
     from edge_runtime.runtimes.backends import Backend as Backend
     from edge_runtime.runtimes.backends import available_backends as available_backends
     from edge_runtime.runtimes.backends import choose_backend as choose_backend
@@ -57,14 +57,14 @@ _HOME = {
     "EdgeError": "errors",
     "Margins": "proof.parity",
     "PairedCounts": "proof.metrics",
-    "ParityReport": "proof.parity",
+    "ParityReport": "proof.parity_report",
     "Predictions": "data.predictions",
     "Preprocessing": "data.images",
     "available_backends": "runtimes.backends",
     "benchmark": "benchmarks",
     "bundle": "inference.bundling.making",
     "choose_backend": "runtimes.backends",
-    "compare": "proof.parity",
+    "compare": "inference.comparing",
     "count_pairs": "proof.metrics",
     "diagnose": "doctor",
     "inspect_model": "models.inspection",

@@ -6,7 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.data.predictions import Predictions
-from edge_runtime.proof.parity import Budgets, Contract, Margins, ParityReport, compare
+from edge_runtime.inference.comparing import compare
+from edge_runtime.proof.parity import Budgets, Contract, Margins
+from edge_runtime.proof.parity_report import ParityReport
 
 DEMANDING = Contract(
     Margins(accuracy=0.01, agreement=0.97, class_recall=0.1, brier=0.02),

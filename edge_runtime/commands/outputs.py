@@ -11,7 +11,7 @@ from edge_runtime.data.predictions import PREDICTIONS_SUFFIX, Predictions
 from edge_runtime.errors import EdgeError
 from edge_runtime.files.reading import resolved
 from edge_runtime.files.writing import refuse_unwritable_folder, write_together
-from edge_runtime.proof.parity import ParityReport
+from edge_runtime.proof.parity_report import ParityReport
 from edge_runtime.proof.report import report_html, report_json, report_junit, report_markdown
 
 REPORT_FILES = {

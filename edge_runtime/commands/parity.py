@@ -35,12 +35,14 @@ from edge_runtime.data.datasets import Dataset, DatasetSpec, load_dataset
 from edge_runtime.data.predictions import Predictions
 from edge_runtime.errors import EdgeError, PredictionsError
 from edge_runtime.files.writing import write_atomically
+from edge_runtime.inference.comparing import compare
 from edge_runtime.inference.evaluation import predict_file
 from edge_runtime.models.lineage import Lineage
 from edge_runtime.models.runs import Run
-from edge_runtime.proof.parity import EXIT_CODES, Contract, ParityReport, compare
+from edge_runtime.proof.parity import EXIT_CODES, Contract
 from edge_runtime.proof.parity.contract import DEFAULT_MAX_DROP, DEFAULT_MIN_AGREEMENT
 from edge_runtime.proof.parity.contract_file import CONTRACT_FILE, contract_template, load_contract
+from edge_runtime.proof.parity_report import ParityReport
 from edge_runtime.proof.report import report_json, report_table
 
 

@@ -9,8 +9,9 @@ import pytest
 
 from edge_runtime.data.datasets import Dataset, Split
 from edge_runtime.data.predictions import Predictions
+from edge_runtime.inference.comparing import compare
 from edge_runtime.inference.evaluation import predict_file
-from edge_runtime.proof.parity import ParityReport, compare
+from edge_runtime.proof.parity_report import ParityReport
 
 pytest.importorskip("tensorflow")
 

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_runtime.errors import ContractError
-from edge_runtime.proof.parity import Budgets, Contract, Margins, compare
+from edge_runtime.inference.comparing import compare
+from edge_runtime.proof.parity import Budgets, Contract, Margins
 from edge_runtime.proof.parity.flips import first_changes
 
 

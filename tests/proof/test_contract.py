@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from edge_runtime.data.predictions import Predictions
 from edge_runtime.errors import ContractError
-from edge_runtime.proof.parity import Budgets, Contract, Margins, compare
+from edge_runtime.inference.comparing import compare
+from edge_runtime.proof.parity import Budgets, Contract, Margins
 from edge_runtime.proof.parity.contract_file import contract_template, load_contract
 from edge_runtime.proof.parity.toml_lines import key_lines
 

@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import ArrayLike
 
 from edge_runtime.data.predictions import Predictions
-from edge_runtime.proof.parity import compare
+from edge_runtime.inference.comparing import compare
 from edge_runtime.proof.parity.movement import find_movement
 from edge_runtime.proof.report import report_html, report_json, report_markdown, report_table
 from edge_runtime.proof.report.sentences import movement_in_words

@@ -10,16 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_runtime.errors import ContractError, PredictionsError
+from edge_runtime.inference.comparing import compare
 from edge_runtime.proof.metrics import count_pairs
-from edge_runtime.proof.parity import (
-    Budgets,
-    Contract,
-    Flip,
-    Margins,
-    cell_changes,
-    class_changes,
-    compare,
-)
+from edge_runtime.proof.parity import Budgets, Contract, Flip, Margins, cell_changes, class_changes
 from edge_runtime.proof.report import report_html, report_json, report_junit, report_markdown
 from edge_runtime.proof.statistics import (
     difference_interval,

@@ -16,7 +16,9 @@ from reports import DEMANDING, chain_report
 
 from edge_runtime.data.predictions import Predictions
 from edge_runtime.errors import PredictionsError
-from edge_runtime.proof.parity import TIE_RULE, Contract, Margins, ParityReport, compare
+from edge_runtime.inference.comparing import compare
+from edge_runtime.proof.parity import TIE_RULE, Contract, Margins
+from edge_runtime.proof.parity_report import ParityReport
 from edge_runtime.proof.report import report_html, report_markdown, report_table
 from edge_runtime.wording import about
 

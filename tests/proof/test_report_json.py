@@ -11,7 +11,8 @@ import pytest
 from reports import DEMANDING, chain_report, three_decisions
 
 from edge_runtime.data.predictions import Predictions
-from edge_runtime.proof.parity import Contract, Margins, compare
+from edge_runtime.inference.comparing import compare
+from edge_runtime.proof.parity import Contract, Margins
 from edge_runtime.proof.report import report_json, report_schema
 
 VALIDATOR = jsonschema.Draft202012Validator(report_schema())

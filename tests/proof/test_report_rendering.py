@@ -14,7 +14,7 @@ from PIL import Image
 from reports import chain_report, three_decisions
 
 from edge_runtime.errors import MissingDependencyError
-from edge_runtime.proof.parity import ParityReport
+from edge_runtime.proof.parity_report import ParityReport
 from edge_runtime.proof.report import notebook_html, report_html, report_markdown
 from edge_runtime.proof.report.rendering import _renderer, render
 

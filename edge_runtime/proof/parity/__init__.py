@@ -1,10 +1,10 @@
 """The proof: do converted models still answer like the full one, and if not, since which step?"""
 
-from edge_runtime.proof.parity.chain import TIE_RULE, ParityReport, compare
+from edge_runtime.proof.parity.chain import TIE_RULE, judge
 from edge_runtime.proof.parity.checks import EXIT_CODES, Check, Decision
 from edge_runtime.proof.parity.contract import Budgets, Contract, Margins
 from edge_runtime.proof.parity.flips import Flip
-from edge_runtime.proof.parity.judgement import Comparison
+from edge_runtime.proof.parity.judgement import Comparison, Judgement
 from edge_runtime.proof.parity.movement import MovedAnswer, Movement
 from edge_runtime.proof.parity.significance import (
     CellChange,
@@ -26,13 +26,13 @@ __all__ = [
     "Contract",
     "Decision",
     "Flip",
+    "Judgement",
     "Margins",
     "MovedAnswer",
     "Movement",
-    "ParityReport",
     "Step",
     "StepKind",
     "cell_changes",
     "class_changes",
-    "compare",
+    "judge",
 ]

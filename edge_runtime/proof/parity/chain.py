@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import cached_property
 
 from edge_runtime.data.predictions import Predictions, aligned
 from edge_runtime.errors import ContractError, PredictionsError
@@ -16,39 +15,21 @@ from edge_runtime.proof.parity.movement import find_movement
 from edge_runtime.proof.parity.order import in_order, predecessors
 from edge_runtime.proof.parity.resampling import JudgedPair
 from edge_runtime.proof.parity.steps import Step, StepKind, changes, same_file, step_kinds
-from edge_runtime.proof.parity.verdict import verdict_sentence
 
 TIE_RULE = "Of equal probabilities the first class counts as the answer."
 
 
-class ParityReport(Judgement):
-    """The full model against its converted forms, on the same test images."""
-
-    @cached_property
-    def verdict(self) -> str:
-        """The result in two sentences or three, as a person would say it."""
-        return verdict_sentence(self)
-
-
-def compare(
-    reference: Predictions,
-    candidates: Sequence[Predictions],
-    *,
-    contract: Contract | None = None,
-    max_drop: float | None = None,
-    min_agreement: float | None = None,
-) -> ParityReport:
-    """Compare converted models with the full model on the same images.
+def judge(
+    reference: Predictions, candidates: Sequence[Predictions], contract: Contract
+) -> Judgement:
+    """Hold converted models to a contract with the full model, on the same images.
 
     Args:
         reference: the full model's predictions.
         candidates: the converted models'. Where each says what it is they are put in order, a
             device after its host; otherwise they are taken as made one from the other. Rows may be
             in another order than the reference's.
-        contract: what is demanded; by default that at most one point of accuracy is lost and
-            that at least 95 % of the answers are the same.
-        max_drop: the drop in accuracy that is allowed, above 0 to 1, instead of the contract's.
-        min_agreement: the share of answers that must be the same, 0 to below 1, likewise.
+        contract: what is demanded.
 
     Raises:
         PredictionsError: they are not about the same images, or there is nothing to compare.
@@ -56,8 +37,6 @@ def compare(
     """
     if not candidates:
         raise PredictionsError("There is nothing to compare: give one converted model or more.")
-    contract = contract or Contract()
-    contract = contract.with_margins(accuracy=max_drop, agreement=min_agreement)
     named = _distinctly_named(in_order([reference, *candidates]))
     everything = [named[0], *(aligned(named[0], candidate) for candidate in named[1:])]
     before = predecessors(everything)
@@ -73,7 +52,7 @@ def compare(
         _compare_one(everything, before, steps, target, contract, rates)
         for target in range(1, len(everything))
     )
-    return ParityReport(
+    return Judgement(
         everything[0],
         comparisons,
         steps,

@@ -8,7 +8,7 @@ line for each step and a flat box for each model.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from edge_runtime.proof.parity import ParityReport
+from edge_runtime.proof.parity import Judgement
 from edge_runtime.proof.report.figures import Figures
 from edge_runtime.wording import fitted
 
@@ -64,7 +64,7 @@ class Node:
         return changed if len(changed) <= room else self.step["briefly"]
 
 
-def chain(report: ParityReport, models: Sequence[Figures], steps: Sequence[Figures]) -> Drawn:
+def chain(report: Judgement, models: Sequence[Figures], steps: Sequence[Figures]) -> Drawn:
     """Return the pictures for narrow and for wide pages, and what is said in place of them."""
     nodes = _nodes(report, models, steps)
     is_short = max(node.depth for node in nodes) <= _MOST_DEPTH
@@ -78,7 +78,7 @@ def chain(report: ParityReport, models: Sequence[Figures], steps: Sequence[Figur
     return {"pictures": pictures, "spoken": "; ".join(said)}
 
 
-def _nodes(report: ParityReport, models: Sequence[Figures], steps: Sequence[Figures]) -> list[Node]:
+def _nodes(report: Judgement, models: Sequence[Figures], steps: Sequence[Figures]) -> list[Node]:
     """Return the models, each after the one that it was made from."""
     parents = [-1, *(step.before for step in report.steps)]
     order, depths, waiting = list[int](), [0] * len(parents), [0]

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from edge_runtime.proof.metrics import decimals_for
-from edge_runtime.proof.parity import Check, ParityReport
+from edge_runtime.proof.parity import Check, Judgement
 from edge_runtime.proof.parity.verdict import (
     called,
     describe,
@@ -44,7 +44,7 @@ class DemandGroup:
     checks: tuple[Check, ...]
 
 
-def demand_groups(report: ParityReport) -> list[DemandGroup]:
+def demand_groups(report: Judgement) -> list[DemandGroup]:
     """Return the models of which something is asked, then the steps of which something is."""
     models = [
         DemandGroup("model", called(item.model), item.model, item.checks)
@@ -78,14 +78,14 @@ def demanded(check: Check) -> str:
     }[check.demand]
 
 
-def found(check: Check, group: DemandGroup, report: ParityReport) -> str:
+def found(check: Check, group: DemandGroup, report: Judgement) -> str:
     """Return what was found, as a sentence; if it is undecided, with what would decide all."""
     sentence = f"{describe(check, group.model, report)}."
     wanted = images_wanted(report) if check.decision == "inconclusive" else ""
     return f"{sentence} The whole report needs {wanted} images." if wanted else sentence
 
 
-def demand_figures(report: ParityReport) -> list[Figures]:
+def demand_figures(report: Judgement) -> list[Figures]:
     """Return what is said of every demand: the broken ones first, then the undecided ones."""
     every = [
         _figures(report, group, check) for group in demand_groups(report) for check in group.checks
@@ -93,7 +93,7 @@ def demand_figures(report: ParityReport) -> list[Figures]:
     return sorted(every, key=lambda figures: _ORDER.index(figures["decision"]))
 
 
-def _figures(report: ParityReport, group: DemandGroup, check: Check) -> Figures:
+def _figures(report: Judgement, group: DemandGroup, check: Check) -> Figures:
     what, _, asked = demanded(check).partition(": ")
     measured, interval = _measured(check, len(report.reference))
     names = report.reference.class_names

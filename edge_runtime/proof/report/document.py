@@ -16,12 +16,12 @@ from edge_runtime.proof.parity import (
     Comparison,
     Decision,
     Flip,
-    ParityReport,
+    Judgement,
     Step,
     cell_changes,
     class_changes,
 )
-from edge_runtime.proof.parity.verdict import remark
+from edge_runtime.proof.parity.verdict import remark, verdict_sentence
 from edge_runtime.wording import json_escaped
 
 SCHEMA_VERSION = 4
@@ -35,7 +35,7 @@ _MEANINGS: dict[Decision, str] = {
 }
 
 
-def report_json(report: ParityReport) -> str:
+def report_json(report: Judgement) -> str:
     """Return all figures of a report as indented JSON text, without a newline at the end.
 
     `report_schema` describes it. What is not finite in the details of a model becomes null.
@@ -50,14 +50,14 @@ def report_schema() -> dict[str, Any]:
     return dict(json.loads(schema))
 
 
-def report_document(report: ParityReport) -> dict[str, Any]:
+def report_document(report: Judgement) -> dict[str, Any]:
     """Return all figures of a report as it is written; details are as the predictions have them."""
     return {
         "$schema": SCHEMA_ID,
         "schema_version": SCHEMA_VERSION,
         "decision": report.decision,
         "holds": report.holds,
-        "verdict": report.verdict,
+        "verdict": verdict_sentence(report),
         "exit_code": EXIT_CODES[report.decision],
         "exit_code_meaning": _MEANINGS[report.decision],
         "images_needed": report.images_needed,
@@ -77,7 +77,7 @@ def report_document(report: ParityReport) -> dict[str, Any]:
     }
 
 
-def _full(report: ParityReport) -> dict[str, Any]:
+def _full(report: Judgement) -> dict[str, Any]:
     counts = report.comparisons[0].counts
     return {
         "model": report.reference.model,
@@ -89,7 +89,7 @@ def _full(report: ParityReport) -> dict[str, Any]:
     }
 
 
-def _step(report: ParityReport, step: Step, checks: tuple[Check, ...]) -> dict[str, Any]:
+def _step(report: Judgement, step: Step, checks: tuple[Check, ...]) -> dict[str, Any]:
     return {
         "name": step.name,
         "kinds": list(step.kinds),
@@ -104,7 +104,7 @@ def _step(report: ParityReport, step: Step, checks: tuple[Check, ...]) -> dict[s
     }
 
 
-def _comparison(report: ParityReport, item: Comparison) -> dict[str, Any]:
+def _comparison(report: Judgement, item: Comparison) -> dict[str, Any]:
     counts = item.counts
     return {
         "model": item.model,
@@ -157,7 +157,7 @@ def _distances(counts: PairedCounts) -> dict[str, Any]:
     }
 
 
-def _flip(report: ParityReport, flip: Flip) -> dict[str, Any]:
+def _flip(report: Judgement, flip: Flip) -> dict[str, Any]:
     sha256 = bytes(report.reference.image_sha256[flip.image]).decode("ascii", "replace")
     return {**flip.to_dict(), "image_sha256": sha256}
 

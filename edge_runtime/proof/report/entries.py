@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from edge_runtime.proof.metrics import Rate
-from edge_runtime.proof.parity import Comparison, ParityReport
+from edge_runtime.proof.parity import Comparison, Judgement
 from edge_runtime.wording import printable
 
 # More bytes or microseconds than any model has.
@@ -47,7 +47,7 @@ class Entry:
         return " ".join(printable(value) for value in values if value is not None)
 
 
-def entries(report: ParityReport) -> list[Entry]:
+def entries(report: Judgement) -> list[Entry]:
     """Return the full model, then the converted ones."""
     full = Entry(
         printable(report.reference.model),
@@ -66,7 +66,7 @@ def entries(report: ParityReport) -> list[Entry]:
     ]
 
 
-def leading(report: ParityReport, models: Sequence[Entry]) -> int:
+def leading(report: Judgement, models: Sequence[Entry]) -> int:
     """Return the index of the model that the page shows first.
 
     The one that the verdict is about, the worst of the worst; where all is well, the one with most
@@ -86,7 +86,7 @@ def float32_size_bytes(models: Sequence[Entry]) -> int | None:
     return next(filter(None, sizes), None)
 
 
-def twin(report: ParityReport, comparison: Comparison) -> int | None:
+def twin(report: Judgement, comparison: Comparison) -> int | None:
     """Return the index of the model before this one if all its probabilities are the same.
 
     None for others, and for what was made from the full model: that is what all is held against.
@@ -95,7 +95,7 @@ def twin(report: ParityReport, comparison: Comparison) -> int | None:
     return last.before if last.before and not last.counts.largest_difference else None
 
 
-def blamed_steps(report: ParityReport) -> frozenset[int]:
+def blamed_steps(report: Judgement) -> frozenset[int]:
     """Return the steps that a broken demand is put down to."""
     of_models = {item.blamed_step for item in report.comparisons if item.decision == "broken"}
     alone = {

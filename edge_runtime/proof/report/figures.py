@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 
 from edge_runtime.proof.metrics import PairedCounts, decimals_for
-from edge_runtime.proof.parity import ClassChange, ParityReport, Step
+from edge_runtime.proof.parity import ClassChange, Judgement, Step
 from edge_runtime.proof.parity.steps import moves, same_file
 from edge_runtime.proof.report.entries import Entry, blamed_steps, float32_size_bytes
 from edge_runtime.wording import (
@@ -29,7 +29,7 @@ Figures = dict[str, str]
 _NOISE = re.compile(r"\((R|TM|tm)\)|\bProcessor\b|\bCPU\b|@.*$|\b\d+-Core\b")
 
 
-def model_figures(report: ParityReport, models: Sequence[Entry]) -> list[Figures]:
+def model_figures(report: Judgement, models: Sequence[Entry]) -> list[Figures]:
     """Return what is said of each model, the full one first."""
     float32_bytes = float32_size_bytes(models)
     return [
@@ -106,7 +106,7 @@ def _pair(counts: PairedCounts, interval: tuple[float, float]) -> Figures:
     }
 
 
-def step_figures(report: ParityReport, models: Sequence[Entry]) -> list[Figures]:
+def step_figures(report: Judgement, models: Sequence[Entry]) -> list[Figures]:
     """Return what is said of each step; "blamed" is empty where nothing is put down to it."""
     blamed = blamed_steps(report)
     return [

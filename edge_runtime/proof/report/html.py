@@ -7,13 +7,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.proof.metrics import decimals_for
-from edge_runtime.proof.parity import TIE_RULE, ParityReport
+from edge_runtime.proof.parity import TIE_RULE, Judgement
 from edge_runtime.proof.parity.verdict import (
     consequence,
     findings,
     headline,
     images_wanted,
     remarks,
+    verdict_sentence,
 )
 from edge_runtime.proof.report import tables
 from edge_runtime.proof.report.axis import Axis
@@ -34,7 +35,7 @@ _MOST_SECTIONS = 12
 _MOST_DEMANDS = 8
 
 
-def report_html(report: ParityReport, images: NDArray[np.uint8] | None) -> str:
+def report_html(report: Judgement, images: NDArray[np.uint8] | None) -> str:
     """Return the report as one self-contained HTML page; the same report, the same bytes.
 
     Args:
@@ -59,7 +60,7 @@ def report_html(report: ParityReport, images: NDArray[np.uint8] | None) -> str:
     return render("report.html.jinja", values)
 
 
-def notebook_html(report: ParityReport) -> str:
+def notebook_html(report: Judgement) -> str:
     """Return the verdict and the table of all models as HTML for a notebook's ``_repr_html_``.
 
     It is a fragment that needs nothing else: without a script, and with a style that applies to it
@@ -85,14 +86,14 @@ def _with_anchors(figures: list[Figures], first: int) -> list[Figures]:
 
 
 def _summary(
-    report: ParityReport, models: Sequence[Entry], figures: Sequence[Figures]
+    report: Judgement, models: Sequence[Entry], figures: Sequence[Figures]
 ) -> dict[str, object]:
     """Return what comes first: the verdict, the figures that matter most, and all models."""
     lead, sure = leading(report, models), confidence_of(report)
     dataset = models[0].detail("dataset")
     return {
         "title": f"Parity report of {models[0].model}" + (f" on {dataset}" if dataset else ""),
-        "verdict": report.verdict,
+        "verdict": verdict_sentence(report),
         "decision": report.decision,
         "headline": headline(report),
         "findings": [_capitalized(finding) for finding in findings(report)],
@@ -114,7 +115,7 @@ def _capitalized(finding: str) -> str:
 
 
 def _overview(
-    report: ParityReport, models: Sequence[Entry], figures: Sequence[Figures]
+    report: Judgement, models: Sequence[Entry], figures: Sequence[Figures]
 ) -> dict[str, object]:
     """Return the demands, the chain, and how accuracy changed."""
     steps, sure = step_figures(report, models), confidence_of(report)
@@ -139,7 +140,7 @@ def _overview(
 
 
 def _sections(
-    report: ParityReport,
+    report: Judgement,
     models: Sequence[Entry],
     figures: Sequence[Figures],
     images: NDArray[np.uint8] | None,

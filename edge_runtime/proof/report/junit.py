@@ -2,7 +2,7 @@
 
 from xml.etree import ElementTree as ET
 
-from edge_runtime.proof.parity import Check, ParityReport
+from edge_runtime.proof.parity import Check, Judgement
 from edge_runtime.proof.parity.verdict import remark
 from edge_runtime.proof.report.demands import DemandGroup, demand_groups, demanded, found
 from edge_runtime.wording import printable
@@ -10,7 +10,7 @@ from edge_runtime.wording import printable
 _DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n'
 
 
-def report_junit(report: ParityReport) -> str:
+def report_junit(report: Judgement) -> str:
     """Return a report as JUnit XML, without a newline at the end.
 
     There is a test suite for each model and for each step of which something is asked, and a test
@@ -34,7 +34,7 @@ def _totals(suites: list[ET.Element]) -> dict[str, str]:
     return {**totals, "time": "0"}
 
 
-def _suite(group: DemandGroup, report: ParityReport) -> ET.Element:
+def _suite(group: DemandGroup, report: Judgement) -> ET.Element:
     name = printable(f"{group.kind} {group.name}")
     cases = [_case(name, check, group, report) for check in group.checks]
     if group.kind == "step":
@@ -58,7 +58,7 @@ def _suite(group: DemandGroup, report: ParityReport) -> ET.Element:
     return suite
 
 
-def _case(suite: str, check: Check, group: DemandGroup, report: ParityReport) -> ET.Element:
+def _case(suite: str, check: Check, group: DemandGroup, report: Judgement) -> ET.Element:
     case = _element("testcase", name=demanded(check), classname=suite, time="0")
     sentence = printable(found(check, group, report))
     if check.decision == "holds":

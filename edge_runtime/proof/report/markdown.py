@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from edge_runtime.proof.parity import Comparison, Flip, ParityReport, class_changes
+from edge_runtime.proof.parity import Comparison, Flip, Judgement, class_changes
 from edge_runtime.proof.parity.verdict import consequence, findings, headline, remarks
 from edge_runtime.proof.report import tables
 from edge_runtime.proof.report.demands import demand_figures
@@ -34,7 +34,7 @@ _MEASURED = {
 _LEFT_OUT = "_More is in report.json; a comment has no room for it._"
 
 
-def report_markdown(report: ParityReport) -> str:
+def report_markdown(report: Judgement) -> str:
     """Return a report as Markdown of at most 60,000 characters, without a newline at the end.
 
     Names of models and classes come from other people's files: they stand in code spans, and in
@@ -54,7 +54,7 @@ def report_markdown(report: ParityReport) -> str:
     return "\n\n".join(kept)
 
 
-def _values(report: ParityReport) -> Mapping[str, object]:
+def _values(report: Judgement) -> Mapping[str, object]:
     models, sure = entries(report), confidence_of(report)
     return {
         "decision": report.decision,

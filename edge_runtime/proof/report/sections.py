@@ -9,7 +9,7 @@ from edge_runtime.proof.metrics import ConfidenceCounts, PairedCounts, Rate
 from edge_runtime.proof.parity import (
     ClassChange,
     Comparison,
-    ParityReport,
+    Judgement,
     cell_changes,
     class_changes,
 )
@@ -32,7 +32,7 @@ _BLUE, _ORANGE = (40, 130, 210), (230, 110, 30)
 
 
 def answers_view(
-    report: ParityReport, comparison: Comparison, pictures: Pictures
+    report: Judgement, comparison: Comparison, pictures: Pictures
 ) -> dict[str, object]:
     """Return what became of the answers of one model, by what the template calls it."""
     counts, contract, names = comparison.counts, report.contract, report.reference.class_names

@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 
 from edge_runtime.proof.metrics import ThresholdEffect, decimals_for
-from edge_runtime.proof.parity import Movement, ParityReport
+from edge_runtime.proof.parity import Judgement, Movement
 from edge_runtime.wording import distance, plural, points, printable, shortened
 
 _MOST_LISTED = 5
 _LONGEST_NAME = 30
 
 
-def movements(report: ParityReport) -> list[tuple[str, str]]:
+def movements(report: Judgement) -> list[tuple[str, str]]:
     """Return the models that are the same file as the one before, with what moved and why."""
     names, count = report.reference.class_names, len(report.reference)
     return [

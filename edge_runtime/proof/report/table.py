@@ -4,7 +4,8 @@ import textwrap
 from collections.abc import Sequence
 
 from edge_runtime.proof.metrics import PairedCounts, decimals_for
-from edge_runtime.proof.parity import Comparison, ParityReport, cell_changes, class_changes
+from edge_runtime.proof.parity import Comparison, Judgement, cell_changes, class_changes
+from edge_runtime.proof.parity.verdict import verdict_sentence
 from edge_runtime.proof.report import tables
 from edge_runtime.proof.report.demands import demand_figures
 from edge_runtime.proof.report.entries import Entry, entries, twin
@@ -49,7 +50,7 @@ _LEGEND = (
 )
 
 
-def report_table(report: ParityReport, width: int = WIDTH) -> str:
+def report_table(report: Judgement, width: int = WIDTH) -> str:
     """Return the report as plain text, without a newline at the end.
 
     Args:
@@ -66,7 +67,7 @@ def report_table(report: ParityReport, width: int = WIDTH) -> str:
         [line for sentence in _LEGEND for line in _wrapped(sentence, width)],
         _contract(demand_figures(report), width),
         *(_classes(report, item, models, width) for item in report.comparisons),
-        _wrapped(printable(report.verdict), width),
+        _wrapped(printable(verdict_sentence(report)), width),
     ]
     return "\n\n".join("\n".join(block) for block in blocks if block)
 
@@ -86,7 +87,7 @@ def _lines(found: Table, width: int, left: int, optional: Sequence[int] = ()) ->
     return aligned(heads, rows, width=width, left=left, optional=optional)
 
 
-def _subject(report: ParityReport) -> str:
+def _subject(report: Judgement) -> str:
     dataset = report.reference.details.get("dataset")
     origin = f" of {printable(dataset)}" if dataset else ""
     return (
@@ -105,7 +106,7 @@ def _absent(names: Sequence[str]) -> str:
     return f"; none of the images is: {shown}{more}"
 
 
-def _models(report: ParityReport, models: Sequence[Entry], width: int) -> list[str]:
+def _models(report: Judgement, models: Sequence[Entry], width: int) -> list[str]:
     figures, sure = model_figures(report, models), confidence_of(report)
     # What nobody measured gets no column, and what a name needs more is left out first; on narrow
     # terminals also how many answers are the same, which is said below the table again.
@@ -138,7 +139,7 @@ def _changed(step: Figures, room: int) -> str:
     return step["changed"] if columns(step["changed"]) <= room else fitted(step["briefly"], room)
 
 
-def _movements(report: ParityReport, width: int) -> list[list[str]]:
+def _movements(report: Judgement, width: int) -> list[list[str]]:
     """Return what another runtime or processor changed about the same file, and why."""
     return [
         _wrapped(f"{fitted(printable(name), _NAME_WIDTH)}: {words}", width, others="  ")
@@ -172,9 +173,7 @@ def _is_in_models_table(demand: Figures) -> bool:
     )
 
 
-def _classes(
-    report: ParityReport, item: Comparison, models: Sequence[Entry], width: int
-) -> list[str]:
+def _classes(report: Judgement, item: Comparison, models: Sequence[Entry], width: int) -> list[str]:
     """Return what became of one model's classes, cells and confidences."""
     model, counts = fitted(printable(item.model), _NAME_WIDTH), item.counts
     names = report.reference.class_names

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from edge_runtime.proof.parity import ParityReport
+from edge_runtime.proof.parity import Judgement
 from edge_runtime.proof.report.figures import Figures
 from edge_runtime.wording import ABSENT
 
@@ -162,7 +162,7 @@ MEASURED_IN_MARKDOWN = (
 )
 
 
-def confidence_of(report: ParityReport) -> str:
+def confidence_of(report: Judgement) -> str:
     """Return the confidence of a report's intervals, as in "95 %"."""
     return f"{report.contract.confidence * 100:g} %"
 
