@@ -11,7 +11,7 @@ from edge_runtime.files.writing import to_json, write_together
 from edge_runtime.inference.loading.probe import ProbeResult
 from edge_runtime.models.inspection import ModelSummary, RuntimeSupport
 from edge_runtime.models.manifest import Manifest
-from edge_runtime.models.model_file import manifest_path
+from edge_runtime.models.model_file import ModelFile, manifest_path
 from edge_runtime.proof.health import Health
 from edge_runtime.wording import html_table
 
@@ -57,6 +57,11 @@ class Converted:
     summary: ModelSummary
     verification: Verification
     speedup: Speedup | None = None
+
+    @property
+    def file(self) -> ModelFile:
+        """The model as `Classifier`, `predict` and `compare` of edge_runtime take it."""
+        return ModelFile(self.scheme, self.data, self.manifest)
 
     def save(self, path: str | Path) -> Path:
         """Write the model and its manifest, `NAME.manifest.json`, and replace what is there.

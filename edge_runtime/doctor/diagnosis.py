@@ -26,6 +26,7 @@ from edge_runtime.doctor.treatment import explained, restored
 from edge_runtime.doctor.weights import DAMAGE, differences, weights_cause
 from edge_runtime.doctor.workbench import Workbench
 from edge_runtime.errors import DatasetError, ModelError
+from edge_runtime.inference.given import GivenDataset, given_dataset
 from edge_runtime.inference.loading.probe import probe
 from edge_runtime.inference.quantization import softmax
 from edge_runtime.models.model_file import ModelFile
@@ -42,23 +43,23 @@ _TRAIN = (
 
 def diagnose(
     model: Path | str,
-    dataset: Dataset,
+    dataset: GivenDataset,
     *,
-    reference: Path | Predictions | None = None,
-    graph: Path | None = None,
+    reference: Path | str | Predictions | None = None,
+    graph: Path | str | None = None,
     images: int = 500,
     seed: int = 0,
     backend: Backend | str | None = None,
 ) -> Diagnosis:
-    """Return what is wrong with a converted model, and which correction mends it.
+    """Return what is wrong with a converted model, and which correction fixes it.
 
     With a reference the question is whether the model says what its full model says; without one,
     labels of training images are all there is to go by. Nothing is printed and nothing written.
 
     Args:
         model: a .tflite file or a bundle.
-        dataset: its training images with their labels; its test images are looked at only if
-            stored predictions are about them, and then without labels.
+        dataset: its training images with their labels, or its source, as in "sample"; its test
+            images are looked at only if stored predictions are about them, then without labels.
         reference: the full model (.keras, SavedModel, or a float .tflite), or its predictions.
         graph: a float .tflite of the same full model, for its weights, where predictions are the
             reference.
@@ -70,11 +71,15 @@ def diagnose(
         ModelError: a file is missing, damaged, no image classifier, or kills the runtime.
         DatasetError: there are too few images, or they do not fit the model in any way.
         PredictionsError: the reference is about other images or classes.
+
+    >>> diagnosis = diagnose("int8.tflite", "sample", reference="float32.tflite", images=200)
+    >>> diagnosis.is_healthy
+    True
     """
     if images < 1 or seed < 0:
         raise DatasetError(f"Expected images ≥ 1 and seed ≥ 0, got {images} and {seed}.")
     record = open_record(Path(model))
-    runtime = backend if isinstance(backend, Backend) else choose_backend(backend)
+    runtime = choose_backend(backend)
     try:  # a model that crashes the runtime or hangs is refused; that it answers badly is no reason
         probe(ModelFile(str(model), record.data), backend=runtime.name, finite=False)
     except ModelError as error:
@@ -82,10 +87,10 @@ def diagnose(
     return examine(
         str(model),
         record,
-        dataset,
+        given_dataset(dataset, needs=("train",)),
         backend=runtime,
-        reference=reference,
-        graph=graph,
+        reference=Path(reference) if isinstance(reference, str) else reference,
+        graph=None if graph is None else Path(graph),
         images=images,
         seed=seed,
     )

@@ -3,6 +3,8 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from edge_runtime.wording import html_table
+
 
 @dataclass(frozen=True)
 class Figures:
@@ -146,6 +148,11 @@ class Diagnosis:
 
     def __repr__(self) -> str:
         return f"<Diagnosis of {self.model}, {self.scheme}: {self.verdict}>"
+
+    def _repr_html_(self) -> str:
+        rows = [("verdict", self.verdict)]
+        rows += [("fix", cause.mend) for cause in self.causes]
+        return html_table(rows, title=f"{self.model}, {self.scheme}")
 
     def to_dict(self) -> dict[str, Any]:
         """Return it for JSON, with the verdict."""

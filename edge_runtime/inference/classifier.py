@@ -49,8 +49,8 @@ class Classifier(Network):
     on an image that the checks did not try. The command line runs such a model under limits.
 
     Args:
-        model: the path of a .tflite or a bundle, or the bytes of a .tflite, which
-            `checked_model` of edge_runtime.inference.given checks first; or what it returned.
+        model: the path of a .tflite or a bundle, or the bytes of a .tflite, which are
+            checked first; or what `converter.convert` returned.
         backend: a backend or its name; by default LiteRT, else tflite-runtime.
         threads: threads of the interpreter. More do not help a small network.
         class_names: names to use instead of the recorded ones.

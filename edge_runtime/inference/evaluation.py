@@ -56,7 +56,8 @@ def predict(
 
     Args:
         model: the path of a .tflite file, of a bundle (.edge.zip), or of what needs TensorFlow: a
-            .keras file or a SavedModel's folder; or the bytes of a .tflite.
+            .keras file or a SavedModel's folder; or the bytes of a .tflite, or what
+            `converter.convert` returned.
         dataset: the images, their labels and the class names, or their source, as in "sample".
         split: "test" or "train".
         backend: what runs .tflite files, or its name; by default LiteRT, else tflite-runtime. A

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 from pathlib import Path
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 from edge_runtime.data.datasets import Dataset, DatasetSpec, load_dataset
 from edge_runtime.errors import DatasetError, InputError
@@ -10,7 +10,16 @@ from edge_runtime.inference.loading.opening import examine, open_model
 from edge_runtime.models.model_file import ModelFile
 from edge_runtime.runtimes.backends import Backend, Kernels, choose_backend
 
-GivenModel: TypeAlias = str | Path | bytes | ModelFile
+
+class HasFile(Protocol):
+    """What holds a model that was checked before, as what `converter.convert` returns does."""
+
+    @property
+    def file(self) -> ModelFile:
+        """The model."""
+
+
+GivenModel: TypeAlias = str | Path | bytes | ModelFile | HasFile
 GivenDataset: TypeAlias = Dataset | DatasetSpec | str
 
 
@@ -20,8 +29,8 @@ def checked_model(
     """Return a model that has passed every check, as `open_model` makes them.
 
     Args:
-        model: the path of a .tflite or a bundle, the bytes of a .tflite, or what was checked
-            before.
+        model: the path of a .tflite or a bundle, the bytes of a .tflite, what `convert` returned,
+            or what was checked before.
         backend: what will run it, or its name.
         kernels: which kernels will run it.
 
@@ -38,6 +47,9 @@ def checked_model(
         return file
     if isinstance(model, str | Path):
         return open_model(Path(model), backend=backend, kernels=kernels)
+    held = getattr(model, "file", None)
+    if isinstance(held, ModelFile):
+        return held
     raise InputError(
         "Expected a model as the path of a .tflite or a bundle, or as the bytes of a .tflite, got "
         f"{type(model).__name__}; convert a Keras model first, with converter.convert."
