@@ -189,8 +189,8 @@ class _Examination:
     def _of_other_weights(self, full: Reference) -> list[Cause]:
         symptoms = _untreatable(self.case, self.before)
         off = differences(self.case.file, QuantizedFile(full.graph)) if full.graph else None
-        if off:
-            return [weights_cause(off), *symptoms]
+        if off:  # which explains why it only guesses
+            return [weights_cause(off), *(one for one in symptoms if one.kind != "untrained")]
         if off is not None:
             self.notes.append(
                 "The weights are the full model's up to rounding, and no correction makes it "

@@ -44,9 +44,11 @@ def relabellings(outputs: Floats, goal: Floats) -> Iterator[Correction]:
         cause = f"The labels are permuted: {moved} outputs stand for other classes than their names"
         tried = "best permutation of the labels, found on other images"
         rows.append(("labels-permuted", f"{cause} say", tried, fitted))
-    for kind, cause, tried, class_of_output in rows:
-        if (class_of_output != order).any() and (count > 2 or kind == "labels-permuted"):
-            places = tuple(map(int, class_of_output))
+    known = {tuple(range(count))}
+    for kind, cause, tried, class_of_output in rows if count > 2 else rows[3:]:
+        places = tuple(map(int, class_of_output))
+        if places not in known:
+            known.add(places)
             yield Correction(kind, cause, tried, _MEND, class_of_output=places)
 
 

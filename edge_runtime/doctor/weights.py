@@ -4,7 +4,7 @@ A weight that a converter rounded lies within half a step of what it was. That a
 from damage; nothing here is tuned.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,12 +48,46 @@ class Constant:
 
 @dataclass(frozen=True, eq=False)
 class Layer:
-    """An operator with weights; its name is that of the tensor that it computes."""
+    """An operator with weights of a shape; its name is that of the tensor that it computes."""
 
     name: str
     operator: str
+    shape: tuple[int, ...]
     weights: Constant
     bias: Constant | None
+
+    def as_in(self, file: "Layer") -> "Layer | None":
+        """Return the layer in the form that it has in a file; None if that is another layer.
+
+        `convert` packs the pixels of a first convolution: several outputs of a row are computed
+        from one window, so its kernel is there several times, further along the row each time.
+        """
+        if (self.operator, self.shape) == (file.operator, file.shape):
+            return self
+        if self.operator != file.operator or len(self.shape) != 4 or len(file.shape) != 4:
+            return None
+        filters, tall, wide, channels = self.shape
+        times, window = file.shape[0] // filters, file.shape[3] // channels
+        if file.shape != (times * filters, tall, 1, window * channels) or times < 2:
+            return None
+        bias = self.bias and Constant(
+            *(np.tile(one, (times, 1)) for one in (self.bias.numbers, self.bias.slack))
+        )
+        strides = range(1, (window - wide) // (times - 1) + 1)
+        forms = (self._packed(file.shape, times, window, stride) for stride in strides)
+        packed = min(forms, key=lambda one: file.weights.outside(one).sum(), default=None)
+        return None if packed is None else replace(self, weights=packed, bias=bias)
+
+    def _packed(self, shape: tuple[int, ...], times: int, window: int, stride: int) -> Constant:
+        filters, tall, wide, channels = self.shape
+        found = []
+        for numbers in (self.weights.numbers, self.weights.slack):
+            packed = np.zeros((times, filters, tall, window, channels))
+            for place in range(times):
+                columns = slice(place * stride, place * stride + wide)
+                packed[place, :, :, columns] = numbers.reshape(self.shape)
+            found.append(packed.reshape(shape[0], -1))
+        return Constant(*found)
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,7 +165,8 @@ def layers_of(file: QuantizedFile) -> list[Layer] | None:
             continue
         tensor = file.graph.tensors[operator.outputs[0]]
         name = tensor.name.partition(";")[0] or f"tensor {tensor.index}"
-        layers.append(Layer(name, kind, weights, bias))
+        shape = file.graph.tensors[operator.inputs[1]].shape
+        layers.append(Layer(name, kind, shape, weights, bias))
     return layers
 
 
@@ -142,12 +177,15 @@ def differences(file: QuantizedFile, full: QuantizedFile) -> list[Difference] | 
         None where the two graphs have other layers, so that nothing can be compared.
     """
     mine, theirs = layers_of(file), layers_of(full)
-    shapes = [[(one.operator, one.weights.numbers.shape) for one in all_ or ()]
-              for all_ in (mine, theirs)]  # fmt: skip
-    if not mine or not theirs or shapes[0] != shapes[1]:
+    if not mine or not theirs or len(mine) != len(theirs):
         return None
-    pairs = map(Difference, mine, theirs, range(1, len(mine) + 1))
-    return [one for one in pairs if one.outside.any() or one.bias_is_off]
+    found = []
+    for number, (one, other) in enumerate(zip(mine, theirs, strict=True), start=1):
+        same = other.as_in(one)
+        if same is None:
+            return None
+        found.append(Difference(one, same, number))
+    return [one for one in found if one.outside.any() or one.bias_is_off]
 
 
 def weights_cause(found: list[Difference]) -> Cause:

@@ -275,6 +275,21 @@ def test_with_a_reference_a_forgotten_transpose_is_named(
         assert kinds(model, "--reference", run_folder / reference) == ["transposed"]
 
 
+def test_what_the_full_model_has_as_well_is_suspect(
+    run_folder: Path, copied: Plant, cli: Any, tmp_path: Path
+) -> None:
+    import keras
+
+    model = copied("float32", data=planted(run_folder, "float32", keras.layers.Permute((2, 1, 3))))
+    full = tmp_path / "full.tflite"
+    full.write_bytes(model.read_bytes())
+    result = cli("doctor", model, "--dataset", "sample", "--reference", full)
+    assert result.code == 1
+    assert f"full    answers as {full} does: 100.0% of 500 train images" in result.out
+    assert "Suspect, for the full model answers alike: The images are transposed" in result.out
+    assert "suspect transposed" in result.out
+
+
 def test_flipped_bits_are_named_with_their_layer(run_folder: Path, copied: Plant, cli: Any) -> None:
     schema = pytest.importorskip("ai_edge_litert.schema_py_generated")
     flatbuffers = pytest.importorskip("flatbuffers")
