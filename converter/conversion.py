@@ -81,10 +81,16 @@ def _configure(converter: Any, recipe: Recipe, io_type: str) -> None:
 
 @contextlib.contextmanager
 def _converter_messages_silenced() -> Iterator[None]:
-    with (
-        native_messages_silenced(),
-        contextlib.redirect_stdout(io.StringIO()),
-        warnings.catch_warnings(),
-    ):
-        warnings.simplefilter("ignore")
-        yield
+    logger = tf.get_logger()  # a notebook shows what it logs, whatever standard error is
+    level = logger.level
+    logger.setLevel("ERROR")
+    try:
+        with (
+            native_messages_silenced(),
+            contextlib.redirect_stdout(io.StringIO()),
+            warnings.catch_warnings(),
+        ):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)
