@@ -5,14 +5,17 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from converter.calibration import RepresentativeDataset, check_pixels, choose_representative
+from converter.calibration import (
+    Representative,
+    RepresentativeDataset,
+    choose_representative,
+    images_of,
+    representative_of,
+)
 from converter.converted import Converted
 from converter.schemes import ALL, Io, Recipe, choose_recipes, refuse_unusable_io
 from converter.target import Target, choose_target
-from edge_runtime.data.datasets import Dataset, DatasetSpec, load_dataset
+from edge_runtime.data.datasets import Dataset
 from edge_runtime.data.images import Preprocessing
 from edge_runtime.errors import ConversionError, DatasetError, UnsupportedError, extra_missing
 from edge_runtime.models.runs import Run, open_run
@@ -23,7 +26,6 @@ if TYPE_CHECKING:
     from converter.source import SourceModel
 
 Progress = Callable[[Recipe, Converted | UnsupportedError | None], object]
-Representative = NDArray[np.uint8] | Dataset | DatasetSpec | str
 
 
 def convert(
@@ -175,7 +177,7 @@ def _prepare(
         raise extra_missing("`fmnist-edge convert`", error) from error
     source = open_source(model, logits=logits)
     run = run_of(model)
-    dataset, images = _images(representative, run, seed)
+    dataset, images = images_of(representative, run, seed)
     labels = labels_of(
         source,
         run,
@@ -187,7 +189,7 @@ def _prepare(
     )
     chosen = None
     if any(recipe.calibrated for recipe in recipes):
-        chosen = _representative(dataset, images, representative_size, seed)
+        chosen = representative_of(dataset, images, representative_size, seed)
         if chosen.images.shape[1:] != labels.preprocessing.shape:
             raise ConversionError(
                 f"The images for calibration are {chosen.images.shape[1:]}, the model is to take "
@@ -211,35 +213,6 @@ def run_of(model: Any) -> Run | None:
     if path and path.name == "model.keras" and (path.parent / "config.json").is_file():
         return open_run(path.parent)
     return None
-
-
-def _images(
-    representative: Representative | None, run: Run | None, seed: int
-) -> tuple[Dataset | None, NDArray[np.uint8] | None]:
-    """Return the dataset to calibrate on, or the images, or neither."""
-    if representative is None:
-        return (run.load_dataset() if run else None), None
-    if isinstance(representative, str):
-        representative = DatasetSpec(representative, seed=seed)
-    if isinstance(representative, DatasetSpec):
-        return load_dataset(representative), None
-    if isinstance(representative, Dataset):
-        return representative, None
-    check_pixels(representative)
-    return None, representative
-
-
-def _representative(
-    dataset: Dataset | None, images: NDArray[np.uint8] | None, size: int | None, seed: int
-) -> RepresentativeDataset:
-    if dataset is not None:
-        return choose_representative(dataset, size=size, seed=seed)
-    if images is None:
-        raise ConversionError(
-            "int8 and int16x8 need images to calibrate on; give training images of the model: "
-            "representative=images, or on the command line --dataset, as in --dataset idx:DIR."
-        )
-    return RepresentativeDataset(images)
 
 
 def _labelled(

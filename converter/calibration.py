@@ -6,9 +6,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.data.datasets import Dataset, image_hashes
-from edge_runtime.errors import DatasetError
+from edge_runtime.data.datasets import Dataset, DatasetSpec, image_hashes, load_dataset
+from edge_runtime.errors import ConversionError, DatasetError
 from edge_runtime.files.reading import sha256
+from edge_runtime.models.runs import Run
+
+Representative = NDArray[np.uint8] | Dataset | DatasetSpec | str
 
 # Chosen by measurement on training images; see docs/explanation/choices.md.
 DEFAULT_SIZE = 100
@@ -129,3 +132,47 @@ def check_pixels(images: Any) -> None:
             f"The images for calibration have pixels {images.min()} to {images.max()}; expected "
             "raw pixels 0 to 255. They seem to have been divided by 255."
         )
+
+
+def images_of(
+    representative: Representative | None, run: Run | None, seed: int
+) -> tuple[Dataset | None, NDArray[np.uint8] | None]:
+    """Return the dataset to calibrate on, or the images, or neither.
+
+    Args:
+        representative: images, or what names a dataset; None takes the run's.
+        run: that trained the model, if known.
+        seed: of the split, where the source has none of its own.
+
+    Raises:
+        DatasetError: the images are unfit, or the dataset cannot be loaded.
+    """
+    if representative is None:
+        return (run.load_dataset() if run else None), None
+    if isinstance(representative, str):
+        representative = DatasetSpec(representative, seed=seed)
+    if isinstance(representative, DatasetSpec):
+        return load_dataset(representative), None
+    if isinstance(representative, Dataset):
+        return representative, None
+    check_pixels(representative)
+    return None, representative
+
+
+def representative_of(
+    dataset: Dataset | None, images: NDArray[np.uint8] | None, size: int | None, seed: int
+) -> RepresentativeDataset:
+    """Return what to calibrate on: drawn from a dataset, or the images that were given.
+
+    Raises:
+        ConversionError: there is neither.
+        DatasetError: too few images can be drawn, or they fail a check.
+    """
+    if dataset is not None:
+        return choose_representative(dataset, size=size, seed=seed)
+    if images is None:
+        raise ConversionError(
+            "int8 and int16x8 need images to calibrate on; give training images of the model: "
+            "representative=images, or on the command line --dataset, as in --dataset idx:DIR."
+        )
+    return RepresentativeDataset(images)
