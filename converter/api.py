@@ -49,10 +49,11 @@ def convert(
     The result was loaded and run in a process of its own; its graph is what was asked for. Nothing
     is written before `Converted.save`.
 
-    >>> made = convert(model, "int8", representative=images)
-    >>> made.scheme, made.summary.inputs[0].dtype, made.summary.inputs[0].shape
-    ('int8', 'int8', (1, 8, 8, 1))
-    >>> path = made.save(folder / "boots.tflite")
+    Examples:
+        >>> made = convert(model, "int8", representative=images)
+        >>> made.scheme, made.summary.inputs[0].dtype, made.summary.inputs[0].shape
+        ('int8', 'int8', (1, 8, 8, 1))
+        >>> path = made.save(folder / "boots.tflite")
 
     Args:
         model: a `keras.Model`, or the path of a `.keras` file or of a SavedModel's folder. That of
@@ -113,8 +114,9 @@ def convert_all(
 
     What ``runtime`` cannot run is left out.
 
-    >>> [name for name in convert_all(model, ["float32", "float16"])]
-    ['float32', 'float16']
+    Examples:
+        >>> [name for name in convert_all(model, ["float32", "float16"])]
+        ['float32', 'float16']
 
     Args:
         model: as `convert` takes it.

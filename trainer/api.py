@@ -53,11 +53,12 @@ def train(
     with the same weights, bit for bit. For this TensorFlow is made deterministic, and the seeds of
     Python, NumPy and TensorFlow are set, in the whole process.
 
-    >>> run = train("sample", epochs=2, batch_size=200)
-    >>> [epoch["epoch"] for epoch in run.history], run.metrics["parameter_count"]
-    ([1, 2], 31626)
-    >>> run.predictions.probabilities.shape
-    (1000, 10)
+    Examples:
+        >>> run = train("sample", epochs=2, batch_size=200)
+        >>> [epoch["epoch"] for epoch in run.history], run.metrics["parameter_count"]
+        ([1, 2], 31626)
+        >>> run.predictions.probabilities.shape
+        (1000, 10)
 
     Args:
         dataset: images, what to load, or its source: "sample", "fashion_mnist", "tfds:NAME",
@@ -145,10 +146,11 @@ def resume(
 ) -> "Run":
     """Go on with a training that was interrupted, from its last whole epoch.
 
-    >>> resume(runs_dir="elsewhere")
-    Traceback (most recent call last):
-    edge_runtime.errors.RunError: There is no interrupted run in 'elsewhere'; start one with: \
-fmnist-edge train
+    Examples:
+        >>> resume(runs_dir="elsewhere")
+        Traceback (most recent call last):
+        edge_runtime.errors.RunError: There is no interrupted run in 'elsewhere'; start one with: \
+    fmnist-edge train
 
     Args:
         name: of the run; None is the one that was worked on last.

@@ -30,8 +30,9 @@ _IN_NOTEBOOKS = ("curves", "confusion")
 class Run:
     """What one training made; `trainer.train` returns it, and writes nothing unless asked.
 
-    >>> len(run.history), run.predictions.probabilities.shape
-    (2, (40, 10))
+    Examples:
+        >>> len(run.history), run.predictions.probabilities.shape
+        (2, (40, 10))
 
     Attributes:
         model: the trained `keras.Model`, from (N, H, W, C) pixels 0..255 to (N, K).
@@ -61,8 +62,9 @@ class Run:
     def load(cls, folder: str | Path) -> "Run":
         """Read what `save`, `train` or `fmnist-edge train` wrote.
 
-        >>> Run.load(run.save("runs/mine").folder).metrics == run.metrics
-        True
+        Examples:
+            >>> Run.load(run.save("runs/mine").folder).metrics == run.metrics
+            True
 
         Raises:
             RunError: the folder is no finished run, or its images have changed.
@@ -86,8 +88,9 @@ class Run:
     def figures(self) -> "dict[str, Figure]":
         """Draw the seven figures of the article.
 
-        >>> run.figures()["curves"].get_suptitle().startswith("Test accuracy")
-        True
+        Examples:
+            >>> run.figures()["curves"].get_suptitle().startswith("Test accuracy")
+            True
 
         Returns:
             Matplotlib figures: examples, curves, predictions, confusion, confidence,
@@ -100,8 +103,9 @@ class Run:
     def save(self, folder: str | Path, *, force: bool = False) -> "Run":
         """Write the run as `fmnist-edge train` does, whole or not at all, its figures too.
 
-        >>> sorted(path.name for path in run.save("runs/other").folder.glob("*.json"))
-        ['config.json', 'history.json', 'metrics.json']
+        Examples:
+            >>> sorted(path.name for path in run.save("runs/other").folder.glob("*.json"))
+            ['config.json', 'history.json', 'metrics.json']
 
         Args:
             folder: such as "runs/mine", which every command then finds.

@@ -48,14 +48,15 @@ def benchmark(
     affects all of them; the others are compared with the first one. It takes a few
     seconds for each model. Nothing is printed, and nothing is written but temporary files.
 
-    >>> found = benchmark("int8.tflite", dataset="sample", rounds=2, workers=1, quick=True)
-    >>> int8 = found.measured[0]
-    >>> int8.name, int8.turns.array.images
-    ('int8', 200)
-    >>> 0 < int8.median_us < int8.turns.picture.median_us
-    True
-    >>> found.to_dict()["models"][0]["threads"]
-    1
+    Examples:
+        >>> found = benchmark("int8.tflite", dataset="sample", rounds=2, workers=1, quick=True)
+        >>> int8 = found.measured[0]
+        >>> int8.name, int8.turns.array.images
+        ('int8', 200)
+        >>> 0 < int8.median_us < int8.turns.picture.median_us
+        True
+        >>> found.to_dict()["models"][0]["threads"]
+        1
 
     Args:
         models: a model or several: paths of .tflite files or bundles, or their bytes. A mapping

@@ -41,8 +41,9 @@ class Preprocessing:
         background: what surrounds the items in the training images, or None when that varies;
             inverting is never automatic then.
 
-    >>> Preprocessing(28, 28, 1, background="dark").shape
-    (28, 28, 1)
+    Examples:
+        >>> Preprocessing(28, 28, 1, background="dark").shape
+        (28, 28, 1)
     """
 
     height: int
@@ -121,8 +122,9 @@ def read_picture(
     Raises:
         PictureError: it is missing, empty, damaged, too large, or not a PNG, JPEG or BMP.
 
-    >>> read_picture("bag.png", Preprocessing(28, 28, 1)).pixels.shape
-    (28, 28, 1)
+    Examples:
+        >>> read_picture("bag.png", Preprocessing(28, 28, 1)).pixels.shape
+        (28, 28, 1)
     """
     return prepare(open_picture(source), preprocessing, invert=invert)
 

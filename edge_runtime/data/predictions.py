@@ -44,10 +44,11 @@ class Predictions(Described):
             None stands for ``image_sha256``. Where they differ between two predictions of the same
             images, the pictures were decoded or resized differently.
 
-    >>> predictions = predict("int8.tflite", "sample")
-    >>> predictions.save("int8.predictions.npz")
-    >>> len(Predictions.load("int8.predictions.npz"))
-    1000
+    Examples:
+        >>> predictions = predict("int8.tflite", "sample")
+        >>> predictions.save("int8.predictions.npz")
+        >>> len(Predictions.load("int8.predictions.npz"))
+        1000
     """
 
     probabilities: NDArray[np.float32]

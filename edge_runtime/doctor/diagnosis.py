@@ -72,9 +72,10 @@ def diagnose(
         DatasetError: there are too few images, or they do not fit the model in any way.
         PredictionsError: the reference is about other images or classes.
 
-    >>> diagnosis = diagnose("int8.tflite", "sample", reference="float32.tflite", images=200)
-    >>> diagnosis.is_healthy
-    True
+    Examples:
+        >>> diagnosis = diagnose("int8.tflite", "sample", reference="float32.tflite", images=200)
+        >>> diagnosis.is_healthy
+        True
     """
     if images < 1 or seed < 0:
         raise DatasetError(f"Expected images ≥ 1 and seed ≥ 0, got {images} and {seed}.")

@@ -61,9 +61,10 @@ class Classifier(Network):
         InputError: ``threads`` is not a whole number from 1 on.
         MissingDependencyError: the backend is not installed.
 
-    >>> with Classifier("int8.tflite") as classifier:
-    ...     print(classifier.classify("bag.png").label)
-    Bag
+    Examples:
+        >>> with Classifier("int8.tflite") as classifier:
+        ...     print(classifier.classify("bag.png").label)
+        Bag
     """
 
     def __init__(

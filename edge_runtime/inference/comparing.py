@@ -50,14 +50,15 @@ def compare(
         ModelError: a model cannot be run.
         DatasetError: there is no such dataset, or it does not fit a model.
 
-    >>> full = predict("model.keras", "sample")
-    >>> int8 = predict("int8.tflite", "sample")
-    >>> report = compare(full, [int8], max_drop=0.02)
-    >>> report.decision
-    'holds'
-    >>> print(report.verdict)
-    Parity holds: int8 loses ...
-    >>> report.save_html("parity.html")
+    Examples:
+        >>> full = predict("model.keras", "sample")
+        >>> int8 = predict("int8.tflite", "sample")
+        >>> report = compare(full, [int8], max_drop=0.02)
+        >>> report.decision
+        'holds'
+        >>> print(report.verdict)
+        Parity holds: int8 loses ...
+        >>> report.save_html("parity.html")
     """
     if isinstance(candidates, Predictions | str | Path | bytes):
         raise PredictionsError("Expected a list of candidates, got one; put it into [ ].")

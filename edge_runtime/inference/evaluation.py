@@ -74,11 +74,12 @@ def predict(
             others.
         MissingDependencyError: what runs such a model is not installed.
 
-    >>> predictions = predict("int8.tflite", "sample")
-    >>> predictions.probabilities.shape, predictions.probabilities.dtype
-    ((1000, 10), dtype('float32'))
-    >>> predictions.class_names[predictions.answers[0]]
-    'Bag'
+    Examples:
+        >>> predictions = predict("int8.tflite", "sample")
+        >>> predictions.probabilities.shape, predictions.probabilities.dtype
+        ((1000, 10), dtype('float32'))
+        >>> predictions.class_names[predictions.answers[0]]
+        'Bag'
     """
     images = given_dataset(dataset, needs=(split,))
     if isinstance(model, str | Path):

@@ -43,10 +43,11 @@ class ClassifierPool(Closing):
         InputError: ``workers`` is not a whole number from 1 on.
         MissingDependencyError: the backend is not installed.
 
-    >>> images = load_dataset("sample").test.images
-    >>> with ClassifierPool("int8.tflite", workers=2) as pool:
-    ...     pool.predict(images).shape
-    (1000, 10)
+    Examples:
+        >>> images = load_dataset("sample").test.images
+        >>> with ClassifierPool("int8.tflite", workers=2) as pool:
+        ...     pool.predict(images).shape
+        (1000, 10)
     """
 
     def __init__(

@@ -201,8 +201,9 @@ BACKENDS = (
 def available_backends() -> tuple[Backend, ...]:
     """Return the backends whose packages are installed, the preferred one first.
 
-    >>> [backend.name for backend in available_backends()][0]
-    'litert'
+    Examples:
+        >>> [backend.name for backend in available_backends()][0]
+        'litert'
     """
     return tuple(backend for backend in BACKENDS if backend.version != "not installed")
 
@@ -221,8 +222,9 @@ def choose_backend(name: Backend | str | None = None) -> Backend:
         EdgeError: no backend has that name.
         MissingDependencyError: none is installed.
 
-    >>> choose_backend("litert").package
-    'ai-edge-litert'
+    Examples:
+        >>> choose_backend("litert").package
+        'ai-edge-litert'
     """
     if isinstance(name, Backend):
         return name

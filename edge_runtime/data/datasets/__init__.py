@@ -41,9 +41,10 @@ def load_dataset(spec: DatasetSpec | str, *, needs: Collection[str] = ("train", 
         DatasetError: there is no such source, it cannot be read, or it is too small.
         MissingDependencyError: the source needs a package that is not installed.
 
-    >>> dataset = load_dataset("sample")
-    >>> len(dataset.train), len(dataset.test), dataset.image_shape
-    (1000, 1000, (28, 28, 1))
+    Examples:
+        >>> dataset = load_dataset("sample")
+        >>> len(dataset.train), len(dataset.test), dataset.image_shape
+        (1000, 1000, (28, 28, 1))
     """
     spec = DatasetSpec(spec) if isinstance(spec, str) else spec
     source = _WITHOUT_ARGUMENT.get(spec.source, spec.source)

@@ -27,8 +27,9 @@ class DatasetSpec:
         channels: 1 or 3, where pictures of both kinds occur.
         data_dir: where TFDS keeps its datasets.
 
-    >>> len(load_dataset(DatasetSpec("sample", train_size=500)).train)
-    500
+    Examples:
+        >>> len(load_dataset(DatasetSpec("sample", train_size=500)).train)
+        500
     """
 
     source: str = "sample"
@@ -107,9 +108,10 @@ class Dataset:
         test: read once, for the report.
         recorded_fingerprint: of the whole dataset, where only its test images are here.
 
-    >>> dataset = load_dataset("sample")
-    >>> dataset.test.images.shape, dataset.test.images.dtype, dataset.class_names[9]
-    ((1000, 28, 28, 1), dtype('uint8'), 'Ankle boot')
+    Examples:
+        >>> dataset = load_dataset("sample")
+        >>> dataset.test.images.shape, dataset.test.images.dtype, dataset.class_names[9]
+        ((1000, 28, 28, 1), dtype('uint8'), 'Ankle boot')
     """
 
     name: str

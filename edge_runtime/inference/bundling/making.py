@@ -72,10 +72,11 @@ def bundle(
         DatasetError: there is no such dataset, or it does not fit the model.
         BundleError: the version is none, or the model does not reproduce its own golden vectors.
 
-    >>> made = bundle("int8.tflite", "sample", version=3)
-    >>> made.version, len(made.golden)
-    (3, 32)
-    >>> made.save("shoes.edge.zip")
+    Examples:
+        >>> made = bundle("int8.tflite", "sample", version=3)
+        >>> made.version, len(made.golden)
+        (3, 32)
+        >>> made.save("shoes.edge.zip")
     """
     if not 1 <= version <= LARGEST_VERSION:
         raise BundleError(

@@ -122,10 +122,11 @@ def inspect_model(data: bytes) -> ModelSummary:
     Raises:
         ModelError: the file is not a .tflite file, or is damaged.
 
-    >>> from pathlib import Path
-    >>> summary = inspect_model(Path("int8.tflite").read_bytes())
-    >>> summary.scheme, summary.inputs[0].dtype, summary.inputs[0].shape
-    ('int8', 'int8', (1, 28, 28, 1))
+    Examples:
+        >>> from pathlib import Path
+        >>> summary = inspect_model(Path("int8.tflite").read_bytes())
+        >>> summary.scheme, summary.inputs[0].dtype, summary.inputs[0].shape
+        ('int8', 'int8', (1, 28, 28, 1))
     """
     check_header(data)
     file = FlatBuffer(data)

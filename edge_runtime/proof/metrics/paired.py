@@ -190,10 +190,11 @@ def count_pairs(
     Raises:
         ValueError: the shapes differ.
 
-    >>> full, int8 = predict("float32.tflite", "sample"), predict("int8.tflite", "sample")
-    >>> counts = count_pairs(full.probabilities, int8.probabilities, full.labels)
-    >>> counts.image_count, counts.lost <= counts.flips
-    (1000, True)
+    Examples:
+        >>> full, int8 = predict("float32.tflite", "sample"), predict("int8.tflite", "sample")
+        >>> counts = count_pairs(full.probabilities, int8.probabilities, full.labels)
+        >>> counts.image_count, counts.lost <= counts.flips
+        (1000, True)
     """
     if reference.shape != candidate.shape or reference.shape[:1] != labels.shape:
         raise ValueError(

@@ -30,8 +30,9 @@ class Margins:
         brier: the Brier score may rise by this, above 0: 0.02 is as much as when one image of a
             hundred goes from surely right to surely wrong.
 
-    >>> Margins(accuracy=0.02, class_recall=0.1).agreement is None
-    True
+    Examples:
+        >>> Margins(accuracy=0.02, class_recall=0.1).agreement is None
+        True
     """
 
     accuracy: float | None = None
@@ -67,8 +68,9 @@ class Budgets:
         latency_us: the median time for one image, in microseconds.
         memory_bytes: how much the process may grow while the model is loaded and run.
 
-    >>> Contract(Margins(accuracy=0.01), budgets=Budgets(size_bytes=50_000)).budgets.size_bytes
-    50000
+    Examples:
+        >>> Contract(Margins(accuracy=0.01), budgets=Budgets(size_bytes=50_000)).budgets.size_bytes
+        50000
     """
 
     size_bytes: float | None = None
@@ -91,9 +93,10 @@ class Contract:
         steps: the steps that a chain must have, each with the margins that it alone must keep.
         confidence: of the intervals that decide.
 
-    >>> strict = Contract(Margins(accuracy=0.005, agreement=0.99))
-    >>> strict.confidence
-    0.95
+    Examples:
+        >>> strict = Contract(Margins(accuracy=0.005, agreement=0.99))
+        >>> strict.confidence
+        0.95
     """
 
     margins: Margins = DEFAULT_MARGINS

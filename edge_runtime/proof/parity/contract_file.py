@@ -60,8 +60,9 @@ def load_contract(path: str | Path) -> Contract:
         ContractError: the file cannot be read, is no TOML, has an unknown key or an impossible
             value, or demands nothing; the message begins with the file and the line.
 
-    >>> load_contract("parity.toml").margins.accuracy
-    0.01
+    Examples:
+        >>> load_contract("parity.toml").margins.accuracy
+        0.01
     """
     file = Path(path)
     reader = _Reader(file, *_parsed(file))
