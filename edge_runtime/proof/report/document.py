@@ -18,10 +18,15 @@ from edge_runtime.proof.parity import (
     Flip,
     ParityReport,
     Step,
-    cell_changes,
-    class_changes,
 )
 from edge_runtime.proof.parity.verdict import remark
+from edge_runtime.proof.report.once import (
+    brier_interval,
+    cell_changes,
+    change_interval,
+    class_changes,
+    same_interval,
+)
 from edge_runtime.wording import json_escaped
 
 SCHEMA_VERSION = 4
@@ -124,7 +129,7 @@ def _comparison(report: ParityReport, item: Comparison) -> dict[str, Any]:
         "calibration": counts.candidate_confidence.to_dict(),
         "ece_difference": counts.ece_difference,
         "brier_difference": counts.brier_rise.mean,
-        "brier_difference_interval": list(counts.brier_rise.interval(report.contract.confidence)),
+        "brier_difference_interval": list(brier_interval(counts, report.contract.confidence)),
         "thresholds": [counts.at_threshold(value).to_dict() for value in THRESHOLDS],
         "distances": _distances(counts),
         "ties": counts.candidate_ties,
@@ -136,10 +141,10 @@ def _comparison(report: ParityReport, item: Comparison) -> dict[str, Any]:
 
 def _paired(counts: PairedCounts, confidence: float) -> dict[str, Any]:
     """Return how the answers of two models differ, with intervals of the contract's confidence."""
-    exact = counts.agreement.exact_interval(confidence)
+    exact = same_interval(counts, confidence)
     return {
         "accuracy_difference": counts.accuracy_difference,
-        "accuracy_difference_interval": list(counts.difference_interval(confidence)),
+        "accuracy_difference_interval": list(change_interval(counts, confidence)),
         "flip_count": counts.flips,
         "lost": counts.lost,
         "won": counts.won,

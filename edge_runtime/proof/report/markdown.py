@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from edge_runtime.proof.parity import Comparison, Flip, ParityReport, class_changes
+from edge_runtime.proof.parity import Comparison, Flip, ParityReport
 from edge_runtime.proof.parity.verdict import consequence, findings, headline, remarks
 from edge_runtime.proof.report import tables
 from edge_runtime.proof.report.demands import demand_figures
@@ -14,6 +14,7 @@ from edge_runtime.proof.report.figures import (
     step_figures,
 )
 from edge_runtime.proof.report.markdown_markup import LONGEST_NAME
+from edge_runtime.proof.report.once import brier_interval, class_changes
 from edge_runtime.proof.report.rendering import render
 from edge_runtime.proof.report.sentences import movements
 from edge_runtime.proof.report.tables import confidence_of, table
@@ -68,18 +69,19 @@ def _values(report: ParityReport) -> Mapping[str, object]:
         "models": table(tables.MODELS_IN_MARKDOWN, model_figures(report, models), sure),
         "steps": table(tables.STEPS_IN_MARKDOWN, step_figures(report, models)),
         "movements": movements(report),
-        "confidence": report.contract.confidence,
-        "details": [_details(item, report.reference.class_names) for item in report.comparisons],
+        "details": [_details(report, item) for item in report.comparisons],
         "measured": table(tables.MEASURED_IN_MARKDOWN, map(_measured, models)),
     }
 
 
-def _details(item: Comparison, names: Sequence[str]) -> Mapping[str, object]:
+def _details(report: ParityReport, item: Comparison) -> Mapping[str, object]:
+    names = report.reference.class_names
     moved = [change for change in class_changes(item.counts) if change.lost or change.won]
     moved.sort(key=lambda change: change.after.value - change.before.value)
     return {
         "model": item.model,
         "counts": item.counts,
+        "brier_interval": brier_interval(item.counts, report.contract.confidence),
         "classes": table(
             tables.CLASSES_IN_MARKDOWN, [class_figures(change, names) for change in moved]
         ),

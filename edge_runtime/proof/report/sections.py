@@ -10,13 +10,12 @@ from edge_runtime.proof.parity import (
     ClassChange,
     Comparison,
     ParityReport,
-    cell_changes,
-    class_changes,
 )
 from edge_runtime.proof.report import tables
 from edge_runtime.proof.report.axis import Axis
 from edge_runtime.proof.report.document import THRESHOLDS
 from edge_runtime.proof.report.figures import Figures, class_figures, ordered
+from edge_runtime.proof.report.once import brier_interval, cell_changes, class_changes
 from edge_runtime.proof.report.pictures import Pictures, png_link
 from edge_runtime.proof.report.sentences import threshold_sentence
 from edge_runtime.wording import printable
@@ -43,7 +42,7 @@ def answers_view(
         "confusion": _confusion(counts, printable(comparison.model)),
         "reference_bins": _bins(counts.reference_confidence),
         "candidate_bins": _bins(counts.candidate_confidence),
-        "brier_interval": counts.brier_rise.interval(contract.confidence),
+        "brier_interval": brier_interval(counts, contract.confidence),
         "thresholds": [(each, threshold_sentence(each, counts.image_count)) for each in effects],
     }
 

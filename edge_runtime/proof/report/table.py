@@ -4,7 +4,7 @@ import textwrap
 from collections.abc import Sequence
 
 from edge_runtime.proof.metrics import PairedCounts, decimals_for
-from edge_runtime.proof.parity import Comparison, ParityReport, cell_changes, class_changes
+from edge_runtime.proof.parity import Comparison, ParityReport
 from edge_runtime.proof.report import tables
 from edge_runtime.proof.report.demands import demand_figures
 from edge_runtime.proof.report.entries import Entry, entries, twin
@@ -16,6 +16,12 @@ from edge_runtime.proof.report.figures import (
     step_figures,
 )
 from edge_runtime.proof.report.grid import WIDTH, aligned
+from edge_runtime.proof.report.once import (
+    brier_interval,
+    cell_changes,
+    class_changes,
+    same_interval,
+)
 from edge_runtime.proof.report.sentences import movements, threshold_sentence
 from edge_runtime.proof.report.tables import Table, confidence_of
 from edge_runtime.wording import (
@@ -183,7 +189,7 @@ def _classes(
         return [f"{model}: exactly as {fitted(models[same].model, _NAME_WIDTH)}"]
     if not counts.flips:
         return [f"{model}: no answer changed", *_confidence_lines(counts, width)]
-    low, high = counts.agreement.exact_interval()
+    low, high = same_interval(counts, 0.95)
     decimals = decimals_for(counts.image_count)
     agreement = span(percent(low, decimals), percent(high, decimals))
     same_answers = (
@@ -206,7 +212,7 @@ def _confidence_lines(counts: PairedCounts, width: int) -> list[str]:
     confidence = (
         f"calibration error {percent(counts.reference_confidence.ece)} → "
         f"{percent(counts.candidate_confidence.ece)} %; Brier score {signed(rise.mean, 4)} "
-        f"({scores_interval(rise.interval())}); a probability moved by "
+        f"({scores_interval(brier_interval(counts, 0.95))}); a probability moved by "
         f"{probability(counts.largest_difference)} at most"
     )
     threshold = threshold_sentence(counts.at_threshold(_THRESHOLD), counts.image_count)
