@@ -6,7 +6,7 @@ from typing import Any
 
 from edge_runtime.proof.metrics import Rate
 from edge_runtime.proof.parity import Comparison, ParityReport
-from edge_runtime.proof.report.once import change_interval
+from edge_runtime.proof.report import once
 from edge_runtime.wording import printable
 
 # More bytes or microseconds than any model has.
@@ -71,7 +71,7 @@ def leading(report: ParityReport) -> int:
     confidence = report.contract.confidence
     deciding = [index for index, item in items.items() if item.decision == report.decision]
     return min(
-        deciding or items, key=lambda index: change_interval(items[index].counts, confidence)
+        deciding or items, key=lambda index: once.change_interval(items[index].counts, confidence)
     )
 
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from edge_runtime.proof.metrics import PairedCounts, decimals_for
 from edge_runtime.proof.parity import ClassChange, ParityReport, Step
 from edge_runtime.proof.parity.steps import moves, same_file
+from edge_runtime.proof.report import once
 from edge_runtime.proof.report.entries import Entry, blamed_steps, float32_size_bytes
-from edge_runtime.proof.report.once import change_interval, same_interval
 from edge_runtime.wording import (
     TIMES,
     microseconds,
@@ -82,7 +82,7 @@ def _compared(entry: Entry, confidence: float) -> Figures:
         return {}
     counts = entry.comparison.counts
     decimals = decimals_for(counts.image_count)
-    low, high = same_interval(counts, confidence)
+    low, high = once.same_interval(counts, confidence)
     return (
         _flips(counts)
         | change_figures(counts, confidence)
@@ -103,7 +103,7 @@ def change_figures(counts: PairedCounts, confidence: float) -> Figures:
     decimals = decimals_for(counts.image_count)
     return {
         "change": points(counts.accuracy_difference, decimals),
-        "change_interval": points_interval(change_interval(counts, confidence), decimals),
+        "change_interval": points_interval(once.change_interval(counts, confidence), decimals),
     }
 
 

@@ -14,14 +14,13 @@ from edge_runtime.proof.parity.verdict import (
     images_wanted,
     remarks,
 )
-from edge_runtime.proof.report import tables
+from edge_runtime.proof.report import once, tables
 from edge_runtime.proof.report.axis import Axis
 from edge_runtime.proof.report.chain import chain
 from edge_runtime.proof.report.demands import demand_figures
 from edge_runtime.proof.report.entries import Entry, entries, leading, twin
 from edge_runtime.proof.report.figures import Figures, change_figures, model_figures, step_figures
 from edge_runtime.proof.report.measured import measured_view
-from edge_runtime.proof.report.once import change_interval
 from edge_runtime.proof.report.pictures import Pictures
 from edge_runtime.proof.report.rendering import render
 from edge_runtime.proof.report.sections import answers_view
@@ -124,7 +123,7 @@ def _overview(
     urgent = sum(demand["decision"] != "holds" for demand in demands)
     shown = max(urgent, _MOST_DEMANDS)
     margin = report.contract.margins.accuracy
-    intervals = [change_interval(item.counts, confidence) for item in report.comparisons]
+    intervals = [once.change_interval(item.counts, confidence) for item in report.comparisons]
     bounds = [bound for interval in intervals for bound in interval]
     return {
         "demands": table(tables.DEMANDS_ON_PAGE, demands[:shown], sure),

@@ -4,17 +4,11 @@ from collections.abc import Mapping, Sequence
 
 from edge_runtime.proof.parity import Comparison, Flip, ParityReport
 from edge_runtime.proof.parity.verdict import consequence, findings, headline, remarks
-from edge_runtime.proof.report import tables
+from edge_runtime.proof.report import once, tables
 from edge_runtime.proof.report.demands import demand_figures
 from edge_runtime.proof.report.entries import Entry, entries
-from edge_runtime.proof.report.figures import (
-    Figures,
-    class_figures,
-    model_figures,
-    step_figures,
-)
+from edge_runtime.proof.report.figures import Figures, class_figures, model_figures, step_figures
 from edge_runtime.proof.report.markdown_markup import LONGEST_NAME
-from edge_runtime.proof.report.once import brier_interval, class_changes
 from edge_runtime.proof.report.rendering import render
 from edge_runtime.proof.report.sentences import movements
 from edge_runtime.proof.report.tables import confidence_of, table
@@ -76,12 +70,12 @@ def _values(report: ParityReport) -> Mapping[str, object]:
 
 def _details(report: ParityReport, item: Comparison) -> Mapping[str, object]:
     names = report.reference.class_names
-    moved = [change for change in class_changes(item.counts) if change.lost or change.won]
+    moved = [change for change in once.class_changes(item.counts) if change.lost or change.won]
     moved.sort(key=lambda change: change.after.value - change.before.value)
     return {
         "model": item.model,
         "counts": item.counts,
-        "brier_interval": brier_interval(item.counts, report.contract.confidence),
+        "brier_interval": once.brier_interval(item.counts, report.contract.confidence),
         "classes": table(
             tables.CLASSES_IN_MARKDOWN, [class_figures(change, names) for change in moved]
         ),
