@@ -1,6 +1,7 @@
 """How the reports are drawn: by templates, which escape all and are loaded only when it is time."""
 
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -16,7 +17,8 @@ from reports import chain_report, three_decisions
 from edge_runtime.errors import MissingDependencyError
 from edge_runtime.proof.parity_report import ParityReport
 from edge_runtime.proof.report import notebook_html, report_html, report_markdown
-from edge_runtime.proof.report.rendering import _renderer, render
+from edge_runtime.proof.report.environment import environment
+from edge_runtime.proof.report.rendering import render
 
 TEMPLATES = ROOT / "edge_runtime" / "proof" / "report" / "templates"
 HOSTILE = '<script>alert(1)</script>"\x1b[31m'
@@ -60,7 +62,7 @@ def test_classifying_does_not_load_jinja2(
 
 def test_without_jinja2_a_report_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "jinja2", None)
-    _renderer.cache_clear()
+    monkeypatch.delitem(sys.modules, "edge_runtime.proof.report.environment", raising=False)
     for draw in (report_markdown, notebook_html, lambda report: report_html(report, None)):
         with pytest.raises(MissingDependencyError, match="pip install jinja2"):
             draw(chain_report(images=10))
@@ -82,6 +84,8 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     )
     (folder / "page.md.jinja").write_text("{{ name }}, {{ name | code }}\n")
     monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "another_wing", raising=False)
+    environment.cache_clear()
     return "another_wing"
 
 
@@ -108,14 +112,37 @@ def test_whatever_a_template_shows_is_escaped(package: str) -> None:
 def test_a_template_that_shows_what_it_was_not_given_fails(package: str) -> None:
     with pytest.raises(Exception, match="'name' is undefined"):
         render("page.md.jinja", {}, package=package)
-    with pytest.raises(FileNotFoundError, match="no template absent"):
-        render("absent.html.jinja", {}, package=package)
 
 
-@pytest.mark.parametrize("path", sorted(TEMPLATES.glob("*.html.jinja")), ids=lambda path: path.name)
-def test_only_our_own_style_is_marked_as_safe(path: Path) -> None:
-    marked = re.findall(r"(\S+) \| *safe\b", path.read_text("utf-8"))
-    assert set(marked) <= {"style", '"&nbsp;"'}
+def test_only_the_style_and_a_blank_are_marked_as_safe() -> None:
+    marked = {
+        path.name: re.findall(r"(.*?) \| *safe\b", path.read_text("utf-8"))
+        for path in TEMPLATES.glob("*.html.jinja")
+    }
+    marked = {name: found for name, found in marked.items() if found}
+    assert marked.keys() == {"macros.html.jinja", "notebook.html.jinja"}
+    assert [text[-8:] for text in marked["macros.html.jinja"]] == ['"&nbsp;"']
+    assert [text[:22] for text in marked["notebook.html.jinja"]] == ['{{ source("base.css") ']
+
+
+def test_compiled_templates_are_kept_and_what_is_damaged_is_compiled_anew(
+    package: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / package / "templates" / "__pycache__"
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    page = render("page.html.jinja", {"name": "a"}, package=package)
+    assert not folder.exists()
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    for damage in (None, 0, 20, 200):
+        environment.cache_clear()
+        for path in folder.glob("*") if damage is not None else ():
+            path.write_bytes(path.read_bytes()[:damage])
+        assert render("page.html.jinja", {"name": "a"}, package=package) == page
+        assert "page.html.jinja" in {path.name.partition(".cp")[0] for path in folder.iterdir()}
+    shutil.rmtree(folder)
+    folder.touch()  # no folder can be made there
+    environment.cache_clear()
+    assert render("page.html.jinja", {"name": "a"}, package=package) == page
 
 
 # Reports stay small whatever is reported.

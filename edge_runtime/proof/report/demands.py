@@ -4,12 +4,7 @@ from dataclasses import dataclass
 
 from edge_runtime.proof.metrics import decimals_for
 from edge_runtime.proof.parity import Check, Judgement
-from edge_runtime.proof.parity.verdict import (
-    called,
-    describe,
-    images_wanted,
-    undecided_among_many,
-)
+from edge_runtime.proof.parity.verdict import called, describe, images_wanted, undecided_among_many
 from edge_runtime.proof.report.figures import Figures
 from edge_runtime.wording import (
     decimals_beside,

@@ -18,10 +18,9 @@ from edge_runtime.proof.parity import (
     Flip,
     Judgement,
     Step,
-    cell_changes,
-    class_changes,
 )
 from edge_runtime.proof.parity.verdict import remark, verdict_sentence
+from edge_runtime.proof.report import once
 from edge_runtime.wording import json_escaped
 
 SCHEMA_VERSION = 4
@@ -117,14 +116,14 @@ def _comparison(report: Judgement, item: Comparison) -> dict[str, Any]:
         "checks": [check.to_dict() for check in item.checks],
         "accuracy": counts.candidate_accuracy.to_dict(),
         **_paired(counts, report.contract.confidence),
-        "class_changes": [change.to_dict() for change in class_changes(counts)],
-        "cell_changes": [change.to_dict() for change in cell_changes(counts)],
+        "class_changes": [change.to_dict() for change in once.class_changes(counts)],
+        "cell_changes": [change.to_dict() for change in once.cell_changes(counts)],
         "confusion": counts.candidate_confusion.tolist(),
         "confusion_difference": counts.confusion_difference.tolist(),
         "calibration": counts.candidate_confidence.to_dict(),
         "ece_difference": counts.ece_difference,
         "brier_difference": counts.brier_rise.mean,
-        "brier_difference_interval": list(counts.brier_rise.interval(report.contract.confidence)),
+        "brier_difference_interval": list(once.brier_interval(counts, report.contract.confidence)),
         "thresholds": [counts.at_threshold(value).to_dict() for value in THRESHOLDS],
         "distances": _distances(counts),
         "ties": counts.candidate_ties,
@@ -136,10 +135,10 @@ def _comparison(report: Judgement, item: Comparison) -> dict[str, Any]:
 
 def _paired(counts: PairedCounts, confidence: float) -> dict[str, Any]:
     """Return how the answers of two models differ, with intervals of the contract's confidence."""
-    exact = counts.agreement.exact_interval(confidence)
+    exact = once.same_interval(counts, confidence)
     return {
         "accuracy_difference": counts.accuracy_difference,
-        "accuracy_difference_interval": list(counts.difference_interval(confidence)),
+        "accuracy_difference_interval": list(once.change_interval(counts, confidence)),
         "flip_count": counts.flips,
         "lost": counts.lost,
         "won": counts.won,

@@ -6,6 +6,7 @@ from typing import Any
 
 from edge_runtime.proof.metrics import Rate
 from edge_runtime.proof.parity import Comparison, Judgement
+from edge_runtime.proof.report import once
 from edge_runtime.wording import printable
 
 # More bytes or microseconds than any model has.
@@ -21,14 +22,12 @@ class Entry:
         details: who computed its predictions; from a file, so anything may be missing.
         accuracy: the share of right answers.
         comparison: None for the full model.
-        change_interval: of the change of accuracy, at the contract's confidence.
     """
 
     model: str
     details: Mapping[str, Any]
     accuracy: Rate
     comparison: Comparison | None = None
-    change_interval: tuple[float, float] = (0.0, 0.0)
 
     @property
     def size_bytes(self) -> int | None:
@@ -55,29 +54,25 @@ def entries(report: Judgement) -> list[Entry]:
         report.comparisons[0].counts.reference_accuracy,
     )
     return [full] + [
-        Entry(
-            printable(item.model),
-            item.details,
-            item.counts.candidate_accuracy,
-            item,
-            item.counts.difference_interval(report.contract.confidence),
-        )
+        Entry(printable(item.model), item.details, item.counts.candidate_accuracy, item)
         for item in report.comparisons
     ]
 
 
-def leading(report: Judgement, models: Sequence[Entry]) -> int:
+def leading(report: Judgement) -> int:
     """Return the index of the model that the page shows first.
 
     The one that the verdict is about, the worst of the worst; where all is well, the one with most
     changed answers, which are what there is to see.
     """
-    converted = range(1, len(models))
-    items = dict(zip(converted, report.comparisons, strict=True))
+    items = dict(enumerate(report.comparisons, start=1))
     if report.decision == "holds":
-        return max(converted, key=lambda index: items[index].counts.flips)
-    deciding = [index for index in converted if items[index].decision == report.decision]
-    return min(deciding or converted, key=lambda index: models[index].change_interval)
+        return max(items, key=lambda index: items[index].counts.flips)
+    confidence = report.contract.confidence
+    deciding = [index for index, item in items.items() if item.decision == report.decision]
+    return min(
+        deciding or items, key=lambda index: once.change_interval(items[index].counts, confidence)
+    )
 
 
 def float32_size_bytes(models: Sequence[Entry]) -> int | None:

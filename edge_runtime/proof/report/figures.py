@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from edge_runtime.proof.metrics import PairedCounts, decimals_for
 from edge_runtime.proof.parity import ClassChange, Judgement, Step
 from edge_runtime.proof.parity.steps import moves, same_file
+from edge_runtime.proof.report import once
 from edge_runtime.proof.report.entries import Entry, blamed_steps, float32_size_bytes
 from edge_runtime.wording import (
     TIMES,
@@ -81,24 +82,33 @@ def _compared(entry: Entry, confidence: float) -> Figures:
         return {}
     counts = entry.comparison.counts
     decimals = decimals_for(counts.image_count)
-    low, high = counts.agreement.exact_interval(confidence)
-    return _pair(counts, entry.change_interval) | {
-        "decision": entry.comparison.decision,
-        "full_accuracy": percent(counts.reference_accuracy.value, decimals),
-        "images": plural(counts.image_count, "image"),
-        "p": p_value(counts.mcnemar_p_value),
-        "p_equals": p_equals(counts.mcnemar_p_value),
-        "same": percent(counts.agreement.value, decimals),
-        "same_interval": span(percent(low, decimals), percent(high, decimals)),
-    }
+    low, high = once.same_interval(counts, confidence)
+    return (
+        _flips(counts)
+        | change_figures(counts, confidence)
+        | {
+            "decision": entry.comparison.decision,
+            "full_accuracy": percent(counts.reference_accuracy.value, decimals),
+            "images": plural(counts.image_count, "image"),
+            "p": p_value(counts.mcnemar_p_value),
+            "p_equals": p_equals(counts.mcnemar_p_value),
+            "same": percent(counts.agreement.value, decimals),
+            "same_interval": span(percent(low, decimals), percent(high, decimals)),
+        }
+    )
 
 
-def _pair(counts: PairedCounts, interval: tuple[float, float]) -> Figures:
-    """Return how the answers of two models differ."""
+def change_figures(counts: PairedCounts, confidence: float) -> Figures:
+    """Return by how much the accuracy of two models differs."""
     decimals = decimals_for(counts.image_count)
     return {
         "change": points(counts.accuracy_difference, decimals),
-        "change_interval": points_interval(interval, decimals),
+        "change_interval": points_interval(once.change_interval(counts, confidence), decimals),
+    }
+
+
+def _flips(counts: PairedCounts) -> Figures:
+    return {
         "flips": f"{counts.flips:,}",
         "lost": f"{counts.lost:,}",
         "won": f"{counts.won:,}",
@@ -110,7 +120,7 @@ def step_figures(report: Judgement, models: Sequence[Entry]) -> list[Figures]:
     """Return what is said of each step; "blamed" is empty where nothing is put down to it."""
     blamed = blamed_steps(report)
     return [
-        _pair(step.counts, step.counts.difference_interval(report.contract.confidence))
+        _flips(step.counts)
         | {
             "step": step.name,
             "before": printable(step.before_model),

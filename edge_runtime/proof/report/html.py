@@ -1,6 +1,5 @@
 """The report as one HTML page that needs no network and no script, and in short for a notebook."""
 
-import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -16,15 +15,15 @@ from edge_runtime.proof.parity.verdict import (
     remarks,
     verdict_sentence,
 )
-from edge_runtime.proof.report import tables
+from edge_runtime.proof.report import once, tables
 from edge_runtime.proof.report.axis import Axis
 from edge_runtime.proof.report.chain import chain
 from edge_runtime.proof.report.demands import demand_figures
 from edge_runtime.proof.report.entries import Entry, entries, leading, twin
-from edge_runtime.proof.report.figures import Figures, model_figures, step_figures
+from edge_runtime.proof.report.figures import Figures, change_figures, model_figures, step_figures
 from edge_runtime.proof.report.measured import measured_view
 from edge_runtime.proof.report.pictures import Pictures
-from edge_runtime.proof.report.rendering import render, source
+from edge_runtime.proof.report.rendering import render
 from edge_runtime.proof.report.sections import answers_view
 from edge_runtime.proof.report.sentences import movements
 from edge_runtime.proof.report.tables import confidence_of, table
@@ -48,7 +47,7 @@ def report_html(report: Judgement, images: NDArray[np.uint8] | None) -> str:
         MissingDependencyError: Jinja2 is not installed.
     """
     models = entries(report)
-    first = leading(report, models)
+    first = leading(report)
     figures = _with_anchors(model_figures(report, models), first)
     values = {
         "is_page": True,
@@ -70,10 +69,8 @@ def notebook_html(report: Judgement) -> str:
         MissingDependencyError: Jinja2 is not installed.
     """
     models = entries(report)
-    # What is said there of the whole page holds for the fragment.
-    style = re.sub(r"(:root|\bbody)(?= {)", "&", source("base.css"))
     values = _summary(report, models, model_figures(report, models))
-    return render("notebook.html.jinja", {**values, "is_page": False, "style": style})
+    return render("notebook.html.jinja", {**values, "is_page": False})
 
 
 def _with_anchors(figures: list[Figures], first: int) -> list[Figures]:
@@ -89,7 +86,7 @@ def _summary(
     report: Judgement, models: Sequence[Entry], figures: Sequence[Figures]
 ) -> dict[str, object]:
     """Return what comes first: the verdict, the figures that matter most, and all models."""
-    lead, sure = leading(report, models), confidence_of(report)
+    lead, sure = leading(report), confidence_of(report)
     dataset = models[0].detail("dataset")
     return {
         "title": f"Parity report of {models[0].model}" + (f" on {dataset}" if dataset else ""),
@@ -118,12 +115,17 @@ def _overview(
     report: Judgement, models: Sequence[Entry], figures: Sequence[Figures]
 ) -> dict[str, object]:
     """Return the demands, the chain, and how accuracy changed."""
-    steps, sure = step_figures(report, models), confidence_of(report)
+    confidence, sure = report.contract.confidence, confidence_of(report)
+    steps = [
+        said | change_figures(step.counts, confidence)
+        for step, said in zip(report.steps, step_figures(report, models), strict=True)
+    ]
     demands = demand_figures(report)
     urgent = sum(demand["decision"] != "holds" for demand in demands)
     shown = max(urgent, _MOST_DEMANDS)
     margin = report.contract.margins.accuracy
-    bounds = [bound for entry in models[1:] for bound in entry.change_interval]
+    intervals = [once.change_interval(item.counts, confidence) for item in report.comparisons]
+    bounds = [bound for interval in intervals for bound in interval]
     return {
         "demands": table(tables.DEMANDS_ON_PAGE, demands[:shown], sure),
         "held": table(tables.DEMANDS_ON_PAGE, demands[shown:], sure),
@@ -132,7 +134,7 @@ def _overview(
         "movements": movements(report),
         "margin": margin,
         "axis": Axis.around([*bounds, *([] if margin is None else [-margin])]),
-        "changes": list(zip(models, figures, strict=True))[1:],
+        "changes": list(zip(report.comparisons, intervals, figures[1:], strict=True)),
         "basis": report.basis.in_words if report.basis else "",
         "decimals": decimals_for(len(report.reference)),
         "tie_rule": TIE_RULE,
@@ -146,7 +148,7 @@ def _sections(
     images: NDArray[np.uint8] | None,
 ) -> list[dict[str, object]]:
     """Return what the section of each model shows; the pictures are shared out evenly."""
-    first = leading(report, models)
+    first = leading(report)
     chosen = [index for index, model in enumerate(figures) if model["anchor"]]
     pictures = Pictures(images, image_count=len(report.reference), sections=len(chosen))
     sections: list[dict[str, object]] = []

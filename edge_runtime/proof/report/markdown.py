@@ -2,17 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 
-from edge_runtime.proof.parity import Comparison, Flip, Judgement, class_changes
+from edge_runtime.proof.parity import Comparison, Flip, Judgement
 from edge_runtime.proof.parity.verdict import consequence, findings, headline, remarks
-from edge_runtime.proof.report import tables
+from edge_runtime.proof.report import once, tables
 from edge_runtime.proof.report.demands import demand_figures
 from edge_runtime.proof.report.entries import Entry, entries
-from edge_runtime.proof.report.figures import (
-    Figures,
-    class_figures,
-    model_figures,
-    step_figures,
-)
+from edge_runtime.proof.report.figures import Figures, class_figures, model_figures, step_figures
 from edge_runtime.proof.report.markdown_markup import LONGEST_NAME
 from edge_runtime.proof.report.rendering import render
 from edge_runtime.proof.report.sentences import movements
@@ -68,18 +63,19 @@ def _values(report: Judgement) -> Mapping[str, object]:
         "models": table(tables.MODELS_IN_MARKDOWN, model_figures(report, models), sure),
         "steps": table(tables.STEPS_IN_MARKDOWN, step_figures(report, models)),
         "movements": movements(report),
-        "confidence": report.contract.confidence,
-        "details": [_details(item, report.reference.class_names) for item in report.comparisons],
+        "details": [_details(report, item) for item in report.comparisons],
         "measured": table(tables.MEASURED_IN_MARKDOWN, map(_measured, models)),
     }
 
 
-def _details(item: Comparison, names: Sequence[str]) -> Mapping[str, object]:
-    moved = [change for change in class_changes(item.counts) if change.lost or change.won]
+def _details(report: Judgement, item: Comparison) -> Mapping[str, object]:
+    names = report.reference.class_names
+    moved = [change for change in once.class_changes(item.counts) if change.lost or change.won]
     moved.sort(key=lambda change: change.after.value - change.before.value)
     return {
         "model": item.model,
         "counts": item.counts,
+        "brier_interval": once.brier_interval(item.counts, report.contract.confidence),
         "classes": table(
             tables.CLASSES_IN_MARKDOWN, [class_figures(change, names) for change in moved]
         ),

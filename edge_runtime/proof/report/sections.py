@@ -6,14 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.proof.metrics import ConfidenceCounts, PairedCounts, Rate
-from edge_runtime.proof.parity import (
-    ClassChange,
-    Comparison,
-    Judgement,
-    cell_changes,
-    class_changes,
-)
-from edge_runtime.proof.report import tables
+from edge_runtime.proof.parity import ClassChange, Comparison, Judgement
+from edge_runtime.proof.report import once, tables
 from edge_runtime.proof.report.axis import Axis
 from edge_runtime.proof.report.document import THRESHOLDS
 from edge_runtime.proof.report.figures import Figures, class_figures, ordered
@@ -43,7 +37,7 @@ def answers_view(
         "confusion": _confusion(counts, printable(comparison.model)),
         "reference_bins": _bins(counts.reference_confidence),
         "candidate_bins": _bins(counts.candidate_confidence),
-        "brier_interval": counts.brier_rise.interval(contract.confidence),
+        "brier_interval": once.brier_interval(counts, contract.confidence),
         "thresholds": [(each, threshold_sentence(each, counts.image_count)) for each in effects],
     }
 
@@ -52,7 +46,7 @@ def _recall(
     counts: PairedCounts, class_names: Sequence[str], margin: float | None
 ) -> dict[str, object]:
     """Return the classes, those beyond chance first, then by their change; many are folded."""
-    changes = ordered(class_changes(counts))
+    changes = ordered(once.class_changes(counts))
     present = {change.index for change in changes}
     axis = Axis.around([bound for change in changes for bound in change.interval])
     beyond = [change for change in changes if change.beyond_chance]
@@ -95,7 +89,7 @@ def _bins(model: ConfidenceCounts) -> list[tuple[Rate, float]]:
 def _confusion(counts: PairedCounts, model: str) -> dict[str, object]:
     """Return which cells changed, and both matrices and their difference, as numbers or links."""
     before, after = counts.reference_confusion, counts.candidate_confusion
-    moved, changes = counts.confusion_difference, cell_changes(counts)
+    moved, changes = counts.confusion_difference, once.cell_changes(counts)
     beyond = [change for change in changes if change.beyond_chance]
     better = (moved > 0) == np.eye(counts.class_count, dtype=bool)
     shares = np.abs(moved) / max(1, int(np.abs(moved).max()))

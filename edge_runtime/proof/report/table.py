@@ -4,9 +4,9 @@ import textwrap
 from collections.abc import Sequence
 
 from edge_runtime.proof.metrics import PairedCounts, decimals_for
-from edge_runtime.proof.parity import Comparison, Judgement, cell_changes, class_changes
+from edge_runtime.proof.parity import Comparison, Judgement
 from edge_runtime.proof.parity.verdict import verdict_sentence
-from edge_runtime.proof.report import tables
+from edge_runtime.proof.report import once, tables
 from edge_runtime.proof.report.demands import demand_figures
 from edge_runtime.proof.report.entries import Entry, entries, twin
 from edge_runtime.proof.report.figures import (
@@ -182,7 +182,7 @@ def _classes(report: Judgement, item: Comparison, models: Sequence[Entry], width
         return [f"{model}: exactly as {fitted(models[same].model, _NAME_WIDTH)}"]
     if not counts.flips:
         return [f"{model}: no answer changed", *_confidence_lines(counts, width)]
-    low, high = counts.agreement.exact_interval()
+    low, high = once.same_interval(counts, 0.95)
     decimals = decimals_for(counts.image_count)
     agreement = span(percent(low, decimals), percent(high, decimals))
     same_answers = (
@@ -205,7 +205,7 @@ def _confidence_lines(counts: PairedCounts, width: int) -> list[str]:
     confidence = (
         f"calibration error {percent(counts.reference_confidence.ece)} → "
         f"{percent(counts.candidate_confidence.ece)} %; Brier score {signed(rise.mean, 4)} "
-        f"({scores_interval(rise.interval())}); a probability moved by "
+        f"({scores_interval(once.brier_interval(counts, 0.95))}); a probability moved by "
         f"{probability(counts.largest_difference)} at most"
     )
     threshold = threshold_sentence(counts.at_threshold(_THRESHOLD), counts.image_count)
@@ -217,7 +217,7 @@ def _confidence_lines(counts: PairedCounts, width: int) -> list[str]:
 
 def _class_lines(counts: PairedCounts, class_names: Sequence[str], line_width: int) -> list[str]:
     """Return the classes beyond chance, or else the few that lost most."""
-    changes = ordered(class_changes(counts))
+    changes = ordered(once.class_changes(counts))
     beyond = [change for change in changes if change.beyond_chance]
     losing = [change for change in changes if change.after.value < change.before.value]
     shown = [
@@ -241,7 +241,7 @@ def _class_lines(counts: PairedCounts, class_names: Sequence[str], line_width: i
 def _cell_lines(counts: PairedCounts, class_names: Sequence[str], width: int) -> list[str]:
     """Return the confusions that moved beyond chance."""
     limit = min(24, (width - 48) // 2)
-    changes = cell_changes(counts)
+    changes = once.cell_changes(counts)
     beyond = [change for change in changes if change.beyond_chance and change.true != change.answer]
     return [
         f"  {fitted(printable(class_names[change.true]), limit)} taken for "

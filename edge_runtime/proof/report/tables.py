@@ -1,15 +1,14 @@
 """Which columns and cells the tables of terminal, Markdown and page have; those only draw them."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from edge_runtime.proof.parity import Judgement
 from edge_runtime.proof.report.figures import Figures
 from edge_runtime.wording import ABSENT
 
 
-@dataclass(frozen=True)
-class Column:
+class Column(NamedTuple):
     """A column of a table.
 
     Attributes:
@@ -27,25 +26,22 @@ class Column:
     kind: str = ""
 
 
-@dataclass(frozen=True)
-class Cell:
-    """What stands in a table; the attributes are a column's."""
+class Cell(NamedTuple):
+    """What stands in a table: the filled formats of a column."""
 
     text: str
     note: str = ""
     kind: str = ""
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(NamedTuple):
     """A row of a table: its cells, and all figures that they were taken from."""
 
     cells: Sequence[Cell]
     figures: Figures
 
 
-@dataclass(frozen=True)
-class Table:
+class Table(NamedTuple):
     """A table: headings with their units, and rows."""
 
     heads: Sequence[tuple[str, str]]
