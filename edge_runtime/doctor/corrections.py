@@ -7,8 +7,10 @@ the model may have been made for. Of those that fit equally well the first is be
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import permutations
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edge_runtime.doctor.calibration import Floats
 from edge_runtime.doctor.surgery import QuantizedFile
@@ -48,6 +50,7 @@ _TWICE_SIGNED = (
 # What networks are usually trained on, and how far off rounded int8 constants are, in its width.
 _USUAL = ((0.0, 1.0), (-1.0, 1.0), (0.0, 255.0), (-0.5, 0.5))
 _TOLERANCE = 0.02
+_PART = 256
 _PASSES = ("QUANTIZE", "DEQUANTIZE", "RESHAPE", "TRANSPOSE", "REVERSE_V2", "CAST")
 
 
@@ -78,15 +81,18 @@ class Correction:
     data: bytes | None = None
 
 
-def input_corrections(images: Floats) -> tuple[Correction, ...]:
-    """Return the corrections for training images; theirs are the mean and the deviation, too."""
+def input_corrections(images: NDArray[Any]) -> tuple[Correction, ...]:
+    """Return the corrections for (N, H, W, C) training images.
+
+    Standardizing takes the mean and the deviation of all of them, as a training does.
+    """
     _, height, width, channels = images.shape
     moves = (*_arrangements(height, width), *(_channels(height, width) if channels == 3 else ()))
     return (*_tones(images), *moves)
 
 
-def _tones(images: Floats) -> Iterator[Correction]:
-    mean, spread = images.mean(axis=(0, 1, 2)), np.maximum(images.std(axis=(0, 1, 2)), 1e-3)
+def _tones(images: NDArray[Any]) -> Iterator[Correction]:
+    mean, spread = _mean_and_deviation(images)
     net_mean, net_spread = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
     signed, standard, shift = "inputs-minus-one-to-one", "inputs-standardized", "input-zero-point"
     rows: list[tuple[str, str, str, str, object, object]] = [
@@ -128,6 +134,17 @@ def _tones(images: Floats) -> Iterator[Correction]:
     yield Correction(shift, _MIXED, flipped, _BYTES, lambda x: (x + 128) % 256, tone=True)
     cause = "The model wants each image standardized by its own mean and deviation"
     yield Correction(standard, cause, "each image standardized", _RETRAIN, _each, tone=True)
+
+
+def _mean_and_deviation(images: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return (C,) each; images go in parts, since floats of all may not fit into a small memory."""
+    pixels = images[..., 0].size
+    mean, square = np.zeros((2, images.shape[3]))
+    for at in range(0, len(images), _PART):
+        part = images[at : at + _PART].astype(np.float64)
+        mean += part.sum(axis=(0, 1, 2)) / pixels
+        square += (part**2).sum(axis=(0, 1, 2)) / pixels
+    return mean, np.maximum(np.sqrt(np.maximum(square - mean**2, 0)), 1e-3)
 
 
 def _linear(gain: object, offset: object) -> Apply:

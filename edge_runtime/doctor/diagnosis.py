@@ -34,8 +34,6 @@ from edge_runtime.runtimes.backends import Backend, choose_backend
 from edge_runtime.wording import plural
 
 _LEAST_IMAGES = 40
-# Mean and deviation of the pixels need no more.
-_FOR_STATISTICS = slice(0, 200)
 _TRAIN = (
     "Train it again (fmnist-edge train) and convert the result; compare with `fmnist-edge parity`."
 )
@@ -120,7 +118,9 @@ def examine(
         full = None
         if reference is not None:
             full = open_reference(reference, record, dataset, chosen, bench, graph=graph)
-        examination = _Examination(case, full)
+        fits = dataset.image_shape == record.input_shape
+        known = input_corrections(dataset.train.images if fits else fitted)
+        examination = _Examination(case, known, full)
         causes = examination.causes()
     if notes and [one.kind for one in causes] == ["untrained"]:
         causes = [_of_other_images(examination.before)]  # the notes say that its names are others
@@ -139,14 +139,13 @@ def examine(
 class _Examination:
     """From a model, its images and what it is held to, to what is wrong with it."""
 
-    def __init__(self, case: Case, full: Reference | None) -> None:
+    def __init__(self, case: Case, known: Sequence[Correction], full: Reference | None) -> None:
         self.case = case
         self.full = full
         self.before = case.score()
         self.likeness: Likeness | None = None
         self.notes = list(full.notes) if full else []
         scaling = scaling_in_front(case.file)
-        known = input_corrections(case.inputs(None, _FOR_STATISTICS))
         self.corrections = [*known, *(undo_scaling(scaling) if scaling else ())]
 
     def causes(self) -> list[Cause]:
@@ -173,7 +172,7 @@ class _Examination:
             goal = softmax(goal)  # the full model's answers, with the softmax too many
         if case.distances(None, goal).mean() <= limit:
             return self._of_one_that_answers_alike(full)
-        found = explained(case, goal, self.corrections, limit)
+        found = explained(case, goal, self.corrections, max(limit, alike_limit("float16")))
         if not found:
             return self._of_other_weights(full)
         return self._causes_of([(one, self.case.score(one)) for one in found])

@@ -31,8 +31,8 @@ class Constant:
         within: NDArray[np.bool_] = apart <= self.slack + full.slack + FLOAT_STEP * largest
         return np.logical_not(within)
 
-    def is_multiple(self, full: "Constant", *, axis: int) -> bool:
-        """Return whether one number larger than 0 for each row or column makes both agree.
+    def is_multiple(self, full: "Constant", *, axis: int | None) -> bool:
+        """Return whether one number larger than 0, for each row or column or all, makes both agree.
 
         Each weight leaves an interval of factors that take it there; they must have one in common.
         """
@@ -42,8 +42,9 @@ class Constant:
         slack = self.slack + FLOAT_STEP * np.abs(signed)
         low = np.fmax.reduce((signed - slack) / base, axis=axis)
         high = np.fmin.reduce((signed + slack) / base, axis=axis)
-        some = known.any(axis=axis)
-        return bool(some.any() and (low <= high)[some].all() and (high > 0)[some].all())
+        some = np.atleast_1d(known.any(axis=axis))
+        fits = np.atleast_1d((low <= high) & (high > 0))
+        return bool(some.any() and fits[some].all())
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,6 +126,11 @@ class Difference:
         """
         mine, full = self.layer.weights, self.full.weights
         return mine.is_multiple(full, axis=1) or mine.is_multiple(full, axis=0)
+
+    @property
+    def is_scaled_as_a_whole(self) -> bool:
+        """Whether all weights are multiplied by one number: a scaling of the pixels, folded in."""
+        return self.layer.weights.is_multiple(self.full.weights, axis=None)
 
 
 def layers_of(file: QuantizedFile) -> list[Layer] | None:
@@ -211,6 +217,8 @@ def _kind(found: list[Difference]) -> tuple[str, str]:
         return "bias-lost", "its biases are all zero, the weights are right"
     if any(not one.layer.weights.numbers.any() for one in moved):
         return "weights-lost", "they are all zero"
+    if [one.number for one in moved] == [1] and moved[0].is_scaled_as_a_whole:
+        return "input-scale", "they are multiplied by one number, as by a scaling of the pixels"
     if all(one.is_scaled for one in moved):
         return (
             "batch-norm",
