@@ -228,7 +228,7 @@ def test_hostile_names_are_escaped_in_every_report(cli: Cli, hostile_folder: Pat
 
 
 def test_a_table_for_a_notebook_is_escaped_and_its_names_steer_nothing() -> None:
-    style = " style='text-align:left'"
-    assert html_table("a<b", [("x&y", "<script>\x1b")]) == (
+    style = ' style="text-align:left"'
+    assert html_table([("x&y", "<script>\x1b")], title="a<b") == (
         f"<b>a&lt;b</b><table><tr><th{style}>x&amp;y</th><td{style}>&lt;script&gt;�</td></tr></table>"
     )
