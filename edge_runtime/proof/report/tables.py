@@ -13,7 +13,7 @@ class Column(NamedTuple):
 
     Attributes:
         head: its heading.
-        unit: the second line of the heading, of what follows it in Markdown.
+        unit: the second line of the heading, or what follows it in Markdown.
         text: what its cells say, as a format of a row's figures.
         note: likewise what they add, smaller on a page.
         kind: how they are drawn, as in "name" for what comes from outside; "" for plain text.
