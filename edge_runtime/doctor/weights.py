@@ -106,7 +106,7 @@ class Difference:
 
     @property
     def is_sparse(self) -> bool:
-        """Whether at most half of the weights are others, of each channel too: none is exchanged."""
+        """Whether at most half of the weights are others, and so of each channel."""
         outside = self.outside
         by_channel = outside.mean(axis=1).max() if outside.shape[1] > 1 else 0
         return bool(max(outside.mean(), by_channel) <= 1 / 2)
