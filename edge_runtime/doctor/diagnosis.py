@@ -170,28 +170,29 @@ class _Examination:
         fault = case.output_fault(case.outputs())
         if not self.likeness.alike and fault and fault.inside:
             goal = softmax(goal)  # the full model's answers, with the softmax too many
+        off = _other_weights(case, full)
+        if off is not None and off.kind in DAMAGE:
+            return self._of_other_weights(full, off)
         if case.distances(None, goal).mean() <= limit:
-            return self._of_one_that_answers_alike(full)
+            return self._of_one_that_answers_alike(off)
         found = explained(case, goal, self.corrections, max(limit, alike_limit("float16")))
         if not found:
-            return self._of_other_weights(full)
+            return self._of_other_weights(full, off)
         return self._causes_of([(one, self.case.score(one)) for one in found])
 
-    def _of_one_that_answers_alike(self, full: Reference) -> list[Cause]:
-        off = differences(self.case.file, QuantizedFile(full.graph)) if full.graph else None
-        damage = [cause for cause in [weights_cause(off)] if cause.kind in DAMAGE] if off else []
-        certain = [*damage, *self._softmax_fault(None)]
-        if certain:
-            return certain
-        # Ranges that contradict the images are no matter of the full model.
-        return [replace(one, suspect=one.kind not in RANGES) for one in self._by_labels()]
-
-    def _of_other_weights(self, full: Reference) -> list[Cause]:
-        symptoms = _untreatable(self.case, self.before)
-        off = differences(self.case.file, QuantizedFile(full.graph)) if full.graph else None
-        if off:  # which explains why it only guesses
-            return [weights_cause(off), *(one for one in symptoms if one.kind != "untrained")]
+    def _of_one_that_answers_alike(self, off: Cause | None) -> list[Cause]:
         if off is not None:
+            self.notes.append(f"It answers alike, but: {off.cause}.")
+        # Ranges that contradict the images are no matter of the full model.
+        return self._softmax_fault(None) or [
+            replace(one, suspect=one.kind not in RANGES) for one in self._by_labels()
+        ]
+
+    def _of_other_weights(self, full: Reference, off: Cause | None) -> list[Cause]:
+        symptoms = _untreatable(self.case, self.before)
+        if off is not None:  # which explains why it only guesses
+            return [off, *(one for one in symptoms if one.kind != "untrained")]
+        if full.graph and differences(self.case.file, QuantizedFile(full.graph)) is not None:
             self.notes.append(
                 "The weights are the full model's up to rounding, and no correction makes it "
                 "answer alike: the loss is by quantization. Judge it with: fmnist-edge parity"
@@ -235,6 +236,11 @@ class _Examination:
         labels = self.case.labels
         before, after = _confidence(fault.before, labels), _confidence(fault.after, labels)
         return [Cause(fault.kind, fault.cause, fault.mend, before, after)]
+
+
+def _other_weights(case: Case, full: Reference) -> Cause | None:
+    off = differences(case.file, QuantizedFile(full.graph)) if full.graph else None
+    return weights_cause(off) if off else None
 
 
 def _choose_images(dataset: Dataset, images: int, seed: int) -> NDArray[np.int64]:

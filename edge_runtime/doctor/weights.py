@@ -105,6 +105,13 @@ class Difference:
         return self.layer.weights.outside(self.full.weights)
 
     @property
+    def is_sparse(self) -> bool:
+        """Whether at most half of the weights are others, and so of each channel."""
+        outside = self.outside
+        by_channel = outside.mean(axis=1).max() if outside.shape[1] > 1 else 0
+        return bool(max(outside.mean(), by_channel) <= 1 / 2)
+
+    @property
     def bias_is_off(self) -> bool:
         """Whether any bias is another; one that is left out is 0."""
         mine, full = self.layer.bias, self.full.bias
@@ -225,7 +232,7 @@ def _kind(found: list[Difference]) -> tuple[str, str]:
             "each channel is multiplied by another number, and nothing else: the statistics of a "
             "batch normalization were not loaded, or lag behind",
         )
-    if all(one.outside.mean() <= 1 / 2 for one in moved):
+    if all(one.is_sparse for one in moved):
         count = sum(int(one.outside.sum()) for one in moved)
         return "bits-flipped", f"{count} of them are off, the others are right: bits are flipped"
     if not all(np.isfinite(one.layer.weights.numbers).all() for one in moved):

@@ -97,6 +97,16 @@ def test_other_weights_all_over_are_of_another_training(compared: Any) -> None:
     assert compared("float32", exchange).kind == "other-training"
 
 
+def test_exchanged_channels_are_not_flipped_bits(compared: Any) -> None:
+    def exchange(model: Any) -> None:
+        buffer = buffer_of(model, 1, 1)
+        rows = np.array(buffer.data, np.uint8).view(np.float32).reshape(10, -1)
+        rows[[3, 5]] = rows[[5, 3]]
+        buffer.data = rows.view(np.uint8).ravel()
+
+    assert compared("float32", exchange).kind == "other-training"
+
+
 def test_the_common_factor_must_fit_every_weight_of_a_channel() -> None:
     full = Constant(np.array([[1.0, 2.0, -3.0]]), np.zeros((1, 3)))
     slack = np.full((1, 3), 0.05)
