@@ -12,7 +12,7 @@ from edge_runtime.data.images import Preprocessing
 from edge_runtime.data.predictions import Predictions
 from edge_runtime.files.reading import sha256
 from edge_runtime.files.writing import write_json_atomically
-from edge_runtime.inference.evaluation import make_predictions, prediction_details
+from edge_runtime.inference.details import make_predictions, prediction_details
 from edge_runtime.models.manifest import Manifest
 from edge_runtime.models.model_file import manifest_path
 

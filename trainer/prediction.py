@@ -7,13 +7,13 @@ import tensorflow as tf
 
 from edge_runtime.data.datasets import Dataset
 from edge_runtime.data.predictions import Predictions
-from edge_runtime.inference.evaluation import (
-    Progress,
+from edge_runtime.inference.details import (
     SplitName,
     chosen_split,
     make_predictions,
     prediction_details,
 )
+from edge_runtime.inference.evaluation import Progress
 from edge_runtime.inference.memory import memory_growth
 from edge_runtime.models.full_model import full_model_size, hash_full_model, is_saved_model
 from trainer.architectures import load_classifier, refuse_misfit

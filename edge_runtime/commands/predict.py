@@ -24,7 +24,8 @@ from edge_runtime.data.predictions import PREDICTIONS_SUFFIX, Predictions
 from edge_runtime.errors import PredictionsError
 from edge_runtime.files.claims import claimed
 from edge_runtime.files.reading import MEBIBYTE
-from edge_runtime.inference.evaluation import SplitName, chosen_split, predict_file
+from edge_runtime.inference.details import SplitName, chosen_split
+from edge_runtime.inference.evaluation import predict_file
 from edge_runtime.models.full_model import is_full_model
 from edge_runtime.models.lineage import Lineage, run_for_images
 from edge_runtime.models.model_file import refuse_missing

@@ -39,7 +39,7 @@ class Predictions(Described):
         image_sha256: (N,) S64, which images they were, in 64 hexadecimal digits each: the hash of
             the pixels as they are stored, or of the picture's file where there is one.
         class_names: in the order of the columns.
-        details: who computed it; `edge_runtime.inference.evaluation` lists the keys.
+        details: who computed it; `edge_runtime.inference.details` lists the keys.
         input_sha256: (N,) S64, hashes of the pixels that the model was given, after preprocessing;
             None stands for ``image_sha256``. Where they differ between two predictions of the same
             images, the pictures were decoded or resized differently.
