@@ -21,7 +21,7 @@ def _once(find: Finding[Options, Found]) -> Finding[Options, Found]:
     def remembered(counts: PairedCounts, /, *args: Options.args, **kwargs: Options.kwargs) -> Found:
         if id(counts) not in known:
             known[id(counts)] = {}
-            finalize(counts, known.pop, id(counts))
+            finalize(counts, known.pop, id(counts), None)
         found, key = known[id(counts)], (args, *kwargs.items())
         if key not in found:
             found[key] = find(counts, *args, **kwargs)

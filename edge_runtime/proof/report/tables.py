@@ -16,7 +16,8 @@ class Column(NamedTuple):
         unit: the second line of the heading, or what follows it in Markdown.
         text: what its cells say, as a format of a row's figures.
         note: likewise what they add, smaller on a page.
-        kind: how they are drawn, as in "name" for what comes from outside; "" for plain text.
+        kind: how they are drawn, as in "name" for what comes from outside; "" for figures and our
+            own words, which Markdown takes as they are.
     """
 
     head: str
