@@ -131,7 +131,7 @@ class MissingDependencyError(EdgeError, ImportError):
 
 
 # What the base install has: the name of the module, and what to give to `pip install`.
-_BASE_REQUIREMENTS = {"numpy": "numpy", "PIL": "pillow", "tomli": "tomli"}
+_BASE_REQUIREMENTS = {"jinja2": "jinja2", "numpy": "numpy", "PIL": "pillow", "tomli": "tomli"}
 
 
 def nearest_name(name: str, known: Iterable[str]) -> str:

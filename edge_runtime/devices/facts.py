@@ -103,7 +103,7 @@ def requirements(
         litert: the version of ai-edge-litert; by default any that is supported.
         verifies: whether it must be able to verify signatures.
     """
-    found = ["click>=8.1", "pillow>=10.1", "numpy>=1.23.2"]
+    found = ["click>=8.1", "jinja2>=3.1", "pillow>=10.1", "numpy>=1.23.2"]
     if verifies:
         found.append(CRYPTOGRAPHY)
     if facts.python[:2] < _PYTHON_WITH_TOMLLIB:

@@ -25,7 +25,7 @@ from edge_runtime.runtimes.native import native_messages_silenced
 # The newest runs models; TensorFlow, which trains and converts, is made for those before it.
 SUPPORTED_PYTHONS = ((3, 10), LAST_PYTHON_OF_LITERT)
 # Oldest versions, as in the project's requirements.
-_LEAST = {"numpy": (1, 23, 2), "pillow": (10, 1), "click": (8, 1)}
+_LEAST = {"numpy": (1, 23, 2), "pillow": (10, 1), "click": (8, 1), "jinja2": (3, 1)}
 _64_BIT_KERNELS = ("x86_64", "aarch64", "arm64", "AMD64")
 
 
@@ -88,6 +88,7 @@ def check_environment(machine: Machine | None = None) -> tuple[EnvironmentFindin
         *_check_runtimes(machine),
         _check_package(machine, "pillow", "Pillow"),
         _check_package(machine, "click", "click"),
+        _check_package(machine, "jinja2", "Jinja2"),
     )
     pip = re.compile(r"(?<![\w/])pip(?= install)")
     return tuple(replace(one, mend=pip.sub(lambda _: machine.pip, one.mend)) for one in findings)
@@ -173,7 +174,7 @@ def _numbers(version: str) -> tuple[int, ...]:
 
 def this_machine() -> Machine:
     """Look at this machine; the two small runtimes are imported to see whether they can be."""
-    names = ("numpy", "pillow", "click", *(backend.package for backend in BACKENDS))
+    names = (*_LEAST, *(backend.package for backend in BACKENDS))
     versions = {name: version for name in names if (version := _version(name))}
     # TensorFlow takes seconds to import and is never chosen unasked.
     small = (one for one in BACKENDS if one.package in versions and one.name != "tensorflow")

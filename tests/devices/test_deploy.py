@@ -111,6 +111,7 @@ def test_a_full_card_is_refused_before_anything_is_copied():
 def test_a_device_gets_one_runtime_and_the_numpy_that_fits_it():
     assert requirements(PI, litert="2.3.0") == (
         "click>=8.1",
+        "jinja2>=3.1",
         "pillow>=10.1",
         "numpy>=1.23.2",
         "ai-edge-litert==2.3.0",

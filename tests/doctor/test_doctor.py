@@ -43,7 +43,13 @@ PI = Machine(
     "Linux",
     "armv7l",
     32,
-    {"numpy": "1.26.4", "pillow": "10.4.0", "click": "8.1.7", "tflite-runtime": "2.14.0"},
+    {
+        "numpy": "1.26.4",
+        "pillow": "10.4.0",
+        "click": "8.1.7",
+        "jinja2": "3.1.6",
+        "tflite-runtime": "2.14.0",
+    },
     {},
 )
 
@@ -83,7 +89,7 @@ def test_numpy_2_is_fine_where_litert_works_too() -> None:
 def test_a_missing_runtime_gets_the_line_for_this_machine(
     architecture: str, bits: int, python: tuple[int, ...], line: str
 ) -> None:
-    versions = {name: PI.versions[name] for name in ("numpy", "pillow", "click")}
+    versions = {name: PI.versions[name] for name in ("numpy", "pillow", "click", "jinja2")}
     machine = replace(
         PI, architecture=architecture, pointer_bits=bits, python=python, versions=versions
     )
@@ -106,7 +112,7 @@ def test_a_32_bit_userland_on_a_64_bit_kernel_is_told_when_nothing_can_run_there
 
 @pytest.mark.parametrize("architecture", ["armv6l", "i686"])
 def test_a_32_bit_processor_that_no_runtime_is_made_for_is_told_so(architecture: str) -> None:
-    versions = {name: PI.versions[name] for name in ("numpy", "pillow", "click")}
+    versions = {name: PI.versions[name] for name in ("numpy", "pillow", "click", "jinja2")}
     found = problems(replace(PI, architecture=architecture, versions=versions))
     assert list(found) == ["TFLite runtime"]
     assert "64-bit" in found["TFLite runtime"]
@@ -119,7 +125,7 @@ def test_an_unsupported_python_is_a_problem(bits: int, newest: str) -> None:
 
 
 def test_the_pip_line_is_for_the_python_that_asks() -> None:
-    versions = {name: PI.versions[name] for name in ("numpy", "pillow", "click")}
+    versions = {name: PI.versions[name] for name in ("numpy", "pillow", "click", "jinja2")}
     machine = replace(
         PI,
         python=(3, 9, 2),
