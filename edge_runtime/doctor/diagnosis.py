@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.data.datasets import Dataset
+from edge_runtime.data.datasets import Dataset, GivenDataset, given_dataset
 from edge_runtime.data.predictions import Predictions
 from edge_runtime.doctor.case import Case
 from edge_runtime.doctor.corrections import (
@@ -26,7 +26,6 @@ from edge_runtime.doctor.treatment import explained, restored
 from edge_runtime.doctor.weights import DAMAGE, differences, weights_cause
 from edge_runtime.doctor.workbench import Workbench
 from edge_runtime.errors import DatasetError, ModelError
-from edge_runtime.inference.given import GivenDataset, given_dataset
 from edge_runtime.inference.loading.probe import probe
 from edge_runtime.inference.quantization import softmax
 from edge_runtime.models.model_file import ModelFile

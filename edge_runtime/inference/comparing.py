@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from edge_runtime.data.datasets import GivenDataset, given_dataset
 from edge_runtime.data.predictions import PREDICTIONS_SUFFIX, Predictions
 from edge_runtime.errors import PredictionsError
 from edge_runtime.inference.evaluation import Progress, predict
-from edge_runtime.inference.given import GivenDataset, GivenModel, given_dataset
+from edge_runtime.inference.given import GivenModel
 from edge_runtime.proof.parity import Contract, judge
 from edge_runtime.proof.parity.contract_file import load_contract
 from edge_runtime.proof.parity_report import ParityReport

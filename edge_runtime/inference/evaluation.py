@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.data.datasets import Dataset
+from edge_runtime.data.datasets import Dataset, GivenDataset, given_dataset
 from edge_runtime.data.predictions import Predictions
 from edge_runtime.errors import DatasetError, ModelError, extra_missing
 from edge_runtime.inference.careful import careful_classifier
@@ -20,12 +20,7 @@ from edge_runtime.inference.details import (
     make_predictions,
     prediction_details,
 )
-from edge_runtime.inference.given import (
-    GivenDataset,
-    GivenModel,
-    checked_model,
-    given_dataset,
-)
+from edge_runtime.inference.given import GivenModel, checked_model
 from edge_runtime.inference.memory import model_memory
 from edge_runtime.models.full_model import is_saved_model
 from edge_runtime.models.model_file import model_stem

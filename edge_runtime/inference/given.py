@@ -1,11 +1,9 @@
-"""Models and datasets in each form that a caller may have them in."""
+"""Models in each form that a caller may have them in."""
 
-from collections.abc import Collection
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
-from edge_runtime.data.datasets import Dataset, DatasetSpec, load_dataset
-from edge_runtime.errors import DatasetError, InputError
+from edge_runtime.errors import InputError
 from edge_runtime.inference.loading.opening import examine, open_model
 from edge_runtime.models.model_file import ModelFile
 from edge_runtime.runtimes.backends import Backend, Kernels, choose_backend
@@ -20,7 +18,6 @@ class HasFile(Protocol):
 
 
 GivenModel: TypeAlias = str | Path | bytes | ModelFile | HasFile
-GivenDataset: TypeAlias = Dataset | DatasetSpec | str
 
 
 def checked_model(
@@ -53,25 +50,4 @@ def checked_model(
     raise InputError(
         "Expected a model as the path of a .tflite or a bundle, or as the bytes of a .tflite, got "
         f"{type(model).__name__}; convert a Keras model first, with converter.convert."
-    )
-
-
-def given_dataset(dataset: GivenDataset, *, needs: Collection[str] = ("train", "test")) -> Dataset:
-    """Return a dataset; one that is named, as on the command line, is loaded.
-
-    Args:
-        dataset: it, or what it is called.
-        needs: the splits that must have images.
-
-    Raises:
-        DatasetError: there is no such dataset, or this is none.
-        MissingDependencyError: it needs a package that is not installed.
-    """
-    if isinstance(dataset, Dataset):
-        return dataset
-    if isinstance(dataset, DatasetSpec | str):
-        return load_dataset(dataset, needs=needs)
-    raise DatasetError(
-        "Expected a dataset as a Dataset, a DatasetSpec or a source such as 'sample', got "
-        f"{type(dataset).__name__}."
     )

@@ -74,8 +74,8 @@ def test_the_result_is_shown_in_a_line_and_as_an_escaped_table(named: Benchmark)
 
     html = Tags()
     html.feed(named._repr_html_())
-    assert html.tags == ["table", *["tr", *6 * ["th"]], *3 * ["tr", *6 * ["td"]], "p"]
-    assert "<td>a &lt;path&gt;</td>" in named._repr_html_()
+    assert html.tags == ["table", *["tr", *6 * ["th"]], *3 * ["tr", "th", *5 * ["td"]], "p"]
+    assert '<th style="text-align:left">a &lt;path&gt;</th>' in named._repr_html_()
 
 
 def test_the_dictionary_is_as_the_schema_says(named: Benchmark) -> None:

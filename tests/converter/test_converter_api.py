@@ -94,7 +94,7 @@ def test_what_was_made_is_frozen_and_shows_itself(made: Converted) -> None:
     )
     shown = made._repr_html_()
     assert "<b>Converted to int8</b>" in shown
-    assert f"<td style='text-align:left'>{size}</td>" in shown
+    assert f'<td style="text-align:left">{size}</td>' in shown
     with pytest.raises(FrozenInstanceError):
         made.data = b""  # type: ignore[misc]
 

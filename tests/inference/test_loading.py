@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import sys
 
 import numpy as np
 import pytest
@@ -166,8 +165,11 @@ def test_golden_vectors_that_are_not_reproduced_refuse_a_bundle(bundle, bundle_o
     ids=["crash", "hang", "busy", "hungry", "refused", "silent", "talkative"],
 )
 def test_what_goes_wrong_in_the_child_is_a_sentence(model, monkeypatch, child, words):
-    command = (sys.executable, "-c", child)
-    monkeypatch.setattr(probe_module, "command_of", lambda *arguments, **options: command)
+
+    def command_of(module: str, *arguments: str, python: str) -> tuple[str, ...]:
+        return (python, "-c", child, *arguments)
+
+    monkeypatch.setattr(probe_module, "command_of", command_of)
     if "sleep" in child:
         monkeypatch.setattr(probe_module, "_TIMEOUT_SECONDS", 0.5)
     with pytest.raises(ModelError, match=rf"^\S+/model\.tflite: .*{words}") as caught:

@@ -93,7 +93,7 @@ def test_a_run_holds_what_was_made_and_cannot_be_changed(run: Run) -> None:
 
 def test_a_notebook_shows_a_table_and_two_figures(run: Run) -> None:
     shown = run._repr_html_()
-    assert "<th style='text-align:left'>parameters</th>" in shown
+    assert '<th style="text-align:left">parameters</th>' in shown
     assert shown.count("<img src='data:image/png;base64,") == 2
     assert "<Run" not in shown
 

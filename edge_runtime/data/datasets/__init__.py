@@ -16,9 +16,18 @@ from edge_runtime.data.datasets.sample import load_sample
 from edge_runtime.data.datasets.stored import load_stored
 from edge_runtime.errors import DatasetError, nearest_name
 
-__all__ = ["Dataset", "DatasetSpec", "Split", "image_hashes", "load_dataset"]
+__all__ = [
+    "Dataset",
+    "DatasetSpec",
+    "GivenDataset",
+    "Split",
+    "given_dataset",
+    "image_hashes",
+    "load_dataset",
+]
 
 Loader = Callable[[DatasetSpec], Dataset]
+GivenDataset = Dataset | DatasetSpec | str
 
 _ENTRY_POINTS = "fmnist_edge.datasets"
 _BUILT_IN: dict[str, Loader] = {
@@ -62,6 +71,27 @@ def load_dataset(spec: DatasetSpec | str, *, needs: Collection[str] = ("train", 
     )
     _refuse_unusable(limited, needs)
     return limited
+
+
+def given_dataset(dataset: GivenDataset, *, needs: Collection[str] = ("train", "test")) -> Dataset:
+    """Return a dataset; one that is named, as on the command line, is loaded.
+
+    Args:
+        dataset: it, or what it is called.
+        needs: the splits that must have images.
+
+    Raises:
+        DatasetError: there is no such dataset, or this is none.
+        MissingDependencyError: it needs a package that is not installed.
+    """
+    if isinstance(dataset, Dataset):
+        return dataset
+    if isinstance(dataset, DatasetSpec | str):
+        return load_dataset(dataset, needs=needs)
+    raise DatasetError(
+        "Expected a dataset as a Dataset, a DatasetSpec or a source such as 'sample', got "
+        f"{type(dataset).__name__}."
+    )
 
 
 def _loader_names() -> set[str]:

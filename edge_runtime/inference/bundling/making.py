@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.data.datasets import Dataset
+from edge_runtime.data.datasets import Dataset, GivenDataset, given_dataset
 from edge_runtime.data.predictions import Predictions, aligned
 from edge_runtime.errors import BundleError, ModelError
 from edge_runtime.files.reading import sha256
 from edge_runtime.inference.bundling.card import model_card
 from edge_runtime.inference.classifier import Classifier
 from edge_runtime.inference.evaluation import evaluate, refuse_misfit
-from edge_runtime.inference.given import GivenDataset, GivenModel, checked_model, given_dataset
+from edge_runtime.inference.given import GivenModel, checked_model
 from edge_runtime.inference.loading.probe import probe
 from edge_runtime.inference.loading.scores import ending_at_scores
 from edge_runtime.inference.loading.selftest import run_selftest
