@@ -2,23 +2,21 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from edge_runtime.data.datasets import GivenDataset, given_dataset
 from edge_runtime.data.predictions import PREDICTIONS_SUFFIX, Predictions
 from edge_runtime.errors import PredictionsError
 from edge_runtime.inference.evaluation import Progress, predict
-from edge_runtime.inference.given import GivenModel
 from edge_runtime.proof.parity import Contract, judge
 from edge_runtime.proof.parity.contract_file import load_contract
 from edge_runtime.proof.parity_report import ParityReport
 from edge_runtime.runtimes.backends import Backend
 
-Compared = Predictions | GivenModel
-
 
 def compare(
-    reference: Compared,
-    candidates: Sequence[Compared],
+    reference: Any,
+    candidates: Sequence[Any],
     *,
     dataset: GivenDataset | None = None,
     contract: Contract | str | Path | None = None,
@@ -31,7 +29,7 @@ def compare(
 
     Args:
         reference: the full model's predictions, or the path of a file of them; or the model, which
-            is then run on the dataset: a .keras, a SavedModel, or what `predict` takes else.
+            is then run on the dataset: a `keras.Model`, or what `predict` takes else.
         candidates: the converted models', likewise. Where each says what it is they are put in
             order, a device after its host; otherwise they are taken as made one from the other.
             Rows may be in another order than the reference's.
@@ -65,7 +63,7 @@ def compare(
         raise PredictionsError("Expected a list of candidates, got one; put it into [ ].")
     images = None if dataset is None else given_dataset(dataset, needs=("test",))
 
-    def predictions(given: Compared) -> Predictions:
+    def predictions(given: Any) -> Predictions:
         if isinstance(given, Predictions):
             return given
         if isinstance(given, str | Path) and str(given).endswith(PREDICTIONS_SUFFIX):

@@ -1,8 +1,10 @@
 """Run a model over the images of a dataset, and say what ran it: how predictions are made."""
 
 import importlib.metadata
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,9 +22,9 @@ from edge_runtime.inference.details import (
     make_predictions,
     prediction_details,
 )
-from edge_runtime.inference.given import GivenModel, checked_model
+from edge_runtime.inference.given import checked_model
 from edge_runtime.inference.memory import model_memory
-from edge_runtime.models.full_model import is_saved_model
+from edge_runtime.models.full_model import is_keras_model, is_saved_model, keras_bytes
 from edge_runtime.models.model_file import model_stem
 from edge_runtime.runtimes.backends import Backend, Kernels, choose_backend
 from edge_runtime.runtimes.native import native_messages_silenced
@@ -38,7 +40,7 @@ _ENTRY_POINTS = "fmnist_edge.predictors"
 
 
 def predict(
-    model: GivenModel,
+    model: Any,
     dataset: GivenDataset,
     *,
     split: SplitName = "test",
@@ -55,8 +57,8 @@ def predict(
 
     Args:
         model: the path of a .tflite file, of a bundle (.edge.zip), or of what needs TensorFlow: a
-            .keras file or a SavedModel's folder; or the bytes of a .tflite, or what
-            `converter.convert` returned.
+            .keras file or a SavedModel's folder; or the bytes of a .tflite, what
+            `converter.convert` returned, or a `keras.Model`.
         dataset: the images, their labels and the class names, or their source, as in "sample".
         split: "test" or "train".
         backend: what runs .tflite files, or its name; by default LiteRT, else tflite-runtime. A
@@ -81,6 +83,11 @@ def predict(
         'Bag'
     """
     images = given_dataset(dataset, needs=(split,))
+    if is_keras_model(model):
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / f"{Path(str(model.name)).name}.keras"
+            path.write_bytes(keras_bytes(model))
+            return predict(path, images, split=split, name=name, progress=progress)
     if isinstance(model, str | Path):
         path = Path(model)
         predictor, name = _predictor(path), name or model_stem(path)

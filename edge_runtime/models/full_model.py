@@ -45,6 +45,11 @@ def hash_full_model(path: Path) -> str:
     return sha256("\n".join(listing).encode())
 
 
+def is_keras_model(model: object) -> bool:
+    """Return whether this is a `keras.Model` in memory, without knowing Keras."""
+    return hasattr(model, "layers") and hasattr(model, "save")
+
+
 def keras_bytes(model: Any) -> bytes:
     """Return the `.keras` file of a Keras model; the same model, the same bytes.
 

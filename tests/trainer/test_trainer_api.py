@@ -14,6 +14,7 @@ import pytest
 from conftest import Finished
 
 import trainer
+from edge_runtime import compare, predict
 from edge_runtime.data.datasets import Dataset, DatasetSpec
 from edge_runtime.errors import (
     DatasetError,
@@ -61,6 +62,15 @@ def test_a_name_that_needs_no_tensorflow_loads_none() -> None:
     code = "import sys, trainer.api, trainer.cli; print({'tensorflow', 'keras'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "set()\n"
+
+
+def test_a_model_in_memory_is_predicted_with_as_its_file_would_be(run: Run) -> None:
+    predictions = predict(run.model, run.dataset)
+    assert np.array_equal(predictions.probabilities, run.predictions.probabilities)
+    assert predictions.details["model_sha256"] == run.predictions.details["model_sha256"]
+    assert predictions.model == run.model.name
+    report = compare(run.model, [run.predictions], dataset=run.dataset)
+    assert report.comparisons[0].counts.flips == 0
 
 
 def test_nothing_is_written_or_printed_and_progress_is_told(
