@@ -17,8 +17,15 @@ from edge_runtime.doctor.corrections import (
     undo_scaling,
 )
 from edge_runtime.doctor.findings import Cause, Diagnosis, Figures, Likeness
-from edge_runtime.doctor.judging import Score, alike_limit, distances, is_guessing, log_loss
-from edge_runtime.doctor.ranges import RANGES, saw_nothing
+from edge_runtime.doctor.judging import (
+    Score,
+    alike_limit,
+    distances,
+    is_guessing,
+    is_worse,
+    log_loss,
+)
+from edge_runtime.doctor.ranges import RANGES, repairs, saw_nothing
 from edge_runtime.doctor.record import Record, fit_images, open_record
 from edge_runtime.doctor.reference import Reference, open_reference
 from edge_runtime.doctor.surgery import QuantizedFile
@@ -175,9 +182,17 @@ class _Examination:
         if case.distances(None, goal).mean() <= limit:
             return self._of_one_that_answers_alike(off)
         found = explained(case, goal, self.corrections, max(limit, alike_limit("float16")))
+        found = found or self._contradictions()
         if not found:
             return self._of_other_weights(full, off)
         return self._causes_of([(one, self.case.score(one)) for one in found])
+
+    def _contradictions(self) -> list[Correction]:
+        """Return what the file itself proves of its ranges, though it is not all that is wrong."""
+        if self.case.file.has_dead_layer() and not saw_nothing(self.case.file):
+            return []
+        proved = [one for one, is_certain in repairs(self.case) if is_certain]
+        return [one for one in proved if not is_worse(self.case.score(one), self.before)]
 
     def _of_one_that_answers_alike(self, off: Cause | None) -> list[Cause]:
         if off is not None:

@@ -93,12 +93,17 @@ class Fit:
     def changed_alone(self, file: QuantizedFile) -> Group | None:
         """Return the border's tensor that was changed by itself, if there is one.
 
-        Calibration measures the input, too: one that does not fit where all that follows does was
-        changed. One bad range inside comes from calibration as well.
+        Calibration measures the input, too: one that does not fit where all that follows does, or
+        misses by far more, was changed. One bad range inside comes from calibration as well.
         """
         at_input = [group for group in self.off if file.where_is(group) == "input"]
         found = at_input or (self.off if len(self.off) == 1 else ())
-        return next((one for one in found if file.where_is(one) != "inner"), None)
+        group = next((one for one in found if file.where_is(one) != "inner"), None)
+        if group is None or not at_input:
+            return group
+        inner = (one for one in file.groups if file.where_is(one) == "inner" and not one.fixed)
+        worst = max((self.misses(one)[0] for one in inner), default=0.0)
+        return group if worst < self.misses(group)[0] / 2 else None
 
     def shows_other_images(self, file: QuantizedFile) -> bool:
         """Return whether the ranges show by themselves that other images were used.
