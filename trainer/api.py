@@ -147,10 +147,9 @@ def resume(
     """Go on with a training that was interrupted, from its last whole epoch.
 
     Examples:
-        >>> resume(runs_dir="elsewhere")
+        >>> resume(runs_dir="elsewhere")  # doctest: +ELLIPSIS
         Traceback (most recent call last):
-        edge_runtime.errors.RunError: There is no interrupted run in 'elsewhere'; start one with: \
-    fmnist-edge train
+        edge_runtime.errors.RunError: There is no interrupted run in \'elsewhere\'; start one ...
 
     Args:
         name: of the run; None is the one that was worked on last.
