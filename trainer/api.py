@@ -149,7 +149,7 @@ def resume(
     Examples:
         >>> resume(runs_dir="elsewhere")  # doctest: +ELLIPSIS
         Traceback (most recent call last):
-        edge_runtime.errors.RunError: There is no interrupted run in \'elsewhere\'; start one ...
+        edge_runtime.errors.RunError: There is no interrupted run in 'elsewhere'; start one ...
 
     Args:
         name: of the run; None is the one that was worked on last.
