@@ -14,6 +14,7 @@ import pytest
 from edge_runtime.data.datasets import Dataset, Split
 from edge_runtime.data.predictions import Predictions
 from edge_runtime.doctor import diagnose
+from edge_runtime.doctor.surgery import Affine, QuantizedFile
 from edge_runtime.errors import DatasetError
 from edge_runtime.files.reading import sha256
 
@@ -221,6 +222,14 @@ def test_a_changed_input_quantization_is_named(
     builder = flatbuffers.Builder(65536)
     builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
     assert kinds(copied("int8", data=bytes(builder.Output()))) == [kind]
+
+
+def test_a_file_that_the_runtime_refuses_for_its_scale_is_examined(
+    run_folder: Path, copied: Plant, kinds: Any
+) -> None:
+    file = QuantizedFile((run_folder / "int8.tflite").read_bytes())
+    data = file.with_affines({file.graph.outputs[0]: Affine(1 / 25.6, -128)})
+    assert kinds(copied("int8", data=data)) == ["output-scale"]
 
 
 def test_a_stale_manifest_is_said_and_the_model_examined(
