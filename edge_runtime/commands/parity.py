@@ -44,6 +44,7 @@ from edge_runtime.proof.parity.contract import DEFAULT_MAX_DROP, DEFAULT_MIN_AGR
 from edge_runtime.proof.parity.contract_file import CONTRACT_FILE, contract_template, load_contract
 from edge_runtime.proof.parity_report import ParityReport
 from edge_runtime.proof.report import report_json, report_table
+from edge_runtime.proof.report.rendering import refuse_missing_jinja
 
 
 @command(
@@ -171,6 +172,8 @@ def parity(
     folder = out or (run.parity_folder if run else Path("parity"))
     reports = chosen_files(formats or ("html", "json"))
     refuse_unwritable(folder, reports.values())
+    if {"html", "markdown"} & set(reports):
+        refuse_missing_jinja()
     devices = ready_devices(device_names, links, console)
     dataset = _dataset(dataset_choice, run, links, console)
     chain = _answers(links, devices, dataset, backend, console)

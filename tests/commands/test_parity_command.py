@@ -455,3 +455,14 @@ def test_the_demo_shows_the_whole_chain(cli: Cli, tmp_path: Path) -> None:
     assert f"bundle    {run / 'int8.edge.zip'}\nversion   1\n" in done.out
     assert "\nyes: all 32 golden vectors are reproduced by ai-edge-litert " in done.out
     assert [f"\n{number}/5 " in done.err for number in range(1, 6)] == [True] * 5
+
+
+def test_missing_jinja_is_said_before_a_model_is_run(cli, run_folder, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "jinja2", None)
+    monkeypatch.setattr(
+        "edge_runtime.commands.parity.predict_file", lambda *a, **k: pytest.fail("too late")
+    )
+    done = cli("parity", run_folder / "int8.tflite", "--out", tmp_path / "out")
+    assert done.code == 1
+    assert "need Jinja2" in done.err
+    assert not (tmp_path / "out").exists()

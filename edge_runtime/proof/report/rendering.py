@@ -18,13 +18,20 @@ def render(template: str, values: Mapping[str, object], *, package: str = _HERE)
     Raises:
         MissingDependencyError: Jinja2 is not installed.
     """
+    refuse_missing_jinja()
+    from edge_runtime.proof.report.environment import environment
+
+    folders = tuple(dict.fromkeys((package, _HERE)))
+    drawn = environment(folders, is_markdown=template.endswith(".md.jinja"))
+    return drawn.get_template(template).render(values)
+
+
+def refuse_missing_jinja() -> None:
+    """Raise MissingDependencyError unless Jinja2 can be imported; asked before slow work too."""
     try:
-        from edge_runtime.proof.report.environment import environment
+        import jinja2  # noqa: F401
     except ImportError as error:
         raise MissingDependencyError(
             f"The reports in HTML and Markdown need Jinja2, which cannot be imported ({error}); "
             "install it with: pip install jinja2"
         ) from error
-    folders = tuple(dict.fromkeys((package, _HERE)))
-    drawn = environment(folders, is_markdown=template.endswith(".md.jinja"))
-    return drawn.get_template(template).render(values)
