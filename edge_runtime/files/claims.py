@@ -55,7 +55,7 @@ def claimed(
 def _open(claim: Path, error: type[EdgeError]) -> int:
     """Return the descriptor of the claim's file, locked."""
     while True:
-        descriptor = os.open(claim, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
+        descriptor = os.open(claim, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
         if not lock(descriptor, wait=False):
             os.close(descriptor)
             raise error(
