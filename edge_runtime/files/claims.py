@@ -26,7 +26,7 @@ def claimed(
         targets: the files, all in that folder.
         replace: whether files that are there may be replaced.
         error: what to raise.
-        advice: what to do about files that are there.
+        advice: what the error says to do about files that are there.
 
     Raises:
         EdgeError: another process is making files here, or one of them is there, and neither
