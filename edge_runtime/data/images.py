@@ -126,7 +126,8 @@ def read_picture(
         >>> read_picture("bag.png", Preprocessing(28, 28, 1)).pixels.shape
         (28, 28, 1)
     """
-    return prepare(open_picture(source), preprocessing, invert=invert)
+    image = decode(read_picture_bytes(source), name=_name(source))
+    return prepare(image, preprocessing, invert=invert)
 
 
 def try_picture(
@@ -137,15 +138,6 @@ def try_picture(
         return read_picture(source, preprocessing, invert=invert)
     except PictureError as error:
         return error
-
-
-def open_picture(source: str | Path) -> Image.Image:
-    """Read and decode one picture file; "-" is standard input.
-
-    Raises:
-        PictureError: as in `read_picture`.
-    """
-    return decode(read_picture_bytes(source), name=_name(source))
 
 
 def read_picture_bytes(source: str | Path) -> bytes:

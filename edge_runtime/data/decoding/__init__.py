@@ -7,14 +7,11 @@ make up the pixels and nothing else: no Exif, no colour profile, no text, no fur
 """
 
 from collections.abc import Callable
-from typing import IO
 
 from PIL import Image
-from PIL.PngImagePlugin import PngImageFile
 
 from edge_runtime.data.decoding.layout import (
     LIMIT_PIXELS,
-    Format,
     Layout,
     NoPictureError,
     refuse_unreasonable,
@@ -61,30 +58,14 @@ def decode(data: bytes, *, name: str = "the picture") -> Image.Image:
 
 def _open(layout: Layout) -> Image.Image:
     """Open a picture; its pixels are not decoded yet."""
-    image = _decoder(layout.format)(layout.stream)
+    image = layout.decoder(layout.stream)
     # What was checked must be what is decoded, whatever else a file announces.
     if image.size != (layout.width, layout.height):
         raise PictureError("the picture is damaged (it announces two sizes).")
-    divisor = draft_divisor(image.width, image.height) if layout.format == "JPEG" else 1
+    divisor = draft_divisor(image.width, image.height) if image.format == "JPEG" else 1
     if divisor > 1:
         image.draft("", (image.width // divisor, image.height // divisor))
     return image
-
-
-def _decoder(picture_format: Format) -> Callable[[IO[bytes]], Image.Image]:
-    """Return Pillow's class for a format; those of other formats than PNG are imported if needed.
-
-    `Image.open` would try every format that Pillow knows.
-    """
-    if picture_format == "PNG":
-        return PngImageFile
-    if picture_format == "BMP":
-        from PIL.BmpImagePlugin import BmpImageFile
-
-        return BmpImageFile
-    from PIL.JpegImagePlugin import JpegImageFile
-
-    return JpegImageFile
 
 
 def read_layout(data: bytes) -> Layout:

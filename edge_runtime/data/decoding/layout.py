@@ -2,7 +2,10 @@
 
 import bisect
 import io
-from typing import Literal, NamedTuple
+from itertools import accumulate
+from typing import NamedTuple
+
+from PIL.ImageFile import ImageFile
 
 from edge_runtime.errors import PictureError
 from edge_runtime.files.reading import MEBIBYTE
@@ -16,8 +19,6 @@ LIMIT_SIDE = 65_535  # that of JPEG; each row of a decoded picture costs 8 bytes
 # with the usual halved colours 16.
 _LIMIT_UNCHECKED_BYTES = 48 * MEBIBYTE
 
-Format = Literal["PNG", "JPEG", "BMP"]
-
 
 class NoPictureError(PictureError):
     """The bytes do not start like a picture."""
@@ -27,7 +28,7 @@ class Layout(NamedTuple):
     """What a picture file says of itself.
 
     Attributes:
-        format: which decoder it needs.
+        decoder: Pillow's class for its format; `Image.open` would try every format.
         width: in pixels.
         height: in pixels.
         stream: the file without what says nothing about its pixels.
@@ -35,17 +36,12 @@ class Layout(NamedTuple):
         unchecked_bytes: the memory that is taken before the last of its bytes has been checked.
     """
 
-    format: Format
+    decoder: type[ImageFile]
     width: int
     height: int
     stream: io.BytesIO | io.BufferedReader
     orientation: int = 1
     unchecked_bytes: int = 0
-
-    @property
-    def size(self) -> str:
-        """Both sides in words."""
-        return f"{self.width} × {self.height}"
 
 
 def refuse_unreasonable(layout: Layout) -> None:
@@ -58,19 +54,20 @@ def refuse_unreasonable(layout: Layout) -> None:
         megapixels = layout.width * layout.height / 1e6
         raise PictureError(
             f"a picture may have up to {LIMIT_PIXELS / 1e6:.0f} megapixels, this one has "
-            f"{layout.size} = {megapixels:.0f}; scale it down first."
+            f"{layout.width} × {layout.height} = {megapixels:.0f}; scale it down first."
         )
     if max(layout.width, layout.height) > LIMIT_SIDE:
         raise PictureError(
             f"a picture may have up to {LIMIT_SIDE:,} pixels on a side, this one has "
-            f"{layout.size}; cut it first."
+            f"{layout.width} × {layout.height}; cut it first."
         )
     if layout.unchecked_bytes > _LIMIT_UNCHECKED_BYTES:
-        kind = "an interlaced PNG" if layout.format == "PNG" else "a JPEG of several scans"
+        kind = "an interlaced PNG" if layout.decoder.format == "PNG" else "a JPEG of several scans"
         raise PictureError(
             f'{kind} (as "progressive" pictures are) may take up to '
-            f"{_LIMIT_UNCHECKED_BYTES // MEBIBYTE} MiB to decode, this one of {layout.size} takes "
-            f"{layout.unchecked_bytes // MEBIBYTE}; scale it down, or save it without that option."
+            f"{_LIMIT_UNCHECKED_BYTES // MEBIBYTE} MiB to decode, this one of {layout.width} × "
+            f"{layout.height} takes {layout.unchecked_bytes // MEBIBYTE}; scale it down, or save "
+            "it without that option."
         )
 
 
@@ -89,9 +86,7 @@ def joined(data: bytes, parts: list[tuple[int, int]]) -> io.BytesIO | io.Buffere
 class _Joined(io.RawIOBase):
     def __init__(self, data: bytes, parts: list[tuple[int, int]]) -> None:
         self._parts = [memoryview(data)[start:end] for start, end in parts]
-        self._ends: list[int] = []
-        for part in self._parts:
-            self._ends.append(len(part) + (self._ends[-1] if self._ends else 0))
+        self._ends = list(accumulate(map(len, self._parts)))
         self._position = 0
 
     def readable(self) -> bool:
@@ -101,13 +96,9 @@ class _Joined(io.RawIOBase):
         return True
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size}[whence]
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._ends[-1]}[whence]
         self._position = max(0, base + offset)
         return self._position
-
-    @property
-    def _size(self) -> int:
-        return self._ends[-1] if self._ends else 0
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
         number = bisect.bisect_right(self._ends, self._position)
