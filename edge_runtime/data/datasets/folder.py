@@ -51,8 +51,12 @@ def load_folder(spec: DatasetSpec) -> Dataset:
     labels = np.array([label for _, label in (*train, *test)], np.int64)
     everything = Split(_pixels(images, spec), labels, hashes)
     rng = np.random.default_rng(spec.seed)
-    orders = rng.permutation(len(train)), len(train) + rng.permutation(len(test))
-    return Dataset(spec.source, class_names, *(everything.take(order) for order in orders))
+    return Dataset(
+        spec.source,
+        class_names,
+        train=everything.take(rng.permutation(len(train))),
+        test=everything.take(len(train) + rng.permutation(len(test))),
+    )
 
 
 def _class_names(folder: Path) -> tuple[str, ...]:
