@@ -35,13 +35,16 @@ def claimed(
     """
     descriptor = _open(claim, error)
     try:
-        left = _names_in(descriptor)
-        ours = [path for path in targets if path.name in left or not os.path.lexists(path)]
-        refused = [] if replace else [str(path) for path in targets if path not in ours]
+        left = os.pread(descriptor, os.fstat(descriptor).st_size, 0).split(b"\0")
+        new = [path for path in targets if os.fsencode(path.name) not in left]
+        kept = [path for path in new if os.path.lexists(path)]
+        ours = [path for path in targets if path not in kept]
         try:
-            if refused:
-                raise error(f"{', '.join(refused)} exists; {advice}.")
-            _add([path.name for path in targets if path.name not in left], descriptor)
+            if kept and not replace:
+                raise error(f"{', '.join(map(str, kept))} exists; {advice}.")
+            if new:
+                os.write(descriptor, b"".join(os.fsencode(path.name) + b"\0" for path in new))
+                os.fsync(descriptor)
             yield
         except BaseException:
             if not any(os.path.lexists(path) for path in ours):
@@ -65,14 +68,3 @@ def _open(claim: Path, error: type[EdgeError]) -> int:
         if is_at(descriptor, claim):
             return descriptor
         os.close(descriptor)  # its owner ended and deleted it meanwhile
-
-
-def _names_in(descriptor: int) -> set[str]:
-    content = os.pread(descriptor, os.fstat(descriptor).st_size, 0)
-    return {os.fsdecode(name) for name in content.split(b"\0") if name}
-
-
-def _add(names: Sequence[str], descriptor: int) -> None:
-    if names:
-        os.write(descriptor, b"".join(os.fsencode(name) + b"\0" for name in names))
-        os.fsync(descriptor)

@@ -78,9 +78,11 @@ def open_regular(path: Path, *, limit_bytes: int) -> Iterator[BinaryIO]:
         OSError: it is a folder, a pipe or a device, or cannot be opened.
     """
     with _opened(path) as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode):
             raise OSError(errno.EINVAL, "it is a pipe, not a file", str(path))
-        _refuse_larger(file, limit_bytes)
+        if status.st_size > limit_bytes:
+            raise _too_large(limit_bytes)
         yield file
 
 
@@ -93,7 +95,6 @@ def read_capped(path: Path, *, limit_bytes: int) -> bytes:
     """
     with _opened(path) as file:
         if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            _refuse_larger(file, limit_bytes)
             return read_rest(file, limit_bytes=limit_bytes)
         return _read_all(lambda count: _read_soon(file, count), limit_bytes, CHUNK_BYTES)
 
@@ -112,11 +113,6 @@ def _without_waiting(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_NONBLOCK)
 
 
-def _refuse_larger(file: BinaryIO, limit_bytes: int) -> None:
-    if os.fstat(file.fileno()).st_size > limit_bytes:
-        raise _too_large(limit_bytes)
-
-
 def read_rest(file: BinaryIO, *, limit_bytes: int) -> bytes:
     """Read an open file from its start to its end, refusing more than ``limit_bytes``.
 
@@ -124,9 +120,11 @@ def read_rest(file: BinaryIO, *, limit_bytes: int) -> bytes:
         ValueError: there are more bytes than the limit.
         OSError: it cannot be read.
     """
+    size = os.fstat(file.fileno()).st_size
+    if size > limit_bytes:
+        raise _too_large(limit_bytes)
     file.seek(0)
     # In one piece where the size holds, so that large files are not in memory twice.
-    size = os.fstat(file.fileno()).st_size
     return _read_all(file.read, limit_bytes, max(size, _LEAST_BYTES))
 
 

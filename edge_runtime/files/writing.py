@@ -21,7 +21,7 @@ def write_atomically(path: Path, data: bytes | str, *, mode: int = 0o666) -> Non
     Args:
         path: the file.
         data: what it will hold.
-        mode: who may do what with it, less what the umask takes away; from the first byte on.
+        mode: its permissions from the first byte on, less what the umask takes away.
 
     Raises:
         OSError: it cannot be written; its file name is ``path``.

@@ -132,7 +132,7 @@ class Dataset:
                     f"There are {len(split.images)} images and {split.labels.shape} labels."
                 )
             source = split.source_sha256
-            if source is not None and source.shape != (len(split.images),):
+            if source is not None and source.shape != split.labels.shape:
                 raise DatasetError(
                     f"There are {len(split.images)} images and {source.shape} hashes of files."
                 )
@@ -171,11 +171,7 @@ class Dataset:
 
 
 def refuse_other_size(train: tuple[int, ...], test: tuple[int, ...]) -> None:
-    """Raise unless the images of both splits are of one shape.
-
-    Raises:
-        DatasetError: they are not.
-    """
+    """Raise a `DatasetError` unless the images of both splits are of one shape."""
     if train != test:
         raise DatasetError(
             f"Training images are {train}, test images {test}; they must have the same size."
@@ -184,7 +180,5 @@ def refuse_other_size(train: tuple[int, ...], test: tuple[int, ...]) -> None:
 
 def image_hashes(images: NDArray[np.uint8]) -> NDArray[np.bytes_]:
     """Return the SHA-256 of each image's pixels as (N,) byte strings of 64 hexadecimal digits."""
-    digests = [
-        hashlib.sha256(np.ascontiguousarray(image).data).hexdigest().encode() for image in images
-    ]
-    return np.array(digests, dtype="S64")
+    contents = (np.ascontiguousarray(image).data for image in images)
+    return np.array([hashlib.sha256(content).hexdigest() for content in contents], "S64")

@@ -181,12 +181,10 @@ def _opened(path: Path) -> Iterator[BinaryIO]:
     try:
         with open_regular(path, limit_bytes=_LIMIT_BYTES + _PIECE_BYTES) as file:
             yield file
-    except OSError as error:
-        raise DatasetError(f"{path} cannot be read: {error}.") from error
     except DatasetError:
         raise
-    except ValueError as error:
-        raise DatasetError(f"{path}: {error}.") from error
+    except (OSError, ValueError) as error:
+        raise DatasetError(f"{path} cannot be read: {error}.") from error
 
 
 def _unpacked(path: Path, file: BinaryIO) -> Iterator[bytes]:

@@ -11,7 +11,6 @@ from collections.abc import Callable
 from PIL import Image
 
 from edge_runtime.data.decoding.layout import (
-    LIMIT_PIXELS,
     Layout,
     NoPictureError,
     refuse_unreasonable,
@@ -19,8 +18,6 @@ from edge_runtime.data.decoding.layout import (
 from edge_runtime.data.decoding.png import read_png
 from edge_runtime.data.decoding.reduction import draft_divisor, upright
 from edge_runtime.errors import PictureError
-
-__all__ = ["LIMIT_PIXELS", "decode", "read_layout"]
 
 
 def decode(data: bytes, *, name: str = "the picture") -> Image.Image:

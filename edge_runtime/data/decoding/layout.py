@@ -25,31 +25,18 @@ class NoPictureError(PictureError):
 
 
 class Layout(NamedTuple):
-    """What a picture file says of itself.
+    """What a picture file says of itself."""
 
-    Attributes:
-        decoder: Pillow's class for its format; `Image.open` would try every format.
-        width: in pixels.
-        height: in pixels.
-        stream: the file without what says nothing about its pixels.
-        orientation: as Exif numbers it, 1 to 8; 1 is upright.
-        unchecked_bytes: the memory that is taken before the last of its bytes has been checked.
-    """
-
-    decoder: type[ImageFile]
-    width: int
+    decoder: type[ImageFile]  # `Image.open` would try every format
+    width: int  # in pixels, as the height
     height: int
-    stream: io.BytesIO | io.BufferedReader
-    orientation: int = 1
-    unchecked_bytes: int = 0
+    stream: io.BytesIO | io.BufferedReader  # the file without what says nothing about its pixels
+    orientation: int = 1  # as Exif numbers it, 1 to 8; 1 is upright
+    unchecked_bytes: int = 0  # the memory that it takes before the last of its bytes was checked
 
 
 def refuse_unreasonable(layout: Layout) -> None:
-    """Raise unless a picture is of a size that can be decoded.
-
-    Raises:
-        PictureError: it has too many pixels, is too long, or takes too much memory.
-    """
+    """Raise a `PictureError` where a picture has too many pixels, or takes too much memory."""
     if layout.width * layout.height > LIMIT_PIXELS:
         megapixels = layout.width * layout.height / 1e6
         raise PictureError(
@@ -72,12 +59,7 @@ def refuse_unreasonable(layout: Layout) -> None:
 
 
 def joined(data: bytes, parts: list[tuple[int, int]]) -> io.BytesIO | io.BufferedReader:
-    """Return parts of some bytes as one file; the bytes are not copied.
-
-    Args:
-        data: all bytes.
-        parts: start and end of each part, in ascending order.
-    """
+    """Return parts of some bytes, from start to end each, as one file; they are not copied."""
     if len(parts) == 1 and parts[0][0] == 0:
         return io.BytesIO(data)  # what follows the end of a picture is not read
     return io.BufferedReader(_Joined(data, parts))
@@ -113,7 +95,7 @@ class _Joined(io.RawIOBase):
 
 
 def append_part(parts: list[tuple[int, int]], start: int, end: int) -> None:
-    """Add a part, to the last one where it follows that."""
+    """Add a part from start to end, to the last one where it follows that."""
     if parts and parts[-1][1] == start:
         parts[-1] = (parts[-1][0], end)
     else:
