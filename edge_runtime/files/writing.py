@@ -122,20 +122,14 @@ def refuse_unwritable_folder(folder: Path) -> None:
     Raises:
         OSError: it, or the nearest folder above that is there, is none or cannot be written to.
     """
-    nearest = next(path for path in (folder, *folder.absolute().parents) if _is_there(path))
+    for nearest in (folder, *folder.absolute().parents):
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            nearest.lstat()  # there, be it as a link to nowhere
+            break
     if not nearest.is_dir():
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(nearest))
     with _temporary(nearest / "fmnist-edge", 0o600):
         pass
-
-
-def _is_there(path: Path) -> bool:
-    """Whether there is anything of this name, be it a link to nowhere."""
-    try:
-        path.lstat()
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    return True
 
 
 def write_json_atomically(path: Path, document: Mapping[str, Any]) -> None:

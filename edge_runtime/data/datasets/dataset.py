@@ -136,11 +136,7 @@ class Dataset:
                 raise DatasetError(
                     f"There are {len(split.images)} images and {source.shape} hashes of files."
                 )
-            if len(split) and not 0 <= split.labels.min() <= split.labels.max() < self.class_count:
-                raise DatasetError(
-                    f"Labels must be 0 to {self.class_count - 1}, one for each class name; got "
-                    f"{split.labels.min()} to {split.labels.max()}."
-                )
+            check_labels(split.labels, self.class_count)
         refuse_other_size(self.train.images.shape[1:], self.test.images.shape[1:])
 
     @property
@@ -168,6 +164,15 @@ class Dataset:
         self.train.update(digest)
         self.test.update(digest)
         return digest.hexdigest()
+
+
+def check_labels(labels: NDArray[np.integer[Any]], classes: int) -> None:
+    """Raise a `DatasetError` where one of some labels, (n,), is not that of a class."""
+    if labels.size and not 0 <= labels.min() <= labels.max() < classes:
+        raise DatasetError(
+            f"Labels must be 0 to {classes - 1}, one for each class name; got {labels.min()} to "
+            f"{labels.max()}."
+        )
 
 
 def refuse_other_size(train: tuple[int, ...], test: tuple[int, ...]) -> None:

@@ -70,7 +70,8 @@ def load_idx(spec: DatasetSpec) -> Dataset:
     folder = expanded(spec.source.partition(":")[2])
     pairs = [_announced(folder, prefix) for prefix in ("train", "t10k")]
     refuse_other_size(*(images.shape[1:] for images, _ in pairs))
-    highest = max(_highest(labels) for _, labels in pairs)
+    pieces = (piece for _, labels in pairs for piece in _values(labels))
+    highest = max(int(np.frombuffer(piece, np.uint8).max(initial=0)) for piece in pieces)
     names = _class_names(folder, pairs[0][1], highest)
     if highest >= len(names):
         raise DatasetError(
@@ -148,11 +149,6 @@ def _refuse_unreasonable(file: _File, size: int) -> None:
 def _read(file: _File) -> NDArray[np.uint8]:
     """Return the values of a file in its shape."""
     return filled(_values(file), np.dtype(np.uint8), file.shape)
-
-
-def _highest(labels: _File) -> int:
-    """Return the largest label in a file; 0 where there is none."""
-    return max(int(np.frombuffer(piece, np.uint8).max(initial=0)) for piece in _values(labels))
 
 
 def _values(file: _File) -> Iterator[bytes]:

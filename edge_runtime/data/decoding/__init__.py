@@ -6,8 +6,6 @@ file is read here first. What would take too much is refused, and the decoder ge
 make up the pixels and nothing else: no Exif, no colour profile, no text, no further frames.
 """
 
-from collections.abc import Callable
-
 from PIL import Image
 
 from edge_runtime.data.decoding.layout import (
@@ -72,21 +70,18 @@ def read_layout(data: bytes) -> Layout:
         NoPictureError: it is neither a PNG nor a JPEG nor a BMP.
         PictureError: it is damaged, or would take too much memory or time.
     """
-    layout = _reader(data)(data)
-    refuse_unreasonable(layout)
-    return layout
-
-
-def _reader(data: bytes) -> Callable[[bytes], Layout]:
-    """Return what reads such a file; for other formats than PNG it is imported if needed."""
+    # For other formats than PNG what reads them is imported if needed.
     if data.startswith(b"\x89PNG\r\n\x1a\n"):
-        return read_png
-    if data.startswith(b"\xff\xd8\xff"):
+        layout = read_png(data)
+    elif data.startswith(b"\xff\xd8\xff"):
         from edge_runtime.data.decoding.jpeg import read_jpeg
 
-        return read_jpeg
-    if data.startswith(b"BM"):
+        layout = read_jpeg(data)
+    elif data.startswith(b"BM"):
         from edge_runtime.data.decoding.bmp import read_bmp
 
-        return read_bmp
-    raise NoPictureError("not a PNG, JPEG or BMP")
+        layout = read_bmp(data)
+    else:
+        raise NoPictureError("not a PNG, JPEG or BMP")
+    refuse_unreasonable(layout)
+    return layout

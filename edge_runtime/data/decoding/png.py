@@ -80,7 +80,10 @@ def _read_chunks(data: bytes) -> Layout:
         if kind in _OF_PIXELS:
             append_part(parts, start, end)
         elif kind not in _DROPPED:
-            _check_crc(data, start, end)
+            # What nobody knows may be one that was damaged, and so lost its name.
+            checked, crc = memoryview(data)[start + 4 : end - 4], data[end - 4 : end]
+            if zlib.crc32(checked) != int.from_bytes(crc, "big"):
+                raise PictureError("the picture is damaged (a chunk has another checksum).")
         else:
             _note_orientation(stated, kind, content)
         if kind == b"IDAT":
@@ -145,12 +148,6 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
         position = end
     if count == 0:
         raise NoPictureError("a PNG without a header")
-
-
-def _check_crc(data: bytes, start: int, end: int) -> None:
-    """Raise where a chunk that nobody knows is one that was damaged, and so lost its name."""
-    if zlib.crc32(memoryview(data)[start + 4 : end - 4]).to_bytes(4, "big") != data[end - 4 : end]:
-        raise PictureError("the picture is damaged (a chunk has another checksum).")
 
 
 def _check_pixels(data: bytes, parts: list[tuple[int, int]], row_bytes: int, rows: int) -> None:
