@@ -95,15 +95,10 @@ class Preprocessing:
 
 @dataclass(frozen=True, eq=False)
 class Picture:
-    """A picture as the model gets it.
+    """A picture as the model gets it."""
 
-    Attributes:
-        pixels: (H, W, C) uint8.
-        inverted: whether bright and dark were exchanged.
-    """
-
-    pixels: NDArray[np.uint8]
-    inverted: bool
+    pixels: NDArray[np.uint8]  # (H, W, C)
+    inverted: bool  # whether bright and dark were exchanged
 
 
 def read_picture(

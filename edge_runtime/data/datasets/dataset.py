@@ -90,12 +90,6 @@ class Split:
         """
         return image_hashes(self.images) if self.source_sha256 is None else self.source_sha256
 
-    def update(self, digest: Any) -> None:
-        """Feed shape, pixels and labels to a hash."""
-        digest.update(json.dumps(self.images.shape).encode())
-        digest.update(np.ascontiguousarray(self.images).data)
-        digest.update(np.ascontiguousarray(self.labels, np.int64).data)
-
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
@@ -161,8 +155,10 @@ class Dataset:
         if self.recorded_fingerprint is not None:
             return self.recorded_fingerprint
         digest = hashlib.sha256(json.dumps(self.class_names).encode())
-        self.train.update(digest)
-        self.test.update(digest)
+        for split in (self.train, self.test):
+            digest.update(json.dumps(split.images.shape).encode())
+            digest.update(np.ascontiguousarray(split.images).data)
+            digest.update(np.ascontiguousarray(split.labels, np.int64).data)
         return digest.hexdigest()
 
 

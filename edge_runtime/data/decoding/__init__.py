@@ -21,8 +21,8 @@ from edge_runtime.errors import PictureError
 def decode(data: bytes, *, name: str = "the picture") -> Image.Image:
     """Decode PNG, JPEG or BMP bytes to an upright grey ("L") or colour ("RGB") picture.
 
-    Transparent parts become white. 16-bit grey keeps its upper 8 bits. Of more than `MOST_PIXELS`
-    blocks are averaged, so that a picture of any size takes up to 4 bytes for each of its pixels.
+    What becomes of other modes and of large pictures, `upright` says; a picture of any size takes
+    up to 4 bytes for each of its pixels.
 
     Raises:
         PictureError: the bytes are not such a picture, it has more than 50 megapixels, or it is
