@@ -2,9 +2,9 @@
 
 NumPy's own reader can raise what `ast`, `tokenize`, `zipfile`, `zlib`, `bz2`, `lzma` and `pickle`
 raise, and unpacks before it looks. This one knows the one form that `numpy.savez` and
-`numpy.savez_compressed` write, and raises `ArraysError` alone. Whatever an archive announces is
-checked before anything is unpacked, and `ArrayFile.verify` goes through the content in pieces, so
-that what is refused in the end took a few MiB.
+`numpy.savez_compressed` write, and raises `ArraysError` for all else. Whatever an archive announces
+is checked before anything is unpacked, and `ArrayFile.verify` goes through the content in pieces,
+so that what is refused in the end took a few MiB.
 """
 
 import io
@@ -52,9 +52,9 @@ class ArrayFile:
         limit_bytes: how many bytes all arrays together may take.
 
     Raises:
-        ArraysError: it is no .npz as NumPy writes it, or unpacks to more than the limit; later,
-            there is no array of the name that is asked for.
-        OSError: the archive cannot be read; later, too.
+        ArraysError: it is no .npz as NumPy writes it, or unpacks to more than the limit. Methods
+            that take a name raise it where there is no array of that name.
+        OSError: the archive cannot be read.
     """
 
     def __init__(self, source: BinaryIO | bytes, *, limit_bytes: int) -> None:
@@ -113,7 +113,7 @@ class ArrayFile:
             return filled(self._pieces(member), member.dtype, member.shape)
         except ArraysError:
             raise
-        except (ValueError, MemoryError) as error:  # the first where NumPy has 32 bits
+        except (ValueError, MemoryError) as error:  # ValueError: 32 bits cannot address it
             raise ArraysError("memory does not suffice for its arrays") from error
 
     def header(self) -> dict[str, Any]:

@@ -33,8 +33,9 @@ GivenDataset = Dataset | DatasetSpec | str
 
 _ENTRY_POINTS = "fmnist_edge.datasets"
 _BUILT_IN: dict[str, Loader] = {"idx": load_idx, "folder": load_folder, "images": load_stored}
-_FASHION_MNIST = "fashion_mnist"  # stands for that of TensorFlow Datasets
-_SAMPLE, _SAMPLE_TRAIN_SIZE = "sample", 1000
+_FASHION_MNIST = "fashion_mnist"  # short for tfds:fashion_mnist
+_SAMPLE = "sample"
+_SAMPLE_TRAIN_SIZE = 1000
 
 
 def load_dataset(spec: DatasetSpec | str, *, needs: Collection[str] = ("train", "test")) -> Dataset:
@@ -103,7 +104,7 @@ def _loader(source: str) -> Loader | None:
 
 
 def _load_sample(spec: DatasetSpec) -> Dataset:
-    """Return the embedded sample, which the article uses: 1,000 images to train on and 1,000 more.
+    """Return the images that the article uses: 1,000 to train on, the next 1,000 to test on.
 
     They are the first 2,000 that TensorFlow Datasets yields of `fashion_mnist` 3.0.1, split train.
     """

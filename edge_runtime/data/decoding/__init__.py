@@ -21,8 +21,8 @@ from edge_runtime.errors import PictureError
 def decode(data: bytes, *, name: str = "the picture") -> Image.Image:
     """Decode PNG, JPEG or BMP bytes to an upright grey ("L") or colour ("RGB") picture.
 
-    What becomes of other modes and of large pictures, `upright` says; a picture of any size takes
-    up to 4 bytes for each of its pixels.
+    Other modes and large pictures are converted as `upright` describes, so that a picture of any
+    size takes up to 4 bytes for each of its pixels.
 
     Raises:
         PictureError: the bytes are not such a picture, it has more than 50 megapixels, or it is
