@@ -211,7 +211,9 @@ def _as_float32(probabilities: NDArray[Any]) -> NDArray[np.float32]:
 
 def _check_layout(arrays: ArrayFile, classes: int, *, hashes: tuple[str, ...]) -> None:
     """Raise unless the arrays are of the right types, and as long as one another."""
-    labels = arrays.shape("labels")[:1]
+    labels = arrays.shape("labels")
+    if len(labels) != 1:
+        raise ValueError(f"its labels have the shape {labels}")
     expected = {
         "labels": ("iu", labels),
         "probabilities": ("f", (*labels, classes)),
@@ -219,7 +221,7 @@ def _check_layout(arrays: ArrayFile, classes: int, *, hashes: tuple[str, ...]) -
     }
     for name, (kinds, shape) in expected.items():
         dtype, found = arrays.dtype(name), arrays.shape(name)
-        if not labels or dtype.kind not in kinds or dtype.itemsize > _MOST_ITEM_BYTES:
+        if dtype.kind not in kinds or dtype.itemsize > _MOST_ITEM_BYTES:
             raise ValueError(f"its {name} are {found} {dtype}")
         if found != shape:
             raise ValueError(f"its {name} are of shape {found}, expected {shape}")

@@ -35,6 +35,7 @@ def claimed(
     """
     descriptor = _open(claim, error)
     try:
+        # The names that a killed command wrote here.
         left = os.pread(descriptor, os.fstat(descriptor).st_size, 0).split(b"\0")
         new = [path for path in targets if os.fsencode(path.name) not in left]
         kept = [path for path in new if os.path.lexists(path)]

@@ -19,7 +19,7 @@ with contextlib.suppress(ImportError):  # another Python may be built without it
 
 MEBIBYTE = 1024 * 1024
 CHUNK_BYTES = MEBIBYTE
-_LEAST_BYTES = 64 * 1024
+_PIECE_BYTES = 64 * 1024
 # Whoever fills a pipe may decode or download before; who does not in so long never will.
 _PIPE_PATIENCE_S = 10
 
@@ -96,7 +96,7 @@ def read_capped(path: Path, *, limit_bytes: int) -> bytes:
     with _opened(path) as file:
         if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             return read_rest(file, limit_bytes=limit_bytes)
-        return _read_all(lambda count: _read_soon(file, count), limit_bytes, CHUNK_BYTES)
+        return _read_all(lambda count: _read_soon(file, count), limit_bytes)
 
 
 @contextlib.contextmanager
@@ -125,14 +125,17 @@ def read_rest(file: BinaryIO, *, limit_bytes: int) -> bytes:
         raise _too_large(limit_bytes)
     file.seek(0)
     # In one piece where the size holds, so that large files are not in memory twice.
-    return _read_all(file.read, limit_bytes, max(size, _LEAST_BYTES))
+    return _read_all(file.read, limit_bytes, first_bytes=max(size, _PIECE_BYTES))
 
 
-def _read_all(read: Callable[[int], bytes], limit_bytes: int, piece_bytes: int) -> bytes:
-    chunks, left = [], limit_bytes + 1
-    while left and (chunk := read(min(left, piece_bytes))):
+def _read_all(
+    read: Callable[[int], bytes], limit_bytes: int, *, first_bytes: int = _PIECE_BYTES
+) -> bytes:
+    chunks, left, most = [], limit_bytes + 1, first_bytes
+    while left and (chunk := read(min(left, most))):
         chunks.append(chunk)
         left -= len(chunk)
+        most = _PIECE_BYTES  # of what has come since
     if not left:
         raise _too_large(limit_bytes)
     return b"".join(chunks)  # a single one is not copied
