@@ -174,3 +174,8 @@ def extra_missing(what: str, error: ImportError) -> MissingDependencyError:
         f"{what} needs TensorFlow and its companions, which are installed but cannot be imported "
         f"({reason}); {mend} --force-reinstall '.[train]'"
     )
+
+
+def one_line(error: BaseException) -> str:
+    """Return what an error of a library says, on one line of at most 300 characters."""
+    return " ".join(str(error).split())[:300]

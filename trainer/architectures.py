@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.data.datasets import Dataset
-from edge_runtime.errors import ModelError, nearest_name
+from edge_runtime.errors import ModelError, nearest_name, one_line
 from edge_runtime.files.writing import write_atomically
 from edge_runtime.models.full_model import keras_bytes
 from trainer.recipe import FAST_CNN, NETWORKS, POST_CNN
@@ -35,12 +35,13 @@ def build_post_cnn(
     _refuse_small(image_shape, POST_CNN, 16)
     keras.utils.set_random_seed(seed)
     layers = keras.layers
+    # Glorot's uniform initializer (Glorot and Bengio 2010) is meant for inputs of about unit size;
+    # pixels 0..255 would start the network with answers that are sure and wrong. So: divided by 16.
+    small = keras.initializers.VarianceScaling(1 / 256, "fan_avg", "uniform", seed=seed)
     return keras.Sequential(
         [
             keras.Input(image_shape, name="pixels"),
-            layers.Conv2D(
-                32, 5, activation="relu", kernel_initializer=_for_raw_pixels(seed), name="conv1"
-            ),
+            layers.Conv2D(32, 5, activation="relu", kernel_initializer=small, name="conv1"),
             layers.MaxPooling2D(2, name="pool1"),
             layers.Conv2D(32, 4, padding="same", activation="relu", name="conv2"),
             layers.MaxPooling2D(2, name="pool2"),
@@ -91,15 +92,9 @@ def _normalized_convolution(
     number: int, filters: int, kernel: int, *, strides: int = 1, padding: str = "same"
 ) -> list[Any]:
     layers = keras.layers
+    place = {"strides": strides, "padding": padding}
     return [
-        layers.Conv2D(
-            filters,
-            kernel,
-            strides=strides,
-            padding=padding,
-            use_bias=False,
-            name=f"conv{number}",
-        ),
+        layers.Conv2D(filters, kernel, **place, use_bias=False, name=f"conv{number}"),
         # A short training leaves no time for Keras' momentum of 0.99.
         layers.BatchNormalization(momentum=0.9, name=f"norm{number}"),
         layers.ReLU(name=f"relu{number}"),
@@ -114,26 +109,6 @@ def _refuse_small(image_shape: tuple[int, int, int], network: str, smallest: int
             f"{image_shape[0]} × {image_shape[1]}; enlarge them with --image-size, or bring a "
             "model of your own with --model."
         )
-
-
-def _for_raw_pixels(seed: int) -> Any:
-    """Return Glorot's uniform initializer (Glorot and Bengio 2010), divided by 16.
-
-    It is meant for inputs of about unit size; pixels 0..255 would start the network with answers
-    that are sure and wrong.
-    """
-    return keras.initializers.VarianceScaling(1 / 256, "fan_avg", "uniform", seed=seed)
-
-
-def load_classifier(path: Path, dataset: Dataset) -> Any:
-    """Load a Keras 3 image classifier from a `.keras` file that fits a dataset.
-
-    Raises:
-        ModelError: the file cannot be loaded, or the model does not fit.
-    """
-    model = load_keras(path)
-    refuse_misfit(model, dataset, path)
-    return model
 
 
 def rescaled(model: Any, factor: float | None) -> Any:
@@ -165,8 +140,7 @@ def load_keras(path: Path, *, seed: int | None = None) -> Any:
         return keras.saving.load_model(path, compile=False, safe_mode=True)
     except Exception as error:
         # Keras raises whatever the file's content led to; there is no common class.
-        reason = " ".join(str(error).split())[:300]
-        raise ModelError(f"{path}: Keras cannot load this model: {reason}") from error
+        raise ModelError(f"{path}: Keras cannot load this model: {one_line(error)}") from error
 
 
 def reloaded(model: Any, *, seed: int) -> Any:
@@ -194,13 +168,11 @@ def refuse_misfit(model: Any, dataset: Dataset, path: object) -> None:
             f"{len(model.inputs)} and {len(model.outputs)}."
         )
     source, result = tuple(model.input_shape[1:]), tuple(model.output_shape[1:])
-    fitting = (dataset.image_shape, dataset.image_shape[:2])[
-        : 2 if dataset.image_shape[2] == 1 else 1
-    ]
-    if not any(_fits(source, shape) for shape in fitting):
+    shape = dataset.image_shape
+    if not _fits(source, shape) and not (shape[2] == 1 and _fits(source, shape[:2])):
         raise ModelError(
             f"{path}: the model's input is {source}, the images of '{dataset.name}' are "
-            f"{dataset.image_shape}; choose a dataset that fits."
+            f"{shape}; choose a dataset that fits."
         )
     if result != (dataset.class_count,):
         raise ModelError(

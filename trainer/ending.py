@@ -31,14 +31,12 @@ from trainer.recipe import Epoch, TrainingConfig
 from trainer.run import Run, put_in_place
 from trainer.training import fit, raw_outputs
 
-FULL_MODEL = "full (Keras)"
-
 Progress = Callable[[int, int, Epoch | None], object]
 Say = Callable[[str], object]
 
 
 def finish_run(
-    partial: Path, config: TrainingConfig, dataset: Dataset, *, progress: Progress, say: Say
+    partial: Path, config: TrainingConfig, dataset: Dataset, progress: Progress, say: Say
 ) -> Run:
     """Train to the end in a partial folder, and put the run in place, whole.
 
@@ -76,7 +74,6 @@ def finish_in_memory(
     config: TrainingConfig,
     dataset: Dataset,
     record: Mapping[str, Any],
-    *,
     progress: Progress,
     say: Say,
 ) -> Run:
@@ -134,7 +131,7 @@ def _complete(
         model,
         dataset,
         split="test",
-        name=FULL_MODEL,
+        name="full (Keras)",
         model_sha256=sha256(data),
         size_bytes=len(data),
     )

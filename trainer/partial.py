@@ -54,13 +54,31 @@ def is_resumable(folder: Path) -> bool:
     return (folder / CONFIG).is_file()
 
 
-def left_behind(runs_dir: Path) -> list[Path]:
-    """Return the runs whose trainings did not end, the one that was worked on last at the end."""
-    folders = [
-        *(folder for folder in runs_dir.glob(f".*{_PARTIAL}") if is_resumable(folder)),
-        *runs_dir.glob(f".*{_FINISHED}"),
+def targets_in(runs_dir: Path) -> list[Path]:
+    """Return the runs that have a partial or a finished folder beside them."""
+    return [target_of(one) for one in _working_folders(runs_dir)]
+
+
+def find_interrupted(runs_dir: Path, name: str | None) -> Path:
+    """Return the run of that name whose training did not end, or the one worked on last.
+
+    Raises:
+        RunError: there is none.
+    """
+    left = [
+        folder
+        for folder in _working_folders(runs_dir)
+        if folder.name.endswith(_FINISHED) or is_resumable(folder)
+        if name is None or target_of(folder) == runs_dir / name
     ]
-    return [target_of(one) for one in sorted(folders, key=lambda one: one.stat().st_mtime_ns)]
+    if not left:
+        what = f"interrupted run '{name}'" if name else "interrupted run"
+        raise RunError(f"There is no {what} in '{runs_dir}'; start one with: fmnist-edge train")
+    return target_of(max(left, key=lambda folder: folder.stat().st_mtime_ns))
+
+
+def _working_folders(runs_dir: Path) -> list[Path]:
+    return [*runs_dir.glob(f".*{_PARTIAL}"), *runs_dir.glob(f".*{_FINISHED}")]
 
 
 def is_in_use(target: Path) -> bool:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from types import MappingProxyType
-from typing import Any, Literal, get_args
+from typing import Any, Literal, TypedDict, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,6 +46,23 @@ RECIPES = MappingProxyType(
         }
     }
 )
+
+
+class Settings(TypedDict, total=False):
+    """What may be given of a `TrainingConfig`; None is what the network itself recommends."""
+
+    epochs: int | None
+    batch_size: int | None
+    learning_rate: float | None
+    schedule: Schedule | None
+    dropout: float | None
+    rescale: float | None
+    weight_decay: float | None
+    label_smoothing: float | None
+    flip: bool | None
+    shift: int | None
+    precision: Precision | None
+    measure: Measure | None
 
 
 @dataclass(frozen=True)

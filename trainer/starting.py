@@ -21,7 +21,7 @@ from edge_runtime.models.runs import next_run_name
 from trainer.architectures import (
     build_fast_cnn,
     build_post_cnn,
-    load_classifier,
+    load_keras,
     refuse_misfit,
     rescaled,
     save_keras,
@@ -33,10 +33,10 @@ from trainer.partial import (
     finished_folder,
     is_in_use,
     is_resumable,
-    left_behind,
     partial_folder,
     read_config,
     target_of,
+    targets_in,
 )
 from trainer.recipe import FAST_CNN, POST_CNN, TrainingConfig
 
@@ -64,16 +64,17 @@ def initial_model(model: Any, config: TrainingConfig, dataset: Dataset) -> tuple
         return build_fast_cnn(dataset.image_shape, dataset.class_count, seed=config.seed), None
     keras.utils.set_random_seed(config.seed)
     if isinstance(model, str | Path):
-        given = load_classifier(Path(model), dataset)
+        given, name = load_keras(Path(model)), str(model)
         own = sha256(Path(model).read_bytes())
     elif isinstance(model, keras.Model):
-        refuse_misfit(model, dataset, f"the model '{model.name}'")
-        given, own = model, sha256(keras_bytes(model))
+        given, name = model, f"the model '{model.name}'"
+        own = sha256(keras_bytes(model))
     else:
         raise ModelError(
             "Expected the model to be 'post-cnn', 'fast-cnn', a .keras file or a keras.Model, got "
             f"{type(model).__name__}."
         )
+    refuse_misfit(given, dataset, name)
     return rescaled(given, config.rescale), own
 
 
@@ -104,10 +105,9 @@ def choose_target(runs_dir: Path, record: Record) -> Path:
     source = record["dataset"]["source"].rstrip("/").rpartition("/")[2].rpartition(":")[2]
     named = f"{Path(record['training']['model']).stem}-{source}"
     stem = "".join(c if c.isalnum() or c in "-_" else "-" for c in named)
-    folders = [*runs_dir.glob(".*.partial"), *runs_dir.glob(".*.finished")]
     left = [
         target
-        for target in map(target_of, folders)
+        for target in targets_in(runs_dir)
         if re.fullmatch(rf"{re.escape(stem)}-\d+", target.name)
         and not is_in_use(target)
         and _is_left_of(target, record)
@@ -117,23 +117,10 @@ def choose_target(runs_dir: Path, record: Record) -> Path:
 
 
 def _is_left_of(target: Path, record: Record) -> bool:
-    """Return whether what is left of a killed training is of this kind, or of none yet."""
+    """Return whether nothing is there but what a killed training of this kind has left."""
     if is_resumable(partial_folder(target)):
         return _is_same(partial_folder(target), record)
     return not target.exists() or _is_complete(target, record)
-
-
-def _refuse_others(target: Path, record: Record) -> None:
-    """Raise if there is a run, finished or not, that the same training has not left."""
-    partial = partial_folder(target)
-    if is_resumable(partial):
-        if not _is_same(partial, record):
-            raise RunError(
-                f"{partial} exists; choose another --name, or replace it with --force, or "
-                "continue it with --resume."
-            )
-    elif target.exists() and not _is_complete(target, record):
-        raise RunError(f"{target} exists; choose another --name, or replace it with --force.")
 
 
 def begin(partial: Path, record: Record, model: Any, *, replace_old: bool) -> bool:
@@ -153,29 +140,21 @@ def begin(partial: Path, record: Record, model: Any, *, replace_old: bool) -> bo
     """
     target = target_of(partial)
     if not replace_old:
-        _refuse_others(target, record)
-        if is_resumable(partial) or _is_complete(target, record):
+        goes_on = is_resumable(partial)
+        if not _is_left_of(target, record):
+            there, or_else = (
+                (partial, ", or continue it with --resume") if goes_on else (target, "")
+            )
+            raise RunError(
+                f"{there} exists; choose another --name, or replace it with --force{or_else}."
+            )
+        if goes_on or _is_complete(target, record):
             return True
     clear(partial)
     remove(finished_folder(target))
     save_keras(model, partial / INITIAL_MODEL)
     write_json_atomically(partial / CONFIG, record)
     return False
-
-
-def find_interrupted(runs_dir: Path, name: str | None) -> Path:
-    """Return the run of that name whose training did not end, or the one worked on last.
-
-    Raises:
-        RunError: there is none.
-    """
-    left = left_behind(runs_dir)
-    if name is not None:
-        left = [target for target in left if target == runs_dir / name]
-    if not left:
-        what = f"interrupted run '{name}'" if name else "interrupted run"
-        raise RunError(f"There is no {what} in '{runs_dir}'; start one with: fmnist-edge train")
-    return left[-1]
 
 
 def resumed_config(partial: Path) -> TrainingConfig:
