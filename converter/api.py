@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from converter.calibration import (
     Representative,
@@ -22,28 +22,50 @@ from edge_runtime.models.runs import Run, open_run
 from edge_runtime.runtimes.native import native_messages_silenced
 
 if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
     from converter.job import Job
     from converter.source import SourceModel
 
 Progress = Callable[[Recipe, Converted | UnsupportedError | None], object]
 
 
-def convert(
-    model: Any,
-    scheme: str = "int8",
-    *,
-    representative: Representative | None = None,
-    representative_size: int | None = None,
-    seed: int = 0,
-    class_names: Sequence[str] | None = None,
-    preprocessing: Preprocessing | None = None,
-    io: Io | None = None,
-    logits: bool = False,
-    pack: bool = True,
-    batch: int = 1,
-    runtime: str | Target | None = None,
-    runtime_python: str | None = None,
-) -> Converted:
+class Options(TypedDict, total=False):
+    """How to convert a model.
+
+    Attributes:
+        representative: what "int8" and "int16x8" are calibrated on: (N, H, W, C) uint8 training
+            images, or a dataset, what to load or its source, of which training images are drawn.
+        representative_size: how many to draw of a dataset; by default 100, one of each class at
+            least.
+        seed: of the draw; by default 0.
+        class_names: in the order of the outputs; by default the dataset's, or numbers.
+        preprocessing: from picture to input; by default the dataset's, or pictures are only fitted.
+        io: type of input and output: "int8", "uint8" or "float32"; by default int8, int16 for
+            int16x8.
+        logits: leave out the softmax that a Keras model ends in.
+        pack: rewrite the first convolution of an int8 model where that is faster here, and gives
+            the same numbers; by default True.
+        batch: how many images one run of the model takes; by default 1.
+        runtime: make only what this runtime runs: "litert" or "tflite-runtime-2.14"; by default the
+            one that is here.
+        runtime_python: a Python that has ``runtime``, to prove the model in.
+    """
+
+    representative: Representative | None
+    representative_size: int | None
+    seed: int
+    class_names: Sequence[str] | None
+    preprocessing: Preprocessing | None
+    io: Io | None
+    logits: bool
+    pack: bool
+    batch: int
+    runtime: str | Target | None
+    runtime_python: str | None
+
+
+def convert(model: Any, scheme: str = "int8", **options: "Unpack[Options]") -> Converted:
     """Convert an image classifier that takes raw pixels 0..255 to a .tflite.
 
     The result was loaded and run in a process of its own; its graph is what was asked for. Nothing
@@ -59,20 +81,8 @@ def convert(
         model: a `keras.Model`, or the path of a `.keras` file or of a SavedModel's folder. That of
             a run, `runs/NAME/model.keras`, brings its class names and its images.
         scheme: how to quantize: "float32", "float16", "dynamic", "int8" or "int16x8".
-        representative: what "int8" and "int16x8" are calibrated on: (N, H, W, C) uint8 training
-            images, or a dataset, what to load or its source, of which training images are drawn.
-        representative_size: how many to draw of a dataset; None is 100, one of each class at least.
-        seed: of the draw.
-        class_names: in the order of the outputs; None takes the dataset's, or numbers them.
-        preprocessing: from picture to input; None takes the dataset's, or fits pictures only.
-        io: type of input and output: "int8", "uint8" or "float32"; None is int8, int16 for int16x8.
-        logits: leave out the softmax that a Keras model ends in.
-        pack: rewrite the first convolution of an int8 model where that is faster here, and gives
-            the same numbers.
-        batch: how many images one run of the model takes.
-        runtime: make only what this runtime runs: "litert" or "tflite-runtime-2.14"; None is the
-            one that is here.
-        runtime_python: a Python that has ``runtime``, to prove the model in.
+        options: see `converter.api.Options`; "int8" and "int16x8" need ``representative``, unless
+            the model is a run's.
 
     Raises:
         ConversionError: an argument is impossible, or TensorFlow cannot convert the model so.
@@ -85,22 +95,7 @@ def convert(
     recipes = choose_recipes(scheme)
     if len(recipes) != 1:
         raise ConversionError(f"Expected one scheme, got {scheme!r}; use convert_all for several.")
-    job = _prepare(
-        model,
-        recipes,
-        representative=representative,
-        representative_size=representative_size,
-        seed=seed,
-        class_names=class_names,
-        preprocessing=preprocessing,
-        io=io,
-        logits=logits,
-        pack=pack,
-        batch=batch,
-        runtime=runtime,
-        runtime_python=runtime_python,
-    )
-    return job.make(recipes[0])
+    return _prepare(model, recipes, **options).make(recipes[0])
 
 
 def convert_all(
@@ -108,7 +103,7 @@ def convert_all(
     schemes: str | Iterable[str] = ALL,
     *,
     progress: Progress = lambda recipe, outcome: None,
-    **options: Any,
+    **options: "Unpack[Options]",
 ) -> dict[str, Converted]:
     """Convert a model in several ways, as `convert` does each of them.
 
@@ -123,7 +118,7 @@ def convert_all(
         schemes: one or several, or "all".
         progress: called as ``progress(recipe, outcome)``: with None before each conversion, after
             it with what was made, or with why it was left out.
-        options: all that `convert` takes by keyword.
+        options: as `convert` takes them.
 
     Returns:
         What was made, by scheme; empty where ``runtime`` can run none.
