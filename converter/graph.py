@@ -32,12 +32,6 @@ class EditableGraph:
         self.tensors: list[Any] = subgraph.tensors
         self.inputs: list[int] = [int(index) for index in subgraph.inputs]
 
-    def end_behind(self, operator: int) -> None:
-        """Leave out all operators after one, whose first output becomes the graph's only one."""
-        del self.operators[operator + 1 :]
-        self.model.subgraphs[0].outputs = self.operators[operator].outputs[:1]
-        self.model.signatureDefs = None  # they name outputs that may be gone
-
     def to_bytes(self) -> bytes:
         """Return the file; the same graph, the same bytes."""
         for buffer in self.model.buffers:

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any, TypedDict, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.benchmarks.contestant import Model, named_models, open_contestants
+from edge_runtime.benchmarks.contestant import Material, Model, named_models, open_contestants
 from edge_runtime.benchmarks.phases import Progress, measure
 from edge_runtime.benchmarks.result import Benchmark
 from edge_runtime.benchmarks.rounds import Rounds, Settings
-from edge_runtime.benchmarks.subject import Material
 from edge_runtime.data.datasets import Dataset, DatasetSpec, load_dataset
 from edge_runtime.errors import InputError
 from edge_runtime.inference.network import refuse_wrong_threads

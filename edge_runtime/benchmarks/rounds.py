@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_runtime.benchmarks.contestant import Subject
 from edge_runtime.benchmarks.distribution import Latency
-from edge_runtime.benchmarks.subject import Subject
 from edge_runtime.inference.quantization import quantization_table
 
 Arguments = tuple[Any, ...]
