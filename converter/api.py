@@ -9,8 +9,8 @@ from converter.calibration import (
     Representative,
     RepresentativeDataset,
     choose_representative,
-    images_of,
-    representative_of,
+    drawn,
+    open_representative,
 )
 from converter.converted import Converted
 from converter.schemes import ALL, Io, Recipe, choose_recipes, refuse_unusable_io
@@ -174,25 +174,17 @@ def _prepare(
         raise extra_missing("`fmnist-edge convert`", error) from error
     source = open_source(model, logits=logits)
     run = run_of(model)
-    dataset, images = images_of(representative, run, seed)
-    labels = labels_of(
-        source,
-        run,
-        dataset,
-        images,
-        class_names=class_names,
-        preprocessing=preprocessing,
-        logits=logits,
-    )
+    given = open_representative(representative, run, seed)
+    labels = labels_of(source, run, given, class_names, preprocessing, logits=logits)
     chosen = None
     if any(recipe.calibrated for recipe in recipes):
-        chosen = representative_of(dataset, images, representative_size, seed)
+        chosen = drawn(given, representative_size, seed)
         if chosen.images.shape[1:] != labels.preprocessing.shape:
             raise ConversionError(
                 f"The images for calibration are {chosen.images.shape[1:]}, the model is to take "
                 f"{labels.preprocessing.shape}; give images of that size."
             )
-    labelled = _labelled(source, chosen, dataset, seed)
+    labelled = _labelled(source, chosen, given, seed)
     return Job(source, labels, chosen, labelled, target, io, pack, batch)
 
 
@@ -214,15 +206,14 @@ def run_of(model: Any) -> Run | None:
 
 def _labelled(
     source: "SourceModel",
-    representative: RepresentativeDataset | None,
-    dataset: Dataset | None,
+    chosen: RepresentativeDataset | None,
+    given: Dataset | RepresentativeDataset | None,
     seed: int,
 ) -> RepresentativeDataset | None:
     """Return training images to try the files on, those of the calibration; never test images."""
-    chosen = representative
-    if chosen is None and dataset is not None:
+    if chosen is None and isinstance(given, Dataset):
         with contextlib.suppress(DatasetError):  # what only tries a file must not prevent it
-            chosen = choose_representative(dataset, size=None, seed=seed)
+            chosen = choose_representative(given, size=None, seed=seed)
     if chosen is None or source.class_count != len(chosen.class_names):
         return None
     source.static_shape(chosen.images.shape[1:])
