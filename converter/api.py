@@ -107,8 +107,6 @@ def convert_all(
 ) -> dict[str, Converted]:
     """Convert a model in several ways, as `convert` does each of them.
 
-    What ``runtime`` cannot run is left out.
-
     Examples:
         >>> [name for name in convert_all(model, ["float32", "float16"])]
         ['float32', 'float16']
@@ -121,7 +119,7 @@ def convert_all(
         options: as `convert` takes them.
 
     Returns:
-        What was made, by scheme; empty where ``runtime`` can run none.
+        What was made, by scheme, without those that ``runtime`` cannot run.
 
     Raises:
         EdgeError: as `convert`, but for what is left out.

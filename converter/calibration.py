@@ -139,10 +139,7 @@ def open_representative(
 ) -> Dataset | RepresentativeDataset | None:
     """Return the dataset to calibrate on, or the images that were given, or None for neither.
 
-    Args:
-        representative: images, or what names a dataset; None takes the run's.
-        run: that trained the model, if known.
-        seed: of the split, where the source has none of its own.
+    None takes the run's dataset; ``seed`` splits a source that has no split of its own.
 
     Raises:
         DatasetError: the images are unfit, or the dataset cannot be loaded.
@@ -173,6 +170,6 @@ def drawn(
             "int8 and int16x8 need images to calibrate on; give training images of the model: "
             "representative=images, or on the command line --dataset, as in --dataset idx:DIR."
         )
-    return (
-        choose_representative(given, size=size, seed=seed) if isinstance(given, Dataset) else given
-    )
+    if isinstance(given, Dataset):
+        return choose_representative(given, size=size, seed=seed)
+    return given

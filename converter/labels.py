@@ -49,8 +49,7 @@ def labels_of(
         logits: whether its softmax was left out.
 
     Raises:
-        ConversionError: there are as many names as the model has no classes, or the dataset has
-            other classes than the run.
+        ConversionError: the names or the dataset do not fit the model or its run.
     """
     if run is not None:
         known = _labels_of_run(run, given)

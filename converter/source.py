@@ -236,11 +236,8 @@ def _refuse_other_tasks(source: SourceModel) -> None:
 def without_softmax(model: Any) -> Any:
     """Return a model with the same weights that answers with what went into its last softmax.
 
-    Args:
-        model: a Keras model whose last layer is a softmax, or has one for its activation.
-
     Raises:
-        ModelError: it does not end so.
+        ModelError: its last layer is no softmax, and has none for its activation.
     """
     last = model.layers[-1] if isinstance(model, keras.Sequential | keras.Model) else None
     changed = None if last is None else _linear(last)

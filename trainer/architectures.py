@@ -57,18 +57,9 @@ def build_post_cnn(
 def build_fast_cnn(image_shape: tuple[int, int, int], class_count: int, *, seed: int) -> Any:
     """Build a network that a CPU trains fast; 82,090 parameters for (28, 28, 1) and ten classes.
 
-    It takes raw pixels 0..255 and returns probabilities. The first convolution takes every
-    second pixel, so that little is computed with its few input channels; each convolution is
-    followed by batch normalization, which a converter folds into it and which takes away the scale
-    of the pixels. Weights are drawn with ``seed``.
-
-    Args:
-        image_shape: (H, W, C), both sides 12 or more.
-        class_count: two or more.
-        seed: of the initial weights.
-
-    Raises:
-        ModelError: the images are too small.
+    The first convolution takes every second pixel, so that little is computed with its few input
+    channels; each is followed by batch normalization, which a converter folds into it and which
+    takes away the scale of the pixels. Otherwise as `build_post_cnn`, for sides of 12 or more.
     """
     _refuse_small(image_shape, FAST_CNN, 12)
     keras.utils.set_random_seed(seed)
@@ -122,9 +113,7 @@ def rescaled(model: Any, factor: float | None) -> Any:
 def load_keras(path: Path, *, seed: int | None = None) -> Any:
     """Load a `.keras` file without running any code that it may carry.
 
-    Args:
-        path: the file.
-        seed: of random layers without one of their own, which draw it when they are loaded.
+    Random layers without a seed of their own draw one when they are loaded, with ``seed``.
 
     Raises:
         ModelError: it is missing, damaged, or needs code that is not here.

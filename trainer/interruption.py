@@ -17,10 +17,7 @@ def interrupts_kept(
 
     Python drops an exception that a signal raises within a destructor or a callback from C, and
     TensorFlow has many of both; so the signal is remembered, and asked for after each epoch.
-
-    Args:
-        partial: where the state after the last epoch is kept; None where nothing is.
-        say: called with each line.
+    ``partial`` is where the state after the last epoch is kept; None where nothing is.
     """
     lost = False
 

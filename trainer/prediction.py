@@ -60,10 +60,10 @@ def predict(
 ) -> Predictions:
     """Return what a loaded Keras model says about the images of a dataset.
 
-    Images go through in batches, so there is no latency of one image.
+    Images go through in batches, so there is no latency of one image. Logits get a softmax.
 
     Args:
-        model: takes the dataset's images; logits get a softmax.
+        model: takes the dataset's images.
         dataset: the images, their labels and the class names.
         split: "test" or "train".
         name: what to call the model in reports.

@@ -145,15 +145,11 @@ class TrainingConfig:
             share = np.ones(steps)
         elif self.schedule == "linear":
             share = np.full(steps, 1 - done)
-        else:
-            share = _one_cycle(done + np.arange(steps) / (steps * self.epochs))
+        else:  # Smith 2018
+            after = done + np.arange(steps) / (steps * self.epochs)
+            rising = _FIRST + (1 - _FIRST) * after / _RISING
+            share = np.minimum(rising, (1 - after) / (1 - _RISING))
         return (self.learning_rate * share).astype(np.float32)
-
-
-def _one_cycle(done: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the share of the highest learning rate after some share of the steps (Smith 2018)."""
-    rising = _FIRST + (1 - _FIRST) * done / _RISING
-    return np.minimum(rising, (1 - done) / (1 - _RISING))
 
 
 _Expected = tuple[str, Callable[[Any], bool]]

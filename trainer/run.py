@@ -155,6 +155,8 @@ class Run:
 
 def put_in_place(run: Run, partial: Path) -> Run:
     """Write a run into a partial folder, and rename it to what that folder is partial of."""
+    from trainer.figures import per_class_table, to_png  # Matplotlib, only when it is needed
+
     result, target = partial / RESULT, target_of(partial)
     remove(result)
     (result / "figures").mkdir(parents=True)
@@ -162,18 +164,12 @@ def put_in_place(run: Run, partial: Path) -> Run:
     run.predictions.save(result / "full.predictions.npz")
     write_json_atomically(result / "history.json", {"epochs": run.history})
     write_json_atomically(result / "metrics.json", run.metrics)
-    _write_figures(run, result / "figures")
+    for name, figure in run.figures().items():
+        write_atomically(result / "figures" / f"{name}.png", to_png(figure))
+    write_atomically(result / "figures" / "per_class.txt", per_class_table(run.predictions))
     write_json_atomically(result / CONFIG, run.record)
     put_folder_in_place(result, target)
     return replace(run, folder=target)
-
-
-def _write_figures(run: Run, folder: Path) -> None:
-    from trainer.figures import per_class_table, to_png
-
-    for name, figure in run.figures().items():
-        write_atomically(folder / f"{name}.png", to_png(figure))
-    write_atomically(folder / "per_class.txt", per_class_table(run.predictions))
 
 
 def _read_object(path: Path) -> dict[str, Any]:

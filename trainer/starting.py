@@ -49,10 +49,7 @@ Record = Mapping[str, Any]
 def initial_model(model: Any, config: TrainingConfig, dataset: Dataset) -> tuple[Any, str | None]:
     """Return the untrained model, and the hash of its file if it has one.
 
-    Args:
-        model: as it was asked for: a network's name, a path, or a `keras.Model`.
-        config: how to train.
-        dataset: on what.
+    ``model`` is as it was asked for: a network's name, a path, or a `keras.Model`.
 
     Raises:
         ModelError: it cannot be loaded, or does not fit the dataset.
@@ -124,16 +121,9 @@ def _is_left_of(target: Path, record: Record) -> bool:
 
 
 def begin(partial: Path, record: Record, model: Any, *, replace_old: bool) -> bool:
-    """Make a partial folder ready to be trained in, unless a killed training has left it so.
+    """Make a locked partial folder ready for a training; return whether a killed training goes on.
 
-    Args:
-        partial: the folder, locked.
-        record: what the training is to be.
-        model: the untrained model.
-        replace_old: whether to begin anew, whatever is there.
-
-    Returns:
-        Whether a killed training is gone on with.
+    ``replace_old`` begins anew, whatever is there.
 
     Raises:
         RunError: there is a run, finished or not, that the same training has not left.

@@ -32,15 +32,13 @@ def fit(
 ) -> list[Epoch]:
     """Train a model in place and return its history, one entry for each epoch.
 
-    With a checkpoint at ``checkpoint_path`` training goes on from there, and ends with the same
-    weights, bit for bit, as a training that was never interrupted (on the same machine with the
-    same versions).
-
     Args:
         model: a Keras classifier over raw pixels.
         dataset: fitted on its training split; the test split is only measured.
         config: how.
-        checkpoint_path: where to keep the state after each epoch.
+        checkpoint_path: where to keep the state after each epoch. From what is there training goes
+            on, and ends with the same weights, bit for bit, as one that was never interrupted (on
+            the same machine with the same versions).
         on_epoch: called after each epoch with epoch, loss, accuracy, and where the test images
             were measured test_loss and test_accuracy.
 
@@ -119,15 +117,12 @@ def augmented(
     """Return the images as an epoch is to see them; the same seed and epoch, the same images.
 
     Args:
-        images: (N, H, W, C) uint8.
+        images: (N, H, W, C) uint8; what is returned is a copy if anything was changed.
         seed: of the training.
         epoch: counted from 1.
         flip: mirror one half of the images in one epoch and the other half in the next, so that
             two epochs show each image both ways (Jordan, "94 % on CIFAR-10 in 3.29 seconds", 2024).
         shift: move each image by up to so many pixels along each side; the edge is repeated.
-
-    Returns:
-        (N, H, W, C) uint8, a copy if anything was changed.
     """
     if flip:
         first = np.random.default_rng([seed, 0]).integers(0, 2, len(images))

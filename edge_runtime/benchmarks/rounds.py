@@ -1,11 +1,8 @@
 """The latency of one image: rounds in which every model takes its turn.
 
-All models are loaded into one process and take turns, in another order each round. What slows the
-machine down for seconds (heat, other programs) then affects all of them and leaves their ratios as
-they are, which separate processes, one after the other, would not do. Nothing else runs meanwhile:
-an interpreter of one thread starts none, and those of several have time to go to sleep in the
-warm-up that each block begins with. The warm-up also brings the model back into the caches, where
-it is on a device that runs one model.
+All models are loaded into one process and take turns, in another order each round; see "How it is
+measured" in docs/how-to/benchmark.md. Nothing else runs meanwhile: an interpreter of one thread
+starts none, and those of several have time to go to sleep in the warm-up of each block.
 """
 
 import contextlib
