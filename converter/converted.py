@@ -90,10 +90,8 @@ class Converted:
 
     def rows(self) -> list[tuple[str, str]]:
         """Return what a reader wants to know first, in words: pairs of a name and a value."""
-        found, (source, result) = (
-            self.verification,
-            (self.summary.inputs[0], self.summary.outputs[0]),
-        )
+        found = self.verification
+        source, result = self.summary.inputs[0], self.summary.outputs[0]
         rows = [
             ("size", f"{self.summary.size_bytes:,} bytes"),
             ("input", f"{source.dtype} {source.shape}"),

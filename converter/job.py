@@ -31,15 +31,9 @@ from edge_runtime.proof.health import Health, measure_health
 class Job:
     """What all conversions of one model share.
 
-    Attributes:
-        source: the model.
-        labels: what its numbers mean.
-        representative: images for the recipes that need them.
-        labelled: training images with labels to try each result on; None tries nothing.
-        target: the runtime that the files are made for; None is the one that is here.
-        io: type of input and output, where a recipe leaves the choice.
-        pack: whether to pack the pixels of an int8 model where that is faster.
-        batch: how many images one run of a model takes.
+    The images of ``representative`` are for the recipes that need them; each result is tried on
+    those of ``labelled``, unless that is None. Files are made for ``target``; None is the runtime
+    that is here.
     """
 
     source: SourceModel

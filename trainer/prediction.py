@@ -98,11 +98,7 @@ class SavedModel:
     """
 
     def __init__(self, path: Path) -> None:
-        """Load it.
-
-        Raises:
-            ModelError: it cannot be loaded, or has no such signature with one input and one output.
-        """
+        """Load it, or raise ModelError: it cannot be loaded, or lacks that signature."""
         try:
             self._loaded = tf.saved_model.load(str(path))
             signature = self._loaded.signatures["serving_default"]
@@ -120,16 +116,12 @@ class SavedModel:
     def __call__(self, images: Any, *, training: bool = False) -> Any:
         """Return (B, K) numbers for (B, ...) images; a graph of a fixed batch takes them in turns.
 
-        Args:
-            images: float32, as `input_shape` says but for the batch.
-            training: as Keras models take it; a SavedModel only answers.
+        ``training`` is there as Keras models have it; a SavedModel only answers.
         """
         (name, spec), (output, _) = self.inputs[0], self.outputs[0]
         pixels = tf.cast(images, spec.dtype)
-        fixed = self.input_shape[0]
-        if fixed is None:
-            return self._signature(**{name: pixels})[output]
         count = len(pixels)
+        fixed = self.input_shape[0] or count
         missing = -count % fixed
         filled = tf.concat([pixels, tf.zeros((missing, *pixels.shape[1:]), spec.dtype)], axis=0)
         parts = [

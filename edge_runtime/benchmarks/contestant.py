@@ -1,5 +1,6 @@
 """What is compared: each model with each backend and each set of kernels, and the images for it."""
 
+import itertools
 import os
 import statistics
 import tempfile
@@ -128,14 +129,12 @@ def open_contestants(
         MissingDependencyError: a backend is not installed.
     """
     found = []
-    for name, source in models.items():
-        for backend in backends:
-            for kernel in kernels:
-                file = _open(name, source, backend, kernel)
-                extras = [backend.name] * (len(backends) > 1) + [kernel] * (len(kernels) > 1)
-                path = source if isinstance(source, Path) else None
-                full_name = ", ".join([name, *extras])
-                found.append(Contestant(full_name, path, file, backend, kernel, threads))
+    for (name, source), backend, kernel in itertools.product(models.items(), backends, kernels):
+        file = _open(name, source, backend, kernel)
+        extras = [backend.name] * (len(backends) > 1) + [kernel] * (len(kernels) > 1)
+        path = source if isinstance(source, Path) else None
+        full_name = ", ".join([name, *extras])
+        found.append(Contestant(full_name, path, file, backend, kernel, threads))
     return found
 
 
@@ -151,12 +150,10 @@ def _open(name: str, source: Path | bytes, backend: Backend, kernels: Kernels) -
 
 @dataclass(frozen=True, eq=False)
 class Material:
-    """What contestants are given.
+    """What contestants are given: (N, H, W, C) uint8 images, or else those of the dataset.
 
-    Attributes:
-        images: (N, H, W, C) uint8 pixels; None for those of the dataset.
-        dataset: whose test images they are given if they fit; without any they are given noise.
-        must_fit: refuse contestants that the dataset does not fit.
+    Contestants that the dataset does not fit are refused if it must fit. Otherwise they are given
+    noise, as without any images.
     """
 
     images: NDArray[np.uint8] | None = None
@@ -169,8 +166,7 @@ class Subject:
     """A contestant that is loaded, with what it is given to do.
 
     Attributes:
-        contestant: which.
-        classifier: its model, loaded.
+        contestant: which; the ``classifier`` is its model, loaded.
         load_ms: how long that took, the median.
         dataset: whose test images it is given; None where none fit it.
         images: (N, H, W, C) uint8, at most 1,000 of them, or noise where none fit.

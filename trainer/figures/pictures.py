@@ -206,7 +206,9 @@ def _caption(place: Place, answers: Answers, index: int) -> None:
     right = bool(answers.right[index])
     if right:
         mark, colour, what, shade = "✓", BLUE, "next", MUTED
-        other = _second_guess(answers, index)
+        others = answers.probabilities[index].copy()
+        others[answers.predicted[index]] = -1
+        other = int(others.argmax())
     else:
         mark, colour, what, shade = "✗", VERMILION, "true class", INK
         other = int(answers.labels[index])
@@ -227,10 +229,3 @@ def _caption_line(
     name = fit_text(name, width_in=place.width - number_in, size=size, weight=weight)
     for text, align in ((name, "left"), (number, "right")):
         place.write(text, below_in=below_in, align=align, fontsize=size, **look)
-
-
-def _second_guess(answers: Answers, index: int) -> int:
-    """Return the most probable class after the predicted one."""
-    others = answers.probabilities[index].copy()
-    others[answers.predicted[index]] = -1
-    return int(others.argmax())
