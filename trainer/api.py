@@ -70,7 +70,9 @@ def train(
         TrainingError: the loss became NaN.
         MissingDependencyError: TensorFlow is not installed.
     """
-    _refuse_impossible_place(runs_dir, name, force)
+    _refuse_impossible_name(name)
+    if runs_dir is None and (name is not None or force):
+        raise RunError("name and force are for a run that is written; give runs_dir too.")
     config, images = _checked(dataset, model, {"seed": seed, **settings})
     with _tensorflow_needed():
         from trainer import ending, starting
@@ -159,12 +161,6 @@ def _spec(dataset: Dataset | DatasetSpec | str, seed: int) -> DatasetSpec:
         )
     options = dict.fromkeys(("train_size", "test_size", "image_size", "channels", "data_dir"))
     return spec_from_options({**options, "dataset": dataset}, seed=seed)
-
-
-def _refuse_impossible_place(runs_dir: object, name: str | None, force: bool) -> None:
-    _refuse_impossible_name(name)
-    if runs_dir is None and (name is not None or force):
-        raise RunError("name and force are for a run that is written; give runs_dir too.")
 
 
 def _refuse_impossible_name(name: str | None) -> None:

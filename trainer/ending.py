@@ -16,12 +16,12 @@ from edge_runtime.models.full_model import keras_bytes
 from edge_runtime.models.runs import mark_latest, open_run
 from edge_runtime.proof.metrics import Rate
 from trainer.architectures import gives_probabilities, load_keras, reloaded
-from trainer.interruption import interrupts_kept
 from trainer.partial import (
     CHECKPOINT,
     CONFIG,
     INITIAL_MODEL,
     finish,
+    interrupts_kept,
     is_resumable,
     read_config,
     target_of,

@@ -27,7 +27,7 @@ from edge_runtime.files.listing import expand
 from edge_runtime.files.reading import sha256
 from edge_runtime.files.writing import to_json, write_atomically
 from edge_runtime.models.manifest import Manifest
-from trainer.interruption import interrupts_kept
+from trainer.partial import interrupts_kept
 
 Cli = Callable[..., Finished]
 TinyModel = Callable[[str], Path]
