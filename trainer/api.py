@@ -11,8 +11,8 @@ from edge_runtime.data.datasets import Dataset, DatasetSpec, load_dataset
 from edge_runtime.errors import DatasetError, RunError, extra_missing
 from edge_runtime.models.runs import LATEST
 from edge_runtime.runtimes.native import native_messages_silenced
-from trainer.partial import find_interrupted, is_resumable, working_on
 from trainer.recipe import POST_CNN, TrainingConfig
+from trainer.workplace import Workplace, find_interrupted
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -81,11 +81,11 @@ def train(
     if runs_dir is None:
         return ending.finish_in_memory(untrained, config, images, record, progress, say)
     folder = Path(runs_dir)
-    target = folder / name if name else starting.choose_target(folder, record)
-    with working_on(target) as partial:
-        if starting.begin(partial, record, untrained, replace_old=force):
-            say(f"going on with {target.name}, which was interrupted")
-        return ending.finish_run(partial, config, images, progress, say)
+    work = Workplace(folder / name) if name else starting.choose_workplace(folder, record)
+    with work.held():
+        if starting.begin(work, record, untrained, replace_old=force):
+            say(f"going on with {work.target.name}, which was interrupted")
+        return ending.finish_run(work, config, images, progress, say)
 
 
 def resume(
@@ -120,15 +120,15 @@ def resume(
     _refuse_impossible_name(name)
     with _tensorflow_needed():
         from trainer import ending, starting
-    target = find_interrupted(Path(runs_dir), name)
-    with working_on(target) as partial:
-        if not is_resumable(partial):
-            return ending.already_in_place(target)
+    work = find_interrupted(Path(runs_dir), name)
+    with work.held():
+        if not work.is_resumable:
+            return ending.already_in_place(work)
         given = {"epochs": epochs, "learning_rate": learning_rate}
         changes: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
-        config = replace(starting.resumed_config(partial), **changes)
+        config = replace(starting.resumed_config(work), **changes)
         images = load_dataset(config.dataset)
-        return ending.finish_run(partial, config, images, progress, say)
+        return ending.finish_run(work, config, images, progress, say)
 
 
 def _checked(
