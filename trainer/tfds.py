@@ -23,7 +23,6 @@ from edge_runtime.runtimes.native import native_messages_silenced
 
 _CONNECT_TIMEOUT_SECONDS = 5.0
 _READ_BATCH = 1024
-_TEST_SHARE = 20  # per cent, of sets that have no test split
 
 _Endpoint = tuple[str, int]  # host and port
 
@@ -150,8 +149,7 @@ def _split_names(builder: Any, name: str) -> tuple[str, str]:
     for candidate in ("test", "validation"):
         if candidate in splits:
             return "train", candidate
-    border = 100 - _TEST_SHARE
-    return f"train[:{border}%]", f"train[{border}%:]"
+    return "train[:80%]", "train[80%:]"
 
 
 def _read(

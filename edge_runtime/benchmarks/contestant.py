@@ -170,7 +170,7 @@ class Subject:
         load_ms: how long that took, the median.
         dataset: whose test images it is given; None where none fit it.
         images: (N, H, W, C) uint8, at most 1,000 of them, or noise where none fit.
-        pictures: a folder of PNG files of the first of them.
+        files: PNG files of the first of them.
     """
 
     contestant: Contestant
@@ -178,12 +178,7 @@ class Subject:
     load_ms: float
     dataset: Dataset | None
     images: NDArray[np.uint8]
-    pictures: Path
-
-    @property
-    def files(self) -> list[Path]:
-        """The pictures, in a fixed order."""
-        return sorted(self.pictures.iterdir())
+    files: list[Path]
 
 
 def open_subject(
@@ -207,11 +202,11 @@ def open_subject(
         images = dataset.test.images
     if images is None:
         images = np.random.default_rng(0).integers(0, 256, (_PICTURES, *shape), np.uint8)
-    pictures = Path(tempfile.mkdtemp(dir=folder))
+    pictures, files = Path(tempfile.mkdtemp(dir=folder)), []
     for number, image in enumerate(images[:_PICTURES]):
-        pixels = image[..., 0] if image.shape[-1] == 1 else image
-        Image.fromarray(pixels).save(pictures / f"{number:04}.png")
-    return Subject(contestant, classifier, load_ms, dataset, images[:_MOST_IMAGES], pictures)
+        files.append(pictures / f"{number:04}.png")
+        Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image).save(files[-1])
+    return Subject(contestant, classifier, load_ms, dataset, images[:_MOST_IMAGES], files)
 
 
 def _load(contestant: Contestant, times: int) -> tuple[Classifier, float]:

@@ -1,5 +1,6 @@
 """The confusion matrix: what is taken for what."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,10 +16,10 @@ from edge_runtime.data.predictions import Predictions
 from edge_runtime.wording import plural
 from trainer.figures.answers import Answers, Rates
 from trainer.figures.style import (
+    LINE_SPACING,
     POINTS_PER_INCH,
     VERMILION,
     fit_text,
-    label_step,
     new_chart,
     percent,
     percent_number,
@@ -95,7 +96,7 @@ def _name_cells(axes: Axes, class_names: Sequence[str]) -> None:
     """Name rows and columns, every n-th where there is no room for all."""
     count = len(class_names)
     size = 9.0 if count <= 12 else 7.5 if count <= MOST_NUMBERED else 6.0
-    step = label_step(count, room_in=SIDE_IN, size=size)
+    step = math.ceil(count * size * LINE_SPACING / (SIDE_IN * POINTS_PER_INCH))
     places = list(range(0, count, step))
     names = [fit_text(class_names[at], width_in=NAME_WIDTH_IN, size=size) for at in places]
     look: dict[str, Any] = {"fontsize": size, "color": INK}

@@ -2,7 +2,6 @@
 
 import functools
 import io
-import math
 from bisect import bisect_right
 from collections.abc import Callable
 from typing import Any, ParamSpec
@@ -190,8 +189,3 @@ def percent_number(fraction: float, *, digits: int = 0) -> str:
     if value >= 100:
         return f">{100 - step:.{digits}f}"
     return f"{value:.{digits}f}"
-
-
-def label_step(count: int, *, room_in: float, size: float) -> int:
-    """Return n such that every n-th of ``count`` labels of ``size`` points fits side by side."""
-    return math.ceil(count * size * LINE_SPACING / (room_in * POINTS_PER_INCH))
