@@ -3,14 +3,14 @@
 import contextlib
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from converter.calibration import (
     Representative,
     RepresentativeDataset,
     choose_representative,
-    images_of,
-    representative_of,
+    drawn,
+    open_representative,
 )
 from converter.converted import Converted
 from converter.schemes import ALL, Io, Recipe, choose_recipes, refuse_unusable_io
@@ -23,28 +23,50 @@ from edge_runtime.models.runs import Run, open_run
 from edge_runtime.runtimes.native import native_messages_silenced
 
 if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
     from converter.job import Job
     from converter.source import SourceModel
 
 Progress = Callable[[Recipe, Converted | UnsupportedError | None], object]
 
 
-def convert(
-    model: Any,
-    scheme: str = "int8",
-    *,
-    representative: Representative | None = None,
-    representative_size: int | None = None,
-    seed: int = 0,
-    class_names: Sequence[str] | None = None,
-    preprocessing: Preprocessing | None = None,
-    io: Io | None = None,
-    logits: bool = False,
-    pack: bool = True,
-    batch: int = 1,
-    runtime: str | Target | None = None,
-    runtime_python: str | None = None,
-) -> Converted:
+class Options(TypedDict, total=False):
+    """How to convert a model.
+
+    Attributes:
+        representative: what "int8" and "int16x8" are calibrated on: (N, H, W, C) uint8 training
+            images, or a dataset, what to load or its source, of which training images are drawn.
+        representative_size: how many to draw of a dataset; by default 100, one of each class at
+            least.
+        seed: of the draw; by default 0.
+        class_names: in the order of the outputs; by default the dataset's, or numbers.
+        preprocessing: from picture to input; by default the dataset's, or pictures are only fitted.
+        io: type of input and output: "int8", "uint8" or "float32"; by default int8, int16 for
+            int16x8.
+        logits: leave out the softmax that a Keras model ends in.
+        pack: rewrite the first convolution of an int8 model where that is faster here, and gives
+            the same numbers; by default True.
+        batch: how many images one run of the model takes; by default 1.
+        runtime: make only what this runtime runs: "litert" or "tflite-runtime-2.14"; by default the
+            one that is here.
+        runtime_python: a Python that has ``runtime``, to prove the model in.
+    """
+
+    representative: Representative | None
+    representative_size: int | None
+    seed: int
+    class_names: Sequence[str] | None
+    preprocessing: Preprocessing | None
+    io: Io | None
+    logits: bool
+    pack: bool
+    batch: int
+    runtime: str | Target | None
+    runtime_python: str | None
+
+
+def convert(model: Any, scheme: str = "int8", **options: "Unpack[Options]") -> Converted:
     """Convert an image classifier that takes raw pixels 0..255 to a .tflite.
 
     The result was loaded and run in a process of its own; its graph is what was asked for. Nothing
@@ -61,20 +83,8 @@ def convert(
             `trainer.train` returns it, and the path `runs/NAME/model.keras`, bring their class
             names and images.
         scheme: how to quantize: "float32", "float16", "dynamic", "int8" or "int16x8".
-        representative: what "int8" and "int16x8" are calibrated on: (N, H, W, C) uint8 training
-            images, or a dataset, what to load or its source, of which training images are drawn.
-        representative_size: how many to draw of a dataset; None is 100, one of each class at least.
-        seed: of the draw.
-        class_names: in the order of the outputs; None takes the dataset's, or numbers them.
-        preprocessing: from picture to input; None takes the dataset's, or fits pictures only.
-        io: type of input and output: "int8", "uint8" or "float32"; None is int8, int16 for int16x8.
-        logits: leave out the softmax that a Keras model ends in.
-        pack: rewrite the first convolution of an int8 model where that is faster here, and gives
-            the same numbers.
-        batch: how many images one run of the model takes.
-        runtime: make only what this runtime runs: "litert" or "tflite-runtime-2.14"; None is the
-            one that is here.
-        runtime_python: a Python that has ``runtime``, to prove the model in.
+        options: see `converter.api.Options`; "int8" and "int16x8" need ``representative``, unless
+            the model is a run's.
 
     Raises:
         ConversionError: an argument is impossible, or TensorFlow cannot convert the model so.
@@ -87,22 +97,7 @@ def convert(
     recipes = choose_recipes(scheme)
     if len(recipes) != 1:
         raise ConversionError(f"Expected one scheme, got {scheme!r}; use convert_all for several.")
-    job = _prepare(
-        model,
-        recipes,
-        representative=representative,
-        representative_size=representative_size,
-        seed=seed,
-        class_names=class_names,
-        preprocessing=preprocessing,
-        io=io,
-        logits=logits,
-        pack=pack,
-        batch=batch,
-        runtime=runtime,
-        runtime_python=runtime_python,
-    )
-    return job.make(recipes[0])
+    return _prepare(model, recipes, **options).make(recipes[0])
 
 
 def convert_all(
@@ -110,11 +105,9 @@ def convert_all(
     schemes: str | Iterable[str] = ALL,
     *,
     progress: Progress = lambda recipe, outcome: None,
-    **options: Any,
+    **options: "Unpack[Options]",
 ) -> dict[str, Converted]:
     """Convert a model in several ways, as `convert` does each of them.
-
-    What ``runtime`` cannot run is left out.
 
     Examples:
         >>> [name for name in convert_all(model, ["float32", "float16"])]
@@ -125,10 +118,10 @@ def convert_all(
         schemes: one or several, or "all".
         progress: called as ``progress(recipe, outcome)``: with None before each conversion, after
             it with what was made, or with why it was left out.
-        options: all that `convert` takes by keyword.
+        options: as `convert` takes them.
 
     Returns:
-        What was made, by scheme; empty where ``runtime`` can run none.
+        What was made, by scheme, without those that ``runtime`` cannot run.
 
     Raises:
         EdgeError: as `convert`, but for what is left out.
@@ -185,25 +178,17 @@ def _prepare(
         representative = trained.dataset if representative is None else representative
     source = open_source(model, logits=logits)
     run = run_of(model)
-    dataset, images = images_of(representative, run, seed)
-    labels = labels_of(
-        source,
-        run,
-        dataset,
-        images,
-        class_names=class_names,
-        preprocessing=preprocessing,
-        logits=logits,
-    )
+    given = open_representative(representative, run, seed)
+    labels = labels_of(source, run, given, class_names, preprocessing, logits=logits)
     chosen = None
     if any(recipe.calibrated for recipe in recipes):
-        chosen = representative_of(dataset, images, representative_size, seed)
+        chosen = drawn(given, representative_size, seed)
         if chosen.images.shape[1:] != labels.preprocessing.shape:
             raise ConversionError(
                 f"The images for calibration are {chosen.images.shape[1:]}, the model is to take "
                 f"{labels.preprocessing.shape}; give images of that size."
             )
-    labelled = _labelled(source, chosen, dataset, seed)
+    labelled = _labelled(source, chosen, given, seed)
     return Job(source, labels, chosen, labelled, target, io, pack, batch)
 
 
@@ -225,15 +210,14 @@ def run_of(model: Any) -> Run | None:
 
 def _labelled(
     source: "SourceModel",
-    representative: RepresentativeDataset | None,
-    dataset: Dataset | None,
+    chosen: RepresentativeDataset | None,
+    given: Dataset | RepresentativeDataset | None,
     seed: int,
 ) -> RepresentativeDataset | None:
     """Return training images to try the files on, those of the calibration; never test images."""
-    chosen = representative
-    if chosen is None and dataset is not None:
+    if chosen is None and isinstance(given, Dataset):
         with contextlib.suppress(DatasetError):  # what only tries a file must not prevent it
-            chosen = choose_representative(dataset, size=None, seed=seed)
+            chosen = choose_representative(given, size=None, seed=seed)
     if chosen is None or source.class_count != len(chosen.class_names):
         return None
     source.static_shape(chosen.images.shape[1:])

@@ -134,33 +134,30 @@ def check_pixels(images: Any) -> None:
         )
 
 
-def images_of(
+def open_representative(
     representative: Representative | None, run: Run | None, seed: int
-) -> tuple[Dataset | None, NDArray[np.uint8] | None]:
-    """Return the dataset to calibrate on, or the images, or neither.
+) -> Dataset | RepresentativeDataset | None:
+    """Return the dataset to calibrate on, or the images that were given, or None for neither.
 
-    Args:
-        representative: images, or what names a dataset; None takes the run's.
-        run: that trained the model, if known.
-        seed: of the split, where the source has none of its own.
+    None takes the run's dataset; ``seed`` splits a source that has no split of its own.
 
     Raises:
         DatasetError: the images are unfit, or the dataset cannot be loaded.
     """
     if representative is None:
-        return (run.load_dataset() if run else None), None
+        return run.load_dataset() if run else None
     if isinstance(representative, str):
         representative = DatasetSpec(representative, seed=seed)
     if isinstance(representative, DatasetSpec):
-        return load_dataset(representative), None
+        return load_dataset(representative)
     if isinstance(representative, Dataset):
-        return representative, None
+        return representative
     check_pixels(representative)
-    return None, representative
+    return RepresentativeDataset(representative)
 
 
-def representative_of(
-    dataset: Dataset | None, images: NDArray[np.uint8] | None, size: int | None, seed: int
+def drawn(
+    given: Dataset | RepresentativeDataset | None, size: int | None, seed: int
 ) -> RepresentativeDataset:
     """Return what to calibrate on: drawn from a dataset, or the images that were given.
 
@@ -168,11 +165,11 @@ def representative_of(
         ConversionError: there is neither.
         DatasetError: too few images can be drawn, or they fail a check.
     """
-    if dataset is not None:
-        return choose_representative(dataset, size=size, seed=seed)
-    if images is None:
+    if given is None:
         raise ConversionError(
             "int8 and int16x8 need images to calibrate on; give training images of the model: "
             "representative=images, or on the command line --dataset, as in --dataset idx:DIR."
         )
-    return RepresentativeDataset(images)
+    if isinstance(given, Dataset):
+        return choose_representative(given, size=size, seed=seed)
+    return given

@@ -11,8 +11,8 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from converter.schemes import Recipe
-from converter.source import SourceModel, one_line, whole_batches
-from edge_runtime.errors import ConversionError
+from converter.source import SourceModel, whole_batches
+from edge_runtime.errors import ConversionError, one_line
 from edge_runtime.runtimes.native import native_messages_silenced
 
 

@@ -64,15 +64,7 @@ class Converted:
         return ModelFile(self.scheme, self.data, self.manifest)
 
     def save(self, path: str | Path) -> Path:
-        """Write the model and its manifest, `NAME.manifest.json`, and replace what is there.
-
-        The manifest comes first, since without one the model would be refused.
-
-        Args:
-            path: `NAME.tflite`.
-
-        Returns:
-            The path.
+        """Write the model as `NAME.tflite`, its manifest before it, and replace what is there.
 
         Raises:
             ConversionError: the path does not end in .tflite.
@@ -98,10 +90,8 @@ class Converted:
 
     def rows(self) -> list[tuple[str, str]]:
         """Return what a reader wants to know first, in words: pairs of a name and a value."""
-        found, (source, result) = (
-            self.verification,
-            (self.summary.inputs[0], self.summary.outputs[0]),
-        )
+        found = self.verification
+        source, result = self.summary.inputs[0], self.summary.outputs[0]
         rows = [
             ("size", f"{self.summary.size_bytes:,} bytes"),
             ("input", f"{source.dtype} {source.shape}"),

@@ -7,7 +7,9 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 
-from edge_runtime.models.inspection.schema import FILE_IDENTIFIER
+from edge_runtime.models.inspection.flatbuffer import FlatBuffer
+from edge_runtime.models.inspection.schema import FILE_IDENTIFIER, ModelField
+from edge_runtime.models.marking import MARK
 
 # Buffers start at multiples of this (force_align in tensorflow/lite/schema/schema.fbs).
 _BUFFER_ALIGNMENT = 16
@@ -17,44 +19,35 @@ class EditableGraph:
     """The first subgraph of a .tflite file.
 
     Attributes:
+        model: the whole file, in the schema's classes.
         operators: in the order of the computation; insert and replace them at will.
         tensors: by index; only ever add to them.
         inputs: indices of the inputs.
     """
 
     def __init__(self, data: bytes) -> None:
-        self._model = schema.ModelT.InitFromPackedBuf(bytearray(data), 0)
-        subgraph = self._model.subgraphs[0]
+        self.model = schema.ModelT.InitFromPackedBuf(bytearray(data), 0)
+        subgraph = self.model.subgraphs[0]
         self.operators: list[Any] = subgraph.operators
         self.tensors: list[Any] = subgraph.tensors
         self.inputs: list[int] = [int(index) for index in subgraph.inputs]
 
-    def describe(self, text: str) -> None:
-        """Give the model another description."""
-        self._model.description = text
-
-    def end_behind(self, operator: int) -> None:
-        """Leave out all operators after one, whose first output becomes the graph's only one."""
-        del self.operators[operator + 1 :]
-        self._model.subgraphs[0].outputs = self.operators[operator].outputs[:1]
-        self._model.signatureDefs = None  # they name outputs that may be gone
-
     def to_bytes(self) -> bytes:
         """Return the file; the same graph, the same bytes."""
-        for buffer in self._model.buffers:
+        for buffer in self.model.buffers:
             buffer.__class__ = _AlignedBuffer
         builder = _Builder(1024)
-        builder.Finish(self._model.Pack(builder), FILE_IDENTIFIER)
+        builder.Finish(self.model.Pack(builder), FILE_IDENTIFIER)
         return bytes(builder.Output())
 
     def code(self, operator: Any) -> int:
         """Return which builtin operator it is, as `schema.BuiltinOperator` numbers them."""
-        code = self._model.operatorCodes[operator.opcodeIndex]
+        code = self.model.operatorCodes[operator.opcodeIndex]
         return int(max(code.builtinCode, code.deprecatedBuiltinCode))
 
     def constant(self, tensor: int, dtype: type) -> NDArray[Any] | None:
         """Return what a constant tensor holds, or None if it is computed."""
-        data = self._model.buffers[self.tensors[tensor].buffer].data
+        data = self.model.buffers[self.tensors[tensor].buffer].data
         if data is None or len(data) == 0:
             return None
         values: NDArray[Any] = np.frombuffer(bytes(data), dtype)
@@ -64,7 +57,7 @@ class EditableGraph:
         """Give a constant tensor other values and their shape."""
         target = self.tensors[tensor]
         target.shape = np.array(values.shape, np.int32)
-        self._model.buffers[target.buffer].data = np.frombuffer(values.tobytes(), np.uint8)
+        self.model.buffers[target.buffer].data = np.frombuffer(values.tobytes(), np.uint8)
 
     def is_shared(self, tensor: int) -> bool:
         """Return whether more than one operator reads the tensor, or another tensor its buffer."""
@@ -87,12 +80,12 @@ class EditableGraph:
     ) -> int:
         buffer = schema.BufferT()
         buffer.data = data
-        self._model.buffers.append(buffer)
+        self.model.buffers.append(buffer)
         tensor = schema.TensorT()
         tensor.name, tensor.type, tensor.quantization = name, kind, quantization
         tensor.shape = np.array(shape, np.int32)
         tensor.hasRank = True
-        tensor.buffer = len(self._model.buffers) - 1
+        tensor.buffer = len(self.model.buffers) - 1
         self.tensors.append(tensor)
         return len(self.tensors) - 1
 
@@ -118,15 +111,33 @@ class EditableGraph:
         return made
 
     def _opcode(self, code: int, version: int) -> int:
-        for index, known in enumerate(self._model.operatorCodes):
+        for index, known in enumerate(self.model.operatorCodes):
             if max(known.builtinCode, known.deprecatedBuiltinCode) == code:
                 known.version = max(known.version, version)
                 return index
         added = schema.OperatorCodeT()
         added.builtinCode = added.deprecatedBuiltinCode = code
         added.version = version
-        self._model.operatorCodes.append(added)
-        return len(self._model.operatorCodes) - 1
+        self.model.operatorCodes.append(added)
+        return len(self.model.operatorCodes) - 1
+
+
+def marked(data: bytes) -> bytes:
+    """Return the bytes of a .tflite with `MARK` as its description, and all else as it was.
+
+    Raises:
+        ModelError: the file is damaged.
+    """
+    described = FlatBuffer(data).root().span(ModelField.DESCRIPTION)
+    mark = MARK.encode()
+    if described is None or described.length < len(mark):
+        graph = EditableGraph(data)
+        graph.model.description = MARK
+        return graph.to_bytes()
+    start, end = described.start, described.start + described.length
+    # A string of a FlatBuffer is its length in four bytes, and then its bytes and a zero.
+    length = len(mark).to_bytes(4, "little")
+    return data[: start - 4] + length + mark.ljust(described.length, b"\0") + data[end:]
 
 
 class _AlignedBuffer(schema.BufferT):  # type: ignore[misc]

@@ -12,16 +12,16 @@ from numpy.typing import NDArray
 from converter.calibration import RepresentativeDataset
 from converter.conversion import convert_source
 from converter.converted import Converted, Verification, graph_facts
+from converter.graph import marked
 from converter.labels import Labels
-from converter.marking import marked
 from converter.schemes import Io, Recipe, input_output_type
 from converter.source import SourceModel
 from converter.speedup import Speedup, speed_up
 from converter.target import Target, made_for, prove
-from converter.verification import verify
+from edge_runtime.errors import ConversionError
 from edge_runtime.files.reading import sha256
 from edge_runtime.inference.classifier import Classifier
-from edge_runtime.models.inspection import ModelSummary, runtime_support
+from edge_runtime.models.inspection import ModelSummary, inspect_model, runtime_support
 from edge_runtime.models.manifest import Manifest, Output
 from edge_runtime.models.model_file import ModelFile
 from edge_runtime.proof.health import Health, measure_health
@@ -31,15 +31,9 @@ from edge_runtime.proof.health import Health, measure_health
 class Job:
     """What all conversions of one model share.
 
-    Attributes:
-        source: the model.
-        labels: what its numbers mean.
-        representative: images for the recipes that need them.
-        labelled: training images with labels to try each result on; None tries nothing.
-        target: the runtime that the files are made for; None is the one that is here.
-        io: type of input and output, where a recipe leaves the choice.
-        pack: whether to pack the pixels of an int8 model where that is faster.
-        batch: how many images one run of a model takes.
+    The images of ``representative`` are for the recipes that need them; each result is tried on
+    those of ``labelled``, unless that is None. Files are made for ``target``; None is the runtime
+    that is here.
     """
 
     source: SourceModel
@@ -144,3 +138,44 @@ class Job:
         slack = 1e-3 + answers.shape[1] / 512
         sums_to_one = np.abs(answers.sum(axis=1) - 1).max() <= slack
         return "probabilities" if (answers >= 0).all() and sums_to_one else "logits"
+
+
+def verify(data: bytes, recipe: Recipe, *, io_type: str) -> ModelSummary:
+    """Check that a .tflite is what the recipe promises, by its tensors and operators.
+
+    Raises:
+        ConversionError: its scheme, its input or output, or its operators are others.
+    """
+    summary = inspect_model(data)
+    if summary.scheme != recipe.name:
+        raise ConversionError(_other_scheme(summary, recipe))
+    for tensor, what in ((summary.inputs[0], "input"), (summary.outputs[0], "output")):
+        if tensor.dtype != io_type:
+            raise ConversionError(
+                f"{recipe.name}: the {what} turned out as {tensor.dtype}, expected {io_type}."
+            )
+    if recipe.integer_io is not None and io_type != "float32":
+        _refuse_float_remainders(summary, recipe)
+    return summary
+
+
+def _other_scheme(summary: ModelSummary, recipe: Recipe) -> str:
+    message = f"The model turned out as {summary.scheme}, expected {recipe.name}"
+    if recipe.calibrated and summary.float_tensors:
+        names = ", ".join(tensor.name for tensor in summary.float_tensors[:3])
+        message += (
+            f": {len(summary.float_tensors)} tensors stayed in float ({names}); some of its "
+            "operators have no integer form. Try dynamic or float16"
+        )
+    if recipe.name == "dynamic" and summary.scheme == "float32":
+        message += ": none of its weights is large enough to be quantized. Choose float32 or int8"
+    return f"{message}."
+
+
+def _refuse_float_remainders(summary: ModelSummary, recipe: Recipe) -> None:
+    counts = {operator.name: operator.count for operator in summary.operators}
+    if not summary.is_full_integer or counts.get("DEQUANTIZE"):
+        raise ConversionError(
+            f"{recipe.name}: {len(summary.float_tensors)} float tensors and "
+            f"{counts.get('DEQUANTIZE', 0)} DEQUANTIZE are left; expected integers only."
+        )

@@ -3,9 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
+from converter.calibration import RepresentativeDataset
 from converter.source import SourceModel
 from edge_runtime.data.datasets import Dataset
 from edge_runtime.data.images import Preprocessing, common_background
@@ -34,11 +32,10 @@ class Labels:
 def labels_of(
     source: SourceModel,
     run: Run | None,
-    dataset: Dataset | None,
-    images: NDArray[np.uint8] | None,
-    *,
+    given: Dataset | RepresentativeDataset | None,
     class_names: Sequence[str] | None,
     preprocessing: Preprocessing | None,
+    *,
     logits: bool,
 ) -> Labels:
     """Return what is known of a model's numbers; what is said goes before what is found.
@@ -46,17 +43,21 @@ def labels_of(
     Args:
         source: the model.
         run: that trained it, if known.
-        dataset: that it is calibrated on, if there is one.
-        images: (N, H, W, C) that it is calibrated on, if only these are known.
+        given: what it is calibrated on.
         class_names: as they were said, or None.
         preprocessing: as it was said, or None.
         logits: whether its softmax was left out.
 
     Raises:
-        ConversionError: there are as many names as the model has no classes, or the dataset has
-            other classes than the run.
+        ConversionError: the names or the dataset do not fit the model or its run.
     """
-    known = _known(source, run, dataset, images)
+    if run is not None:
+        known = _labels_of_run(run, given)
+    elif isinstance(given, Dataset):
+        origin = {"name": given.name, "fingerprint": given.fingerprint}
+        known = Labels(given.class_names, given.preprocessing, dataset=origin)
+    else:
+        known = _numbered(source, given)
     names = known.class_names if class_names is None else tuple(class_names)
     if not all(isinstance(name, str) and name for name in names):
         raise ConversionError(f"Expected class names that are texts, got {names!r:.80}.")
@@ -65,38 +66,26 @@ def labels_of(
             f"{source.name}: the model has {source.class_count} classes, but {len(names)} class "
             "names are known; choose a dataset that fits, or other class names."
         )
-    return Labels(
-        names,
-        preprocessing or known.preprocessing,
-        "logits" if logits else known.output,
-        known.dataset,
-    )
+    output: Output | None = "logits" if logits else known.output
+    return Labels(names, preprocessing or known.preprocessing, output, known.dataset)
 
 
-def _known(
-    source: SourceModel,
-    run: Run | None,
-    dataset: Dataset | None,
-    images: NDArray[np.uint8] | None,
-) -> Labels:
-    if run is not None:
-        names = tuple(str(name) for name in run.config["class_names"])
-        if dataset is not None and dataset.class_names != names:
-            raise ConversionError(
-                f"The classes of '{dataset.name}' are not those of {run.name}; calibrate on images "
-                "of the same classes."
-            )
-        origin = {
-            "name": run.dataset_spec.source,
-            "fingerprint": run.config["dataset_fingerprint"],
-        }
-        prepared = Preprocessing.from_dict(run.config["preprocessing"])
-        return Labels(names, prepared, run.config["output"], origin)
-    if dataset is not None:
-        origin = {"name": dataset.name, "fingerprint": dataset.fingerprint}
-        return Labels(dataset.class_names, dataset.preprocessing, dataset=origin)
-    numbered = tuple(str(index) for index in range(source.class_count))
-    shape = source.static_shape(None if images is None else images.shape[1:])[1:]
-    background = None if images is None else common_background(images)
+def _labels_of_run(run: Run, given: Dataset | RepresentativeDataset | None) -> Labels:
+    names = tuple(str(name) for name in run.config["class_names"])
+    if isinstance(given, Dataset) and given.class_names != names:
+        raise ConversionError(
+            f"The classes of '{given.name}' are not those of {run.name}; calibrate on images of "
+            "the same classes."
+        )
+    fingerprint = run.config["dataset_fingerprint"]
+    origin = {"name": run.dataset_spec.source, "fingerprint": fingerprint}
+    prepared = Preprocessing.from_dict(run.config["preprocessing"])
+    return Labels(names, prepared, run.config["output"], origin)
+
+
+def _numbered(source: SourceModel, given: RepresentativeDataset | None) -> Labels:
+    names = tuple(str(index) for index in range(source.class_count))
+    shape = source.static_shape(given.images.shape[1:] if given else None)[1:]
+    background = common_background(given.images) if given else None
     channels = shape[2] if len(shape) == 3 else 1
-    return Labels(numbered, Preprocessing(shape[0], shape[1], channels, background))
+    return Labels(names, Preprocessing(shape[0], shape[1], channels, background))

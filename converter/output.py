@@ -14,12 +14,9 @@ from edge_runtime.proof.health import warning_line
 
 
 def tell_outcomes(targets: dict[str, Path], left_out: dict[str, str], console: Console) -> Progress:
-    """Return a ``progress`` for `convert_all` that talks, and remembers what is left out.
+    """Return a ``progress`` for `convert_all` that talks, and fills in why a scheme is left out.
 
-    Args:
-        targets: where each scheme's file goes.
-        left_out: filled with the reason why a scheme is left out.
-        console: how much is said.
+    ``targets`` says where each scheme's file goes.
     """
 
     def tell(recipe: Recipe, outcome: Converted | UnsupportedError | None) -> None:

@@ -43,15 +43,10 @@ class Packed:
 
 
 def pack_pixels(data: bytes) -> Packed | None:
-    """Return an integer model with its first convolution packed.
+    """Return an integer model, checked before, with its first convolution packed.
 
-    The outputs are the same integers. Whether it is faster is for the target to say.
-
-    Args:
-        data: the bytes of a .tflite, which were checked before.
-
-    Returns:
-        None if the model does not begin with an int8 convolution, or its lanes are filled anyway.
+    The outputs are the same integers. Whether it is faster is for the target to say. None is for a
+    model that does not begin with an int8 convolution, or whose lanes are filled anyway.
     """
     graph = EditableGraph(data)
     convolution = _first_convolution(graph)

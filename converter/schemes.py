@@ -48,7 +48,6 @@ RECIPES: dict[str, Recipe] = {
             "weights in int8, arithmetic, input and output in int16",
             calibrated=True,
             integer_io="int16",
-            io_choices=("float32",),
             note="int16x8 has no XNNPACK kernels: expect some 50 times the latency of int8",
         ),
     )

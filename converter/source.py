@@ -11,8 +11,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from converter.logits import without_softmax
-from edge_runtime.errors import ConversionError, ModelError
+from edge_runtime.errors import ConversionError, ModelError, one_line
 from edge_runtime.files.reading import sha256
 from edge_runtime.models.full_model import hash_full_model, keras_bytes
 from edge_runtime.models.model_file import is_bundle
@@ -211,11 +210,6 @@ def whole_batches(images: NDArray[Any], size: int) -> NDArray[Any]:
     return np.resize(images, (wanted, *images.shape[1:])).reshape(-1, size, *images.shape[1:])
 
 
-def one_line(error: BaseException) -> str:
-    """Return what an error of a library says, on one line that is not too long."""
-    return " ".join(str(error).split())[:300]
-
-
 def _class_count(output_shape: _Shape) -> int:
     return (output_shape[1] or 0) if len(output_shape) == 2 else 0
 
@@ -237,3 +231,32 @@ def _refuse_other_tasks(source: SourceModel) -> None:
             f"{source.name}: expected an output of two classes or more, one number for each; got "
             f"{source.class_count or 'another shape'}."
         )
+
+
+def without_softmax(model: Any) -> Any:
+    """Return a model with the same weights that answers with what went into its last softmax.
+
+    Raises:
+        ModelError: its last layer is no softmax, and has none for its activation.
+    """
+    last = model.layers[-1] if isinstance(model, keras.Sequential | keras.Model) else None
+    changed = None if last is None else _linear(last)
+    if changed is None:
+        raise ModelError("the model does not end in a softmax that could be left out.")
+
+    def clone(layer: Any) -> Any:
+        return changed if layer is last else layer.__class__.from_config(layer.get_config())
+
+    copy = keras.models.clone_model(model, clone_function=clone)
+    copy.set_weights(model.get_weights())
+    return copy
+
+
+def _linear(layer: Any) -> Any | None:
+    """Return the layer without its softmax, not built yet; None if it has none."""
+    if isinstance(layer, keras.layers.Softmax):
+        return keras.layers.Activation("linear", name=layer.name)
+    config = layer.get_config()
+    if config.get("activation") != "softmax":
+        return None
+    return layer.__class__.from_config({**config, "activation": "linear"})

@@ -68,11 +68,6 @@ def choose_target(option: str, python: str | None = None) -> Target:
 def prove(file: ModelFile, summary: ModelSummary, target: Target | None) -> ProbeResult:
     """Load and run a converted file in the runtime here, and in the one that it is made for.
 
-    Args:
-        file: its bytes.
-        summary: what it was found to be.
-        target: the runtime that it is made for; None is the one that is here.
-
     Returns:
         What the target made of it, or if that runtime is not here, what the one here did.
 

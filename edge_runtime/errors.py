@@ -149,3 +149,8 @@ def extra_missing(what: str, error: ImportError) -> MissingDependencyError:
         f"{what} needs TensorFlow and its companions{found}; install them from the folder of "
         f"fmnist-edge with: pip install {options}'.[train]'"
     )
+
+
+def one_line(error: BaseException) -> str:
+    """Return what an error of a library says, on one line of at most 300 characters."""
+    return " ".join(str(error).split())[:300]

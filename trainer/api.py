@@ -11,11 +11,14 @@ from edge_runtime.data.datasets import Dataset, DatasetSpec, load_dataset
 from edge_runtime.errors import DatasetError, RunError, extra_missing
 from edge_runtime.models.runs import LATEST
 from edge_runtime.runtimes.native import native_messages_silenced
-from trainer.partial import is_resumable, working_on
-from trainer.recipe import POST_CNN, Measure, Precision, Schedule, TrainingConfig
+from trainer.recipe import POST_CNN, TrainingConfig
+from trainer.workplace import Workplace, find_interrupted
 
 if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
     from trainer.ending import Progress, Say
+    from trainer.recipe import Settings
     from trainer.run import Run
 
 
@@ -27,112 +30,62 @@ def train(
     dataset: Dataset | DatasetSpec | str = "sample",
     *,
     model: Any = POST_CNN,
-    epochs: int | None = None,
-    batch_size: int | None = None,
-    learning_rate: float | None = None,
-    schedule: Schedule | None = None,
-    weight_decay: float | None = None,
-    label_smoothing: float | None = None,
-    flip: bool | None = None,
-    shift: int | None = None,
-    precision: Precision | None = None,
-    measure: Measure | None = None,
-    dropout: float | None = None,
-    rescale: float | None = None,
     seed: int = 0,
     runs_dir: str | Path | None = None,
     name: str | None = None,
     force: bool = False,
     progress: "Progress" = _silent,
     say: "Say" = _silent,
+    **settings: "Unpack[Settings]",
 ) -> "Run":
     """Train an image classifier over raw pixels 0..255.
 
     Nothing is written unless ``runs_dir`` says where, and nothing is printed. With ``runs_dir`` the
-    state after each epoch is kept there: the same call goes on where a killed one stopped, and ends
-    with the same weights, bit for bit. For this TensorFlow is made deterministic, and the seeds of
-    Python, NumPy and TensorFlow are set, in the whole process.
+    same call goes on where a killed one stopped, and ends with the same weights, bit for bit. For
+    this TensorFlow is made deterministic, and the seeds of Python, NumPy and TensorFlow are set, in
+    the whole process.
 
     Examples:
         >>> run = train("sample", epochs=2, batch_size=200)
-        >>> [epoch["epoch"] for epoch in run.history], run.metrics["parameter_count"]
-        ([1, 2], 31626)
-        >>> run.predictions.probabilities.shape
-        (1000, 10)
+        >>> len(run.history), run.metrics["parameter_count"], run.predictions.probabilities.shape
+        (2, 31626, (1000, 10))
 
     Args:
-        dataset: images, what to load, or its source: "sample", "fashion_mnist", "tfds:NAME",
-            "idx:DIR" or "folder:DIR".
+        dataset: images, what to load, or its source, such as "sample" or "folder:DIR".
         model: "post-cnn", "fast-cnn", the path of a `.keras` file, or a `keras.Model`, which stays
             as it is.
-        epochs: passes over the training images. This and all down to ``rescale`` are described at
-            `TrainingConfig`; None is what the network itself recommends.
-        batch_size: images for each step.
-        learning_rate: of Adam, at its highest.
-        schedule: "linear", "constant" or "one-cycle".
-        weight_decay: what a step takes off each kernel, times the learning rate.
-        label_smoothing: the share of the truth that is spread over all classes, 0 to below 1.
-        flip: whether to show each image mirrored in every second epoch.
-        shift: by how many pixels at most an image is moved along each side.
-        precision: "float32" or "bfloat16".
-        measure: whether to measure the test images after each "epoch" or once at the "end".
-        dropout: of post-cnn, 0 to below 1.
-        rescale: number to multiply pixels with in front of a model of one's own, as in 1/255.
         seed: of weights, order of the images, dropout, mirrors and shifts.
-        runs_dir: where to write the run, as `fmnist-edge train --runs-dir` does; None keeps it in
-            memory, for `Run.save`.
+        runs_dir: where to write the run; None keeps it in memory, for `Run.save`.
         name: of the run there; None is MODEL-DATASET-N.
         force: whether to replace a run of that name, finished or not.
         progress: called as ``progress(done, epochs, epoch)`` before the first and after each epoch,
             with what was measured in it, or None before the first.
         say: called with lines about what is going on.
+        settings: the others of `TrainingConfig`, such as ``epochs``; None is what the network
+            itself recommends.
 
     Raises:
-        RecipeError: a setting has a value that it cannot have.
+        RecipeError, ModelError, RunError: a setting, the model or the name cannot be used.
         DatasetError: the dataset cannot be loaded, or is too small.
-        ModelError: the model cannot be loaded, or does not fit the images.
-        RunError: a run of that name exists.
         TrainingError: the loss became NaN.
         MissingDependencyError: TensorFlow is not installed.
     """
     _refuse_impossible_name(name)
     if runs_dir is None and (name is not None or force):
         raise RunError("name and force are for a run that is written; give runs_dir too.")
-    # All that can be refused is refused before TensorFlow is imported, which takes seconds.
-    named = str(model) if isinstance(model, str | Path) else f"{getattr(model, 'name', '')}.keras"
-    config = TrainingConfig.recommended(
-        _spec(dataset, seed),
-        named,
-        epochs=epochs,
-        batch_size=batch_size,
-        learning_rate=learning_rate,
-        schedule=schedule,
-        weight_decay=weight_decay,
-        label_smoothing=label_smoothing,
-        flip=flip,
-        shift=shift,
-        precision=precision,
-        measure=measure,
-        dropout=dropout,
-        rescale=rescale,
-        seed=seed,
-    )
-    images = dataset if isinstance(dataset, Dataset) else load_dataset(config.dataset)
-    _refuse_far_shift(config.shift, images)
+    config, images = _checked(dataset, model, {"seed": seed, **settings})
     with _tensorflow_needed():
         from trainer import ending, starting
     untrained, own = starting.initial_model(model, config, images)
     record = starting.record_of(config, images, untrained, own)
     if runs_dir is None:
-        return ending.finish_in_memory(
-            untrained, config, images, record, progress=progress, say=say
-        )
+        return ending.finish_in_memory(untrained, config, images, record, progress, say)
     folder = Path(runs_dir)
-    target = folder / name if name else starting.choose_target(folder, record)
-    with working_on(target) as partial:
-        if starting.begin(partial, record, untrained, replace_old=force):
-            say(f"going on with {target.name}, which was interrupted")
-        return ending.finish_run(partial, config, images, progress=progress, say=say)
+    work = Workplace(folder / name) if name else starting.choose_workplace(folder, record)
+    with work.held():
+        if starting.begin(work, record, untrained, replace_old=force):
+            say(f"going on with {work.target.name}, which was interrupted")
+        return ending.finish_run(work, config, images, progress, say)
 
 
 def resume(
@@ -167,15 +120,32 @@ def resume(
     _refuse_impossible_name(name)
     with _tensorflow_needed():
         from trainer import ending, starting
-    target = starting.find_interrupted(Path(runs_dir), name)
-    with working_on(target) as partial:
-        if not is_resumable(partial):
-            return ending.already_in_place(target)
+    work = find_interrupted(Path(runs_dir), name)
+    with work.held():
+        if not work.is_resumable:
+            return ending.already_in_place(work)
         given = {"epochs": epochs, "learning_rate": learning_rate}
         changes: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
-        config = replace(starting.resumed_config(partial), **changes)
+        config = replace(starting.resumed_config(work), **changes)
         images = load_dataset(config.dataset)
-        return ending.finish_run(partial, config, images, progress=progress, say=say)
+        return ending.finish_run(work, config, images, progress, say)
+
+
+def _checked(
+    dataset: Dataset | DatasetSpec | str, model: Any, settings: dict[str, Any]
+) -> tuple[TrainingConfig, Dataset]:
+    """Return how to train on what, refused before TensorFlow is imported, which takes seconds."""
+    named = str(model) if isinstance(model, str | Path) else f"{getattr(model, 'name', '')}.keras"
+    config = TrainingConfig.recommended(_spec(dataset, settings["seed"]), named, **settings)
+    images = dataset if isinstance(dataset, Dataset) else load_dataset(config.dataset)
+    height, width = images.image_shape[:2]
+    most = min(height, width) // 2
+    if config.shift > most:
+        raise DatasetError(
+            f"Expected shift to be at most {most}, half of the shorter side of images of "
+            f"{height} × {width} pixels, got {config.shift}; 1 or 2 are common."
+        )
+    return config, images
 
 
 def _spec(dataset: Dataset | DatasetSpec | str, seed: int) -> DatasetSpec:
@@ -198,16 +168,6 @@ def _refuse_impossible_name(name: str | None) -> None:
         raise RunError(
             f"A run cannot be called '{name}': expected a plain name without '/', not starting "
             "with '.', and not 'latest'. Use --runs-dir for the folder."
-        )
-
-
-def _refuse_far_shift(shift: int, images: Dataset) -> None:
-    height, width = images.image_shape[:2]
-    most = min(height, width) // 2
-    if shift > most:
-        raise DatasetError(
-            f"Expected shift to be at most {most}, half of the shorter side of images of "
-            f"{height} × {width} pixels, got {shift}; 1 or 2 are common."
         )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.data.datasets import Dataset
-from edge_runtime.errors import ModelError, nearest_name
+from edge_runtime.errors import ModelError, nearest_name, one_line
 from edge_runtime.files.writing import write_atomically
 from edge_runtime.models.full_model import keras_bytes
 from trainer.recipe import FAST_CNN, NETWORKS, POST_CNN
@@ -35,12 +35,13 @@ def build_post_cnn(
     _refuse_small(image_shape, POST_CNN, 16)
     keras.utils.set_random_seed(seed)
     layers = keras.layers
+    # Glorot's uniform initializer (Glorot and Bengio 2010) is meant for inputs of about unit size;
+    # pixels 0..255 would start the network with answers that are sure and wrong. So: divided by 16.
+    small = keras.initializers.VarianceScaling(1 / 256, "fan_avg", "uniform", seed=seed)
     return keras.Sequential(
         [
             keras.Input(image_shape, name="pixels"),
-            layers.Conv2D(
-                32, 5, activation="relu", kernel_initializer=_for_raw_pixels(seed), name="conv1"
-            ),
+            layers.Conv2D(32, 5, activation="relu", kernel_initializer=small, name="conv1"),
             layers.MaxPooling2D(2, name="pool1"),
             layers.Conv2D(32, 4, padding="same", activation="relu", name="conv2"),
             layers.MaxPooling2D(2, name="pool2"),
@@ -56,18 +57,9 @@ def build_post_cnn(
 def build_fast_cnn(image_shape: tuple[int, int, int], class_count: int, *, seed: int) -> Any:
     """Build a network that a CPU trains fast; 82,090 parameters for (28, 28, 1) and ten classes.
 
-    It takes raw pixels 0..255 and returns probabilities. The first convolution takes every
-    second pixel, so that little is computed with its few input channels; each convolution is
-    followed by batch normalization, which a converter folds into it and which takes away the scale
-    of the pixels. Weights are drawn with ``seed``.
-
-    Args:
-        image_shape: (H, W, C), both sides 12 or more.
-        class_count: two or more.
-        seed: of the initial weights.
-
-    Raises:
-        ModelError: the images are too small.
+    The first convolution takes every second pixel, so that little is computed with its few input
+    channels; each is followed by batch normalization, which a converter folds into it and which
+    takes away the scale of the pixels. Otherwise as `build_post_cnn`, for sides of 12 or more.
     """
     _refuse_small(image_shape, FAST_CNN, 12)
     keras.utils.set_random_seed(seed)
@@ -91,15 +83,9 @@ def _normalized_convolution(
     number: int, filters: int, kernel: int, *, strides: int = 1, padding: str = "same"
 ) -> list[Any]:
     layers = keras.layers
+    place = {"strides": strides, "padding": padding}
     return [
-        layers.Conv2D(
-            filters,
-            kernel,
-            strides=strides,
-            padding=padding,
-            use_bias=False,
-            name=f"conv{number}",
-        ),
+        layers.Conv2D(filters, kernel, **place, use_bias=False, name=f"conv{number}"),
         # A short training leaves no time for Keras' momentum of 0.99.
         layers.BatchNormalization(momentum=0.9, name=f"norm{number}"),
         layers.ReLU(name=f"relu{number}"),
@@ -116,26 +102,6 @@ def _refuse_small(image_shape: tuple[int, int, int], network: str, smallest: int
         )
 
 
-def _for_raw_pixels(seed: int) -> Any:
-    """Return Glorot's uniform initializer (Glorot and Bengio 2010), divided by 16.
-
-    It is meant for inputs of about unit size; pixels 0..255 would start the network with answers
-    that are sure and wrong.
-    """
-    return keras.initializers.VarianceScaling(1 / 256, "fan_avg", "uniform", seed=seed)
-
-
-def load_classifier(path: Path, dataset: Dataset) -> Any:
-    """Load a Keras 3 image classifier from a `.keras` file that fits a dataset.
-
-    Raises:
-        ModelError: the file cannot be loaded, or the model does not fit.
-    """
-    model = load_keras(path)
-    refuse_misfit(model, dataset, path)
-    return model
-
-
 def rescaled(model: Any, factor: float | None) -> Any:
     """Return a model with a multiplication of the pixels in front: 1/255 for pixels 0..1."""
     if factor is None:
@@ -147,9 +113,7 @@ def rescaled(model: Any, factor: float | None) -> Any:
 def load_keras(path: Path, *, seed: int | None = None) -> Any:
     """Load a `.keras` file without running any code that it may carry.
 
-    Args:
-        path: the file.
-        seed: of random layers without one of their own, which draw it when they are loaded.
+    Random layers without a seed of their own draw one when they are loaded, with ``seed``.
 
     Raises:
         ModelError: it is missing, damaged, or needs code that is not here.
@@ -165,8 +129,7 @@ def load_keras(path: Path, *, seed: int | None = None) -> Any:
         return keras.saving.load_model(path, compile=False, safe_mode=True)
     except Exception as error:
         # Keras raises whatever the file's content led to; there is no common class.
-        reason = " ".join(str(error).split())[:300]
-        raise ModelError(f"{path}: Keras cannot load this model: {reason}") from error
+        raise ModelError(f"{path}: Keras cannot load this model: {one_line(error)}") from error
 
 
 def reloaded(model: Any, *, seed: int) -> Any:
@@ -194,13 +157,11 @@ def refuse_misfit(model: Any, dataset: Dataset, path: object) -> None:
             f"{len(model.inputs)} and {len(model.outputs)}."
         )
     source, result = tuple(model.input_shape[1:]), tuple(model.output_shape[1:])
-    fitting = (dataset.image_shape, dataset.image_shape[:2])[
-        : 2 if dataset.image_shape[2] == 1 else 1
-    ]
-    if not any(_fits(source, shape) for shape in fitting):
+    shape = dataset.image_shape
+    if not _fits(source, shape) and not (shape[2] == 1 and _fits(source, shape[:2])):
         raise ModelError(
             f"{path}: the model's input is {source}, the images of '{dataset.name}' are "
-            f"{dataset.image_shape}; choose a dataset that fits."
+            f"{shape}; choose a dataset that fits."
         )
     if result != (dataset.class_count,):
         raise ModelError(

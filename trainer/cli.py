@@ -3,34 +3,43 @@
 import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
 from edge_runtime.commands.options import dataset_options, runs_dir_option, spec_from_options
 from edge_runtime.console.help import command
 from edge_runtime.console.numeric import Finite, Whole
-from edge_runtime.console.talk import Console, json_option, talk_options
+from edge_runtime.console.talk import Console, Function, json_option, talk_options
 from edge_runtime.console.terminal import echo, echo_json
 from edge_runtime.errors import RecipeError
 from trainer import api
-from trainer.recipe import FAST_CNN, POST_CNN, RECIPES, Epoch, TrainingConfig
+from trainer.recipe import (
+    FAST_CNN,
+    POST_CNN,
+    RECIPES,
+    Epoch,
+    Measure,
+    Precision,
+    Schedule,
+    TrainingConfig,
+)
 
 if TYPE_CHECKING:
-    from edge_runtime.data.datasets import DatasetSpec
     from trainer.ending import Progress
-    from trainer.run import Run
 
 _RESUMABLE = ("epochs", "learning_rate")
 
 
-def _default(setting: str) -> str:
-    """Return what the networks take when an option is not given, as help texts say it."""
-    own = {field.name: field.default for field in fields(TrainingConfig)}[setting]
-    fast = RECIPES[FAST_CNN].get(setting, own)
-    named = {True: "flip", False: "no-flip"}
-    both = [named[value] if isinstance(value, bool) else str(value) for value in (own, fast)]
-    return f"[default: {both[0]}{'' if own == fast else f'; fast-cnn: {both[1]}'}]"
+def _setting(name: str, kind: Any, text: str) -> Callable[[Function], Function]:
+    """Return the option of a setting; its help ends with what the networks take without it."""
+    own = {field.name: field.default for field in fields(TrainingConfig)}[name]
+    both = own, RECIPES[FAST_CNN].get(name, own)
+    option, words = f"--{name.replace('_', '-')}", [str(value) for value in both]
+    if kind is bool:
+        option, words = f"--{name}/--no-{name}", [name if on else f"no-{name}" for on in both]
+    default = words[0] if own == both[1] else f"{words[0]}; fast-cnn: {words[1]}"
+    return click.option(option, type=kind, default=None, help=f"{text}  [default: {default}]")
 
 
 @command(
@@ -57,54 +66,35 @@ def _default(setting: str) -> str:
     help="post-cnn, the article's network; fast-cnn, which trains faster and is more accurate on "
     "full data; or any Keras 3 image classifier (FILE.keras).",
 )
-@click.option(
-    "--epochs",
-    type=Whole(min=0),
-    help=f"Passes over the training images; 0 takes the model as it is.  {_default('epochs')}",
+@_setting("epochs", Whole(min=0), "Passes over the training images; 0 takes the model as it is.")
+@_setting("batch_size", Whole(min=1), "Images per step.")
+@_setting("learning_rate", Finite(min=0, min_open=True), "Highest learning rate of Adam.")
+@_setting(
+    "schedule",
+    click.Choice(get_args(Schedule)),
+    "The learning rate falls to zero, stays, or rises and then falls.",
 )
-@click.option("--batch-size", type=Whole(min=1), help=f"Images per step.  {_default('batch_size')}")
-@click.option(
-    "--learning-rate",
-    type=Finite(min=0, min_open=True),
-    help=f"Highest learning rate of Adam.  {_default('learning_rate')}",
+@_setting(
+    "weight_decay",
+    Finite(min=0),
+    "Share of each kernel that a step takes away, times the learning rate.",
 )
-@click.option(
-    "--schedule",
-    type=click.Choice(["linear", "constant", "one-cycle"]),
-    help="The learning rate falls to zero, stays, or rises and then falls.  "
-    + _default("schedule"),
+@_setting(
+    "label_smoothing",
+    Finite(0, 1, max_open=True),
+    "Share of each label that is spread over all classes.",
 )
-@click.option(
-    "--weight-decay",
-    type=Finite(min=0),
-    help="Share of each kernel that a step takes away, times the learning rate.  "
-    + _default("weight_decay"),
+@_setting("flip", bool, "Mirror each image in every second epoch.")
+@_setting("shift", Whole(min=0), "Shift each image by up to this many pixels.")
+@_setting(
+    "precision",
+    click.Choice(get_args(Precision)),
+    "Precision of products in training; bfloat16 where the processor has it.",
 )
-@click.option(
-    "--label-smoothing",
-    type=Finite(0, 1, max_open=True),
-    help=f"Share of each label that is spread over all classes.  {_default('label_smoothing')}",
-)
-@click.option(
-    "--flip/--no-flip",
-    default=None,
-    help=f"Mirror each image in every second epoch.  {_default('flip')}",
-)
-@click.option(
-    "--shift",
-    type=Whole(min=0),
-    help=f"Shift each image by up to this many pixels.  {_default('shift')}",
-)
-@click.option(
-    "--precision",
-    type=click.Choice(["float32", "bfloat16"]),
-    help="Precision of products in training; bfloat16 where the processor has it.  "
-    + _default("precision"),
-)
-@click.option(
-    "--measure",
-    type=click.Choice(["epoch", "end"]),
-    help=f"Evaluate on the test images after each epoch or at the end.  {_default('measure')}",
+@_setting(
+    "measure",
+    click.Choice(get_args(Measure)),
+    "Evaluate on the test images after each epoch or at the end.",
 )
 @click.option(
     "--dropout",
@@ -155,20 +145,19 @@ def train(
         options = {key: options[key] for key in _RESUMABLE}
     else:
         spec = spec_from_options(options, seed=options["seed"])
-        _refuse_settings_of_others(spec, options)
+        try:
+            TrainingConfig.recommended(spec, **options)
+        except RecipeError as error:
+            raise click.UsageError(f"--{error}") from error
         options |= {"dataset": spec, "force": force}
     with _epochs_shown(console) as progress:
         run = (api.resume if resume else api.train)(
             name=name, runs_dir=runs_dir, progress=progress, say=console.say, **options
         )
-    _print_result(run, as_json)
-
-
-def _refuse_settings_of_others(spec: "DatasetSpec", options: dict[str, Any]) -> None:
-    try:
-        TrainingConfig.recommended(spec, **options)
-    except RecipeError as error:
-        raise click.UsageError(f"--{error}") from error
+    if as_json:
+        echo_json({"run": str(run.folder), **run.metrics})
+    else:
+        echo(*(f"{name:<13}  {value}" for name, value in run.rows()))
 
 
 def _refuse_changes(context: click.Context) -> None:
@@ -209,11 +198,3 @@ def _epochs_shown(console: Console) -> "Iterator[Progress]":
                 bar.close()  # what comes now is said on lines of its own
 
         yield progress
-
-
-def _print_result(run: "Run", as_json: bool) -> None:
-    if as_json:
-        echo_json({"run": str(run.folder), **run.metrics})
-        return
-    for name, value in run.rows():
-        echo(f"{name:<13}  {value}")

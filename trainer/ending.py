@@ -16,31 +16,27 @@ from edge_runtime.models.full_model import keras_bytes
 from edge_runtime.models.runs import mark_latest, open_run
 from edge_runtime.proof.metrics import Rate
 from trainer.architectures import gives_probabilities, load_keras, reloaded
-from trainer.interruption import interrupts_kept
-from trainer.partial import (
-    CHECKPOINT,
-    CONFIG,
-    INITIAL_MODEL,
-    finish,
-    is_resumable,
-    read_config,
-    target_of,
-)
 from trainer.prediction import predict
 from trainer.recipe import Epoch, TrainingConfig
 from trainer.run import Run, put_in_place
 from trainer.training import fit, raw_outputs
-
-FULL_MODEL = "full (Keras)"
+from trainer.workplace import (
+    CHECKPOINT,
+    CONFIG,
+    INITIAL_MODEL,
+    Workplace,
+    interrupts_kept,
+    read_config,
+)
 
 Progress = Callable[[int, int, Epoch | None], object]
 Say = Callable[[str], object]
 
 
 def finish_run(
-    partial: Path, config: TrainingConfig, dataset: Dataset, *, progress: Progress, say: Say
+    work: Workplace, config: TrainingConfig, dataset: Dataset, progress: Progress, say: Say
 ) -> Run:
-    """Train to the end in a partial folder, and put the run in place, whole.
+    """Train to the end, and put the run in place, whole.
 
     An interruption leaves the partial folder, which this function takes up again.
 
@@ -48,10 +44,9 @@ def finish_run(
         RunError: the dataset is not the one that the run was started with.
         TrainingError: the loss became NaN.
     """
-    target = target_of(partial)
-    if not is_resumable(partial):
-        return already_in_place(target)
-    record = read_config(partial)
+    if not work.is_resumable:
+        return already_in_place(work)
+    record = read_config(work.partial)
     if record["dataset_fingerprint"] != dataset.fingerprint:
         raise RunError(
             f"The images of '{dataset.name}' are not those that this run was started with; bring "
@@ -59,15 +54,15 @@ def finish_run(
         )
     if TrainingConfig.from_dict(record["training"]) != config:  # resumed with other epochs
         record["training"] = config.to_dict()
-        write_json_atomically(partial / CONFIG, record)
-    with interrupts_kept(partial, say) as check:
-        model = load_keras(partial / INITIAL_MODEL, seed=config.seed)
+        write_json_atomically(work.partial / CONFIG, record)
+    with interrupts_kept(work, say) as check:
+        model = load_keras(work.partial / INITIAL_MODEL, seed=config.seed)
         told = _checked(progress, check)
-        run = _complete(model, dataset, config, record, partial / CHECKPOINT, told, say)
+        run = _complete(model, dataset, config, record, work.partial / CHECKPOINT, told, say)
         say("drawing the figures")
-        run = put_in_place(run, partial)
-        mark_latest(open_run(target))
-        finish(target)
+        run = put_in_place(run, work)
+        mark_latest(open_run(work.target))
+        work.finish()
     return run
 
 
@@ -76,7 +71,6 @@ def finish_in_memory(
     config: TrainingConfig,
     dataset: Dataset,
     record: Mapping[str, Any],
-    *,
     progress: Progress,
     say: Say,
 ) -> Run:
@@ -98,10 +92,10 @@ def _checked(progress: Progress, check: Callable[[], None]) -> Progress:
     return report
 
 
-def already_in_place(target: Path) -> Run:
+def already_in_place(work: Workplace) -> Run:
     """Return the run that a killed training had finished, but for its leftovers."""
-    finish(target)
-    return Run.load(target)
+    work.finish()
+    return Run.load(work.target)
 
 
 def _complete(
@@ -134,7 +128,7 @@ def _complete(
         model,
         dataset,
         split="test",
-        name=FULL_MODEL,
+        name="full (Keras)",
         model_sha256=sha256(data),
         size_bytes=len(data),
     )

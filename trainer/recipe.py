@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from types import MappingProxyType
-from typing import Any, Literal, get_args
+from typing import Any, Literal, TypedDict, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,6 +46,23 @@ RECIPES = MappingProxyType(
         }
     }
 )
+
+
+class Settings(TypedDict, total=False):
+    """What may be given of a `TrainingConfig`; None is what the network itself recommends."""
+
+    epochs: int | None
+    batch_size: int | None
+    learning_rate: float | None
+    schedule: Schedule | None
+    dropout: float | None
+    rescale: float | None
+    weight_decay: float | None
+    label_smoothing: float | None
+    flip: bool | None
+    shift: int | None
+    precision: Precision | None
+    measure: Measure | None
 
 
 @dataclass(frozen=True)
@@ -128,15 +145,11 @@ class TrainingConfig:
             share = np.ones(steps)
         elif self.schedule == "linear":
             share = np.full(steps, 1 - done)
-        else:
-            share = _one_cycle(done + np.arange(steps) / (steps * self.epochs))
+        else:  # Smith 2018
+            after = done + np.arange(steps) / (steps * self.epochs)
+            rising = _FIRST + (1 - _FIRST) * after / _RISING
+            share = np.minimum(rising, (1 - after) / (1 - _RISING))
         return (self.learning_rate * share).astype(np.float32)
-
-
-def _one_cycle(done: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the share of the highest learning rate after some share of the steps (Smith 2018)."""
-    rising = _FIRST + (1 - _FIRST) * done / _RISING
-    return np.minimum(rising, (1 - done) / (1 - _RISING))
 
 
 _Expected = tuple[str, Callable[[Any], bool]]

@@ -16,8 +16,8 @@ from edge_runtime.files.writing import write_atomically, write_json_atomically
 from edge_runtime.models.runs import open_run
 from edge_runtime.runtimes.native import native_messages_silenced
 from edge_runtime.wording import html_table, plural
-from trainer.partial import CONFIG, RESULT, is_resumable, target_of, working_on
 from trainer.recipe import Epoch, TrainingConfig
+from trainer.workplace import CONFIG, RESULT, Workplace
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -118,11 +118,11 @@ class Run:
             RunError: there is a run of that name, finished or not.
             OSError: it cannot be written.
         """
-        target = Path(folder)
-        with working_on(target) as partial:
-            if is_resumable(partial) or (target.exists() and not force):
-                raise RunError(f"{target} exists; choose another folder, or force=True.")
-            return put_in_place(self, partial)
+        work = Workplace(Path(folder))
+        with work.held():
+            if work.is_resumable or (work.target.exists() and not force):
+                raise RunError(f"{work.target} exists; choose another folder, or force=True.")
+            return put_in_place(self, work)
 
     def rows(self) -> list[tuple[str, str]]:
         """Return what a reader wants to know first, in words: pairs of a name and a value."""
@@ -154,27 +154,23 @@ class Run:
         return html_table(list(self.rows()), title=repr(self)[1:-1]) + "".join(shown)
 
 
-def put_in_place(run: Run, partial: Path) -> Run:
-    """Write a run into a partial folder, and rename it to what that folder is partial of."""
-    result, target = partial / RESULT, target_of(partial)
+def put_in_place(run: Run, work: Workplace) -> Run:
+    """Write a run where it was trained, and then rename it to what it is called."""
+    from trainer.figures import per_class_table, to_png  # Matplotlib, only when it is needed
+
+    result = work.partial / RESULT
     remove(result)
     (result / "figures").mkdir(parents=True)
     write_atomically(result / "model.keras", run.model_data)
     run.predictions.save(result / "full.predictions.npz")
     write_json_atomically(result / "history.json", {"epochs": run.history})
     write_json_atomically(result / "metrics.json", run.metrics)
-    _write_figures(run, result / "figures")
-    write_json_atomically(result / CONFIG, run.record)
-    put_folder_in_place(result, target)
-    return replace(run, folder=target)
-
-
-def _write_figures(run: Run, folder: Path) -> None:
-    from trainer.figures import per_class_table, to_png
-
     for name, figure in run.figures().items():
-        write_atomically(folder / f"{name}.png", to_png(figure))
-    write_atomically(folder / "per_class.txt", per_class_table(run.predictions))
+        write_atomically(result / "figures" / f"{name}.png", to_png(figure))
+    write_atomically(result / "figures" / "per_class.txt", per_class_table(run.predictions))
+    write_json_atomically(result / CONFIG, run.record)
+    put_folder_in_place(result, work.target)
+    return replace(run, folder=work.target)
 
 
 def _read_object(path: Path) -> dict[str, Any]:

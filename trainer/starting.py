@@ -13,7 +13,6 @@ import tensorflow as tf
 
 from edge_runtime.data.datasets import Dataset
 from edge_runtime.errors import ModelError, RunError
-from edge_runtime.files.folders import remove
 from edge_runtime.files.reading import sha256
 from edge_runtime.files.writing import write_json_atomically
 from edge_runtime.models.full_model import keras_bytes
@@ -21,24 +20,13 @@ from edge_runtime.models.runs import next_run_name
 from trainer.architectures import (
     build_fast_cnn,
     build_post_cnn,
-    load_classifier,
+    load_keras,
     refuse_misfit,
     rescaled,
     save_keras,
 )
-from trainer.partial import (
-    CONFIG,
-    INITIAL_MODEL,
-    clear,
-    finished_folder,
-    is_in_use,
-    is_resumable,
-    left_behind,
-    partial_folder,
-    read_config,
-    target_of,
-)
 from trainer.recipe import FAST_CNN, POST_CNN, TrainingConfig
+from trainer.workplace import CONFIG, INITIAL_MODEL, Workplace, read_config, workplaces
 
 # All that the weights depend on.
 _ASKED = ("training", "dataset_fingerprint", "model_sha256", "versions")
@@ -49,10 +37,7 @@ Record = Mapping[str, Any]
 def initial_model(model: Any, config: TrainingConfig, dataset: Dataset) -> tuple[Any, str | None]:
     """Return the untrained model, and the hash of its file if it has one.
 
-    Args:
-        model: as it was asked for: a network's name, a path, or a `keras.Model`.
-        config: how to train.
-        dataset: on what.
+    ``model`` is as it was asked for: a network's name, a path, or a `keras.Model`.
 
     Raises:
         ModelError: it cannot be loaded, or does not fit the dataset.
@@ -64,16 +49,17 @@ def initial_model(model: Any, config: TrainingConfig, dataset: Dataset) -> tuple
         return build_fast_cnn(dataset.image_shape, dataset.class_count, seed=config.seed), None
     keras.utils.set_random_seed(config.seed)
     if isinstance(model, str | Path):
-        given = load_classifier(Path(model), dataset)
-        own = sha256(Path(model).read_bytes())
+        name: object = Path(model)
+        given, own = load_keras(Path(model)), sha256(Path(model).read_bytes())
     elif isinstance(model, keras.Model):
-        refuse_misfit(model, dataset, f"the model '{model.name}'")
+        name = f"the model '{model.name}'"
         given, own = model, sha256(keras_bytes(model))
     else:
         raise ModelError(
             "Expected the model to be 'post-cnn', 'fast-cnn', a .keras file or a keras.Model, got "
             f"{type(model).__name__}."
         )
+    refuse_misfit(given, dataset, name)
     return rescaled(given, config.rescale), own
 
 
@@ -95,114 +81,84 @@ def record_of(
     return record
 
 
-def choose_target(runs_dir: Path, record: Record) -> Path:
-    """Return the run that a training without a name makes: MODEL-DATASET-N.
+def choose_workplace(runs_dir: Path, record: Record) -> Workplace:
+    """Return where a training without a name works, whose run is called MODEL-DATASET-N.
 
-    It is the one that a killed training of the same kind did not finish, if there is one, and has
-    the next number otherwise.
+    It is where a killed training of the same kind stopped, if there is one, and has the next number
+    otherwise.
     """
     source = record["dataset"]["source"].rstrip("/").rpartition("/")[2].rpartition(":")[2]
     named = f"{Path(record['training']['model']).stem}-{source}"
     stem = "".join(c if c.isalnum() or c in "-_" else "-" for c in named)
-    folders = [*runs_dir.glob(".*.partial"), *runs_dir.glob(".*.finished")]
     left = [
-        target
-        for target in map(target_of, folders)
-        if re.fullmatch(rf"{re.escape(stem)}-\d+", target.name)
-        and not is_in_use(target)
-        and _is_left_of(target, record)
+        work
+        for work in workplaces(runs_dir)
+        if re.fullmatch(rf"{re.escape(stem)}-\d+", work.target.name)
+        and not work.is_in_use
+        and _is_left_of(work, record)
     ]
-    number = max((int(target.name.rpartition("-")[2]) for target in left), default=0)
-    return runs_dir / (f"{stem}-{number}" if left else next_run_name(runs_dir, stem))
+    if not left:
+        return Workplace(runs_dir / next_run_name(runs_dir, stem))
+    return max(left, key=lambda work: int(work.target.name.rpartition("-")[2]))
 
 
-def _is_left_of(target: Path, record: Record) -> bool:
-    """Return whether what is left of a killed training is of this kind, or of none yet."""
-    if is_resumable(partial_folder(target)):
-        return _is_same(partial_folder(target), record)
-    return not target.exists() or _is_complete(target, record)
+def _is_left_of(work: Workplace, record: Record) -> bool:
+    """Return whether nothing is there but what a killed training of this kind has left."""
+    if work.is_resumable:
+        return _is_same(work.partial, record)
+    return not work.target.exists() or _is_complete(work, record)
 
 
-def _refuse_others(target: Path, record: Record) -> None:
-    """Raise if there is a run, finished or not, that the same training has not left."""
-    partial = partial_folder(target)
-    if is_resumable(partial):
-        if not _is_same(partial, record):
-            raise RunError(
-                f"{partial} exists; choose another --name, or replace it with --force, or "
-                "continue it with --resume."
-            )
-    elif target.exists() and not _is_complete(target, record):
-        raise RunError(f"{target} exists; choose another --name, or replace it with --force.")
+def begin(work: Workplace, record: Record, model: Any, *, replace_old: bool) -> bool:
+    """Make a workplace ready that is held; return whether a killed training goes on in it.
 
-
-def begin(partial: Path, record: Record, model: Any, *, replace_old: bool) -> bool:
-    """Make a partial folder ready to be trained in, unless a killed training has left it so.
-
-    Args:
-        partial: the folder, locked.
-        record: what the training is to be.
-        model: the untrained model.
-        replace_old: whether to begin anew, whatever is there.
-
-    Returns:
-        Whether a killed training is gone on with.
+    ``replace_old`` begins anew, whatever is there.
 
     Raises:
         RunError: there is a run, finished or not, that the same training has not left.
     """
-    target = target_of(partial)
     if not replace_old:
-        _refuse_others(target, record)
-        if is_resumable(partial) or _is_complete(target, record):
+        goes_on = work.is_resumable
+        if not _is_left_of(work, record):
+            there, or_else = work.target, ""
+            if goes_on:
+                there, or_else = work.partial, ", or continue it with --resume"
+            raise RunError(
+                f"{there} exists; choose another --name, or replace it with --force{or_else}."
+            )
+        if goes_on or _is_complete(work, record):
             return True
-    clear(partial)
-    remove(finished_folder(target))
-    save_keras(model, partial / INITIAL_MODEL)
-    write_json_atomically(partial / CONFIG, record)
+    work.clear()
+    save_keras(model, work.partial / INITIAL_MODEL)
+    write_json_atomically(work.partial / CONFIG, record)
     return False
 
 
-def find_interrupted(runs_dir: Path, name: str | None) -> Path:
-    """Return the run of that name whose training did not end, or the one worked on last.
-
-    Raises:
-        RunError: there is none.
-    """
-    left = left_behind(runs_dir)
-    if name is not None:
-        left = [target for target in left if target == runs_dir / name]
-    if not left:
-        what = f"interrupted run '{name}'" if name else "interrupted run"
-        raise RunError(f"There is no {what} in '{runs_dir}'; start one with: fmnist-edge train")
-    return left[-1]
-
-
-def resumed_config(partial: Path) -> TrainingConfig:
-    """Return how the training in a partial folder was started.
+def resumed_config(work: Workplace) -> TrainingConfig:
+    """Return how the training that left a workplace was started.
 
     Raises:
         RunError: it cannot be gone on with here to the same weights.
     """
     try:
-        document = read_config(partial)
+        document = read_config(work.partial)
         config = TrainingConfig.from_dict(document["training"])
         started_with = document["versions"]
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise RunError(
-            f"{partial} cannot be resumed: {error}; start again with --force."
+            f"{work.partial} cannot be resumed: {error}; start again with --force."
         ) from error
     if started_with != _versions():
         raise RunError(
-            f"{partial} was started with {started_with}, here is {_versions()}; resumed it "
+            f"{work.partial} was started with {started_with}, here is {_versions()}; resumed it "
             "would end with other weights. Install those versions, or start again."
         )
     return config
 
 
-def _is_complete(target: Path, record: Record) -> bool:
+def _is_complete(work: Workplace, record: Record) -> bool:
     """Return whether a killed training had put its run in place, and only had to clean up."""
-    return finished_folder(target).exists() and _is_same(target, record)
+    return work.finished.exists() and _is_same(work.target, record)
 
 
 def _is_same(folder: Path, record: Record) -> bool:

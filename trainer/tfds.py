@@ -9,7 +9,7 @@ import threading
 import time
 import urllib.parse
 import urllib.request
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -17,13 +17,12 @@ from PIL import Image
 
 from edge_runtime.data.datasets.dataset import Dataset, DatasetSpec, Split
 from edge_runtime.data.images import Preprocessing, prepare
-from edge_runtime.errors import DatasetError, MissingDependencyError, nearest_name
+from edge_runtime.errors import DatasetError, MissingDependencyError, nearest_name, one_line
 from edge_runtime.files.reading import sha256
 from edge_runtime.runtimes.native import native_messages_silenced
 
 _CONNECT_TIMEOUT_SECONDS = 5.0
 _READ_BATCH = 1024
-_TEST_SHARE = 20  # per cent, of sets that have no test split
 
 _Endpoint = tuple[str, int]  # host and port
 
@@ -75,7 +74,7 @@ def _builder(name: str, data_dir: str | None) -> Any:
             f"TensorFlow Datasets has no set '{name}'." + nearest_name(name, known)
         ) from error
     except (AssertionError, ImportError, ValueError, OSError) as error:
-        raise DatasetError(f"tfds:{name} cannot be opened: {_one_line(error)}") from error
+        raise DatasetError(f"tfds:{name} cannot be opened: {one_line(error)}") from error
 
 
 def _keys(builder: Any, name: str) -> tuple[str, str]:
@@ -103,11 +102,9 @@ def _download(builder: Any, name: str) -> None:
         )
     try:
         builder.download_and_prepare()
-    except KeyboardInterrupt:
-        raise
     except Exception as error:
         # What a set's own script raises is its own affair.
-        raise DatasetError(f"tfds:{name} cannot be prepared: {_one_line(error)}") from error
+        raise DatasetError(f"tfds:{name} cannot be prepared: {one_line(error)}") from error
 
 
 def unreachable_host(urls: Iterable[str]) -> str | None:
@@ -152,8 +149,7 @@ def _split_names(builder: Any, name: str) -> tuple[str, str]:
     for candidate in ("test", "validation"):
         if candidate in splits:
             return "train", candidate
-    border = 100 - _TEST_SHARE
-    return f"train[:{border}%]", f"train[{border}%:]"
+    return "train[:80%]", "train[80%:]"
 
 
 def _read(
@@ -165,7 +161,10 @@ def _read(
     shape = builder.info.features[keys[0]].shape
     if None in shape or spec.image_size or spec.channels or shape[2] not in (1, 3):
         return _read_fitted(records, keys, spec)
-    parts = [(record[keys[0]], record[keys[1]]) for record in _numpy(records.batch(_READ_BATCH))]
+    parts = [
+        (record[keys[0]], record[keys[1]])
+        for record in _tfds().as_numpy(records.batch(_READ_BATCH))
+    ]
     if not parts:
         raise DatasetError(f"The split '{split}' of '{spec.source}' is empty.")
     images, labels = (np.concatenate(column) for column in zip(*parts, strict=True))
@@ -180,18 +179,10 @@ def _read_fitted(records: Any, keys: tuple[str, str], spec: DatasetSpec) -> Spli
         )
     preprocessing = Preprocessing(*spec.image_size, spec.channels or 3)
     images, labels, stored = [], [], []
-    for record in _numpy(records):
+    for record in _tfds().as_numpy(records):
         pixels = record[keys[0]]
         image = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
         images.append(prepare(image, preprocessing, invert="no").pixels)
         labels.append(int(record[keys[1]]))
         stored.append(sha256(np.ascontiguousarray(pixels).data).encode())
     return Split(np.stack(images), np.array(labels, np.int64), np.array(stored, "S64"))
-
-
-def _numpy(records: Any) -> Iterator[Any]:
-    yield from _tfds().as_numpy(records)
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:300]

@@ -1,5 +1,6 @@
 """Fit a Keras classifier on whole arrays, one compiled call for each epoch."""
 
+import itertools
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,7 +15,6 @@ from edge_runtime.data.datasets import Dataset, Split
 from edge_runtime.errors import TrainingError
 from edge_runtime.inference.quantization import softmax
 from trainer.architectures import gives_probabilities
-from trainer.augmentation import augmented
 from trainer.checkpoint import Checkpoint
 from trainer.compiled import as_input, compile_epoch, compile_measure
 from trainer.recipe import Epoch, TrainingConfig
@@ -32,15 +32,13 @@ def fit(
 ) -> list[Epoch]:
     """Train a model in place and return its history, one entry for each epoch.
 
-    With a checkpoint at ``checkpoint_path`` training goes on from there, and ends with the same
-    weights, bit for bit, as a training that was never interrupted (on the same machine with the
-    same versions).
-
     Args:
         model: a Keras classifier over raw pixels.
         dataset: fitted on its training split; the test split is only measured.
         config: how.
-        checkpoint_path: where to keep the state after each epoch.
+        checkpoint_path: where to keep the state after each epoch. From what is there training goes
+            on, and ends with the same weights, bit for bit, as one that was never interrupted (on
+            the same machine with the same versions).
         on_epoch: called after each epoch with epoch, loss, accuracy, and where the test images
             were measured test_loss and test_accuracy.
 
@@ -111,6 +109,38 @@ def _shown_in(
     order = np.random.default_rng([config.seed, epoch]).permutation(len(train))
     steps = math.ceil(len(train) / config.batch_size)
     return images, order, config.learning_rates_in(epoch, steps)
+
+
+def augmented(
+    images: NDArray[np.uint8], *, seed: int, epoch: int, flip: bool, shift: int
+) -> NDArray[np.uint8]:
+    """Return the images as an epoch is to see them; the same seed and epoch, the same images.
+
+    Args:
+        images: (N, H, W, C) uint8; what is returned is a copy if anything was changed.
+        seed: of the training.
+        epoch: counted from 1.
+        flip: mirror one half of the images in one epoch and the other half in the next, so that
+            two epochs show each image both ways (Jordan, "94 % on CIFAR-10 in 3.29 seconds", 2024).
+        shift: move each image by up to so many pixels along each side; the edge is repeated.
+    """
+    if flip:
+        first = np.random.default_rng([seed, 0]).integers(0, 2, len(images))
+        mirrored = (first + epoch) % 2 == 1
+        images = images.copy()
+        images[mirrored] = images[mirrored][:, :, ::-1]
+    return _shifted(images, shift, np.random.default_rng([seed, epoch, 1])) if shift else images
+
+
+def _shifted(images: NDArray[np.uint8], most: int, rng: np.random.Generator) -> NDArray[np.uint8]:
+    height, width = images.shape[1:3]
+    padded = np.pad(images, ((0, 0), (most, most), (most, most), (0, 0)), mode="edge")
+    down, right = rng.integers(0, 2 * most + 1, (2, len(images)))
+    moved = np.empty_like(images)
+    for top, left in itertools.product(range(2 * most + 1), repeat=2):
+        chosen = (down == top) & (right == left)
+        moved[chosen] = padded[chosen, top : top + height, left : left + width]
+    return moved
 
 
 def raw_outputs(model: Any, images: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -3,16 +3,15 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, TypedDict, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.benchmarks.contestant import named_models, open_contestants
+from edge_runtime.benchmarks.contestant import Material, named_models, open_contestants
 from edge_runtime.benchmarks.phases import Progress, measure
 from edge_runtime.benchmarks.result import Benchmark
 from edge_runtime.benchmarks.rounds import Rounds, Settings
-from edge_runtime.benchmarks.subject import Material
 from edge_runtime.data.datasets import Dataset, DatasetSpec, load_dataset
 from edge_runtime.errors import InputError
 from edge_runtime.inference.given import GivenModel
@@ -22,7 +21,36 @@ from edge_runtime.proof.parity.contract import Budgets, Contract
 from edge_runtime.proof.parity.contract_file import load_contract
 from edge_runtime.runtimes.backends import Backend, Kernels, choose_backend
 
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
 QUICK = Settings(Rounds(rounds=10), loads=1, starts=1, seconds=0.1, repeats=1)
+
+
+class Options(TypedDict, total=False):
+    """How a benchmark measures.
+
+    Attributes:
+        backends: the runtimes to compare; by default the one that `choose_backend` takes.
+        kernels: "auto", "built-in" (without XNNPACK) or "reference" (slow), or several of them.
+        threads: of each interpreter; by default 1.
+        rounds: how often each model takes its turn; by default 40, or 10 with ``quick``.
+        images_per_round: how many are timed in a turn, at most; by default 100. Each figure also
+            ends after 20 ms.
+        workers: threads and processes that share the cores for throughput; by default as many as
+            there are cores.
+        seed: of the order within the rounds; by default 0.
+        quick: 10 rounds, and everything else only once.
+    """
+
+    backends: Backend | str | Sequence[Backend | str]
+    kernels: Kernels | Sequence[Kernels]
+    threads: int
+    rounds: int | None
+    images_per_round: int
+    workers: int | None
+    seed: int
+    quick: bool
 
 
 def benchmark(
@@ -31,62 +59,41 @@ def benchmark(
     images: NDArray[np.uint8] | None = None,
     dataset: Dataset | str | None = None,
     must_fit: bool = True,
-    backends: Backend | str | Sequence[Backend | str] = (),
-    kernels: Kernels | Sequence[Kernels] = "auto",
-    threads: int = 1,
-    rounds: int | None = None,
-    images_per_round: int = Rounds.images,
-    workers: int | None = None,
-    seed: int = 0,
-    quick: bool = False,
     contract: Contract | str | Path | None = None,
     predictions_folders: Sequence[str | Path] = (),
     progress: Progress | None = None,
+    **options: "Unpack[Options]",
 ) -> Benchmark:
     """Measure how fast models are and what they take, and say which to take.
 
-    The models take turns in every round, so that whatever slows the machine down for a while
-    affects all of them; the others are compared with the first one. It takes a few
-    seconds for each model. Nothing is printed, and nothing is written but temporary files.
+    The models take turns in every round; the others are compared with the first one. It takes a few
+    seconds for each model. Nothing is printed, and nothing is written but temporary files. What is
+    found has times in µs and ms, sizes in bytes, and accuracies as fractions.
 
     Examples:
         >>> found = benchmark("int8.tflite", dataset="sample", rounds=2, workers=1, quick=True)
         >>> int8 = found.measured[0]
-        >>> int8.name, int8.turns.array.images
-        ('int8', 200)
+        >>> int8.name, int8.turns.array.images, int8.contestant.threads
+        ('int8', 200, 1)
         >>> 0 < int8.median_us < int8.turns.picture.median_us
         True
-        >>> found.to_dict()["models"][0]["threads"]
-        1
 
     Args:
         models: a model or several: paths of .tflite files or bundles, their bytes, or what
             `converter.convert` returned. A mapping, as of `convert_all`, gives them names;
-            otherwise the file's is taken, and bytes are "model 1" and so on. Without a path there
-            is no file to start `classify` with, so ``start`` is None.
+            otherwise the file's is taken, and bytes are "model 1" and so on. Without a path
+            ``start`` is None, as `classify` takes a file.
         images: (N, H, W, C) uint8 pixels to measure with, without labels, so that nothing is
             scored. By default the test images of the dataset, or random pixels.
-        dataset: its test images are timed and scored; a dataset, or its source, such as "sample" or
-            "folder:DIR".
+        dataset: its test images are timed and scored; a dataset, or its source, such as "sample".
         must_fit: refuse models that the dataset does not fit. Otherwise these are timed on random
             pixels and not scored.
-        backends: the runtimes to compare; by default the one that `choose_backend` takes.
-        kernels: "auto", "built-in" (without XNNPACK) or "reference" (slow), or several of them.
-        threads: of each interpreter.
-        rounds: how often each model takes its turn; by default 40, or 10 with ``quick``.
-        images_per_round: how many are timed in a turn, at most; each figure also ends after 20 ms.
-        workers: threads and processes that share the cores for throughput; by default as many as
-            there are cores.
-        seed: of the order within the rounds.
-        quick: 10 rounds, and everything else only once.
         contract: a contract, or the path of its file; the models are checked against its budgets.
             A float32 model beside others is only what they are compared with, and is not checked.
         predictions_folders: where stored predictions of the models are looked for, which save
             classifying the test images again.
         progress: called as ``progress(phase, done, total)`` while each phase goes on.
-
-    Returns:
-        What was found: times in µs and ms, sizes in bytes, accuracies as fractions.
+        options: how to measure, see `edge_runtime.benchmarks.measuring.Options`.
 
     Raises:
         InputError: an argument has another type, shape or range than it should.
@@ -96,18 +103,10 @@ def benchmark(
         MissingDependencyError: a backend is not installed.
         EdgeError: there is no such backend, or a process that measures fails.
     """
-    refuse_wrong_threads(threads)
-    settings = _settings(rounds, images_per_round, workers, seed, quick=quick)
-    material = _material(images, dataset, must_fit)
-    budgets = _budgets(contract)
-    contestants = open_contestants(
-        named_models(models),
-        backends=_backends(backends),
-        kernels=_kernels(kernels),
-        threads=threads,
-    )
+    settings, running = _checked(**options)
+    material, budgets = _material(images, dataset, must_fit), _budgets(contract)
     return measure(
-        contestants,
+        open_contestants(named_models(models), **running),
         material,
         settings=settings,
         predictions_folders=[Path(folder) for folder in predictions_folders],
@@ -116,20 +115,40 @@ def benchmark(
     )
 
 
-def _settings(
-    rounds: int | None, images: int, workers: int | None, seed: int, *, quick: bool
-) -> Settings:
+def _checked(
+    *,
+    backends: Backend | str | Sequence[Backend | str] = (),
+    kernels: Kernels | Sequence[Kernels] = "auto",
+    threads: int = 1,
+    rounds: int | None = None,
+    images_per_round: int = Rounds.images,
+    workers: int | None = None,
+    seed: int = 0,
+    quick: bool = False,
+) -> tuple[Settings, dict[str, Any]]:
+    """Return how to measure, and what `open_contestants` takes besides the models."""
+    refuse_wrong_threads(threads)
     base = QUICK if quick else Settings()
     rounds = base.rounds.rounds if rounds is None else rounds
     workers = usable_cores() if workers is None else workers
-    counts = {"rounds": rounds, "images_per_round": images, "workers": workers, "seed": seed}
-    for name, value in counts.items():
+    counts = {"rounds": rounds, "images_per_round": images_per_round, "workers": workers}
+    for name, value in {**counts, "seed": seed}.items():
         least = 0 if name == "seed" else 1
         if type(value) is not int or value < least:
             raise InputError(
                 f"Expected {name} to be a whole number from {least} on, got {value!r}."
             )
-    return replace(base, rounds=Rounds(rounds, images, seed=seed), workers=workers)
+    settings = replace(base, rounds=Rounds(rounds, images_per_round, seed=seed), workers=workers)
+    named = [backends] if isinstance(backends, Backend | str) else dict.fromkeys(backends)
+    found = [each if isinstance(each, Backend) else choose_backend(str(each)) for each in named]
+    chosen = [kernels] if isinstance(kernels, str) else list(dict.fromkeys(kernels))
+    for kernel in chosen:
+        if kernel not in get_args(Kernels):
+            raise InputError(
+                f"Expected kernels to be {', '.join(get_args(Kernels))}, got {kernel!r}."
+            )
+    running = {"backends": found or [choose_backend()], "kernels": chosen or ["auto"]}
+    return settings, {**running, "threads": threads}
 
 
 def _material(
@@ -165,19 +184,3 @@ def _budgets(contract: Contract | str | Path | None) -> Budgets:
 
 def _wrong_type(name: str, expected: str, got: object) -> InputError:
     return InputError(f"Expected {name} to be {expected}, got {type(got).__name__}.")
-
-
-def _backends(given: Backend | str | Sequence[Backend | str]) -> list[Backend]:
-    chosen = [given] if isinstance(given, Backend | str) else list(dict.fromkeys(given))
-    return [
-        each if isinstance(each, Backend) else choose_backend(str(each)) for each in chosen
-    ] or [choose_backend()]
-
-
-def _kernels(given: Kernels | Sequence[Kernels]) -> list[Any]:
-    chosen = [given] if isinstance(given, str) else list(dict.fromkeys(given))
-    words = get_args(Kernels)
-    for each in chosen:
-        if each not in words:
-            raise InputError(f"Expected kernels to be {', '.join(words)}, got {each!r}.")
-    return chosen or ["auto"]

@@ -7,15 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from edge_runtime.benchmarks.board import read_board, summed_up
-from edge_runtime.benchmarks.contestant import Contestant
+from edge_runtime.benchmarks.contestant import Contestant, Material, Subject, open_subject
 from edge_runtime.benchmarks.recommendation import choose
 from edge_runtime.benchmarks.result import Benchmark, Measured
-from edge_runtime.benchmarks.rounds import Settings, measure_rounds
+from edge_runtime.benchmarks.rounds import Settings, clock_cost_ns, measure_rounds
 from edge_runtime.benchmarks.scoring import Score, score
 from edge_runtime.benchmarks.starting import Start, can_start, floor_once, start_once
-from edge_runtime.benchmarks.subject import Material, Subject, open_subject
 from edge_runtime.benchmarks.throughput import measure_throughput, throughput_cases
-from edge_runtime.benchmarks.timing import clock_cost_ns
 from edge_runtime.inference.memory import model_memory
 from edge_runtime.proof.parity.checks import check_budgets
 from edge_runtime.proof.parity.contract import Budgets

@@ -22,22 +22,25 @@ if TYPE_CHECKING:
     from matplotlib.text import Annotation, Text
     from matplotlib.transforms import Bbox
 
-# The look of the training figures (trainer/figures/style.py), which this package must not import.
-_BLUE, _ORANGE, _INK, _MUTED, _FAINT = "#0072B2", "#E69F00", "#1B1F24", "#59636E", "#E4E7EB"
-_STYLE = {
-    "font.family": "DejaVu Sans",
+# The look of all figures; those of the trainer take it from here. The palette is Okabe and Ito's,
+# which stays distinct under every common colour blindness (https://jfly.uni-koeln.de/color/), the
+# font the one that comes with Matplotlib, so that a figure has the same bytes wherever it is drawn.
+BLUE, ORANGE, INK, MUTED, FAINT = "#0072B2", "#E69F00", "#1B1F24", "#59636E", "#E4E7EB"
+FONT = "DejaVu Sans"
+LOOK = {
+    "font.family": FONT,
     "font.size": 9,
-    "text.color": _INK,
-    "text.parse_math": False,
-    "axes.edgecolor": _MUTED,
-    "axes.labelcolor": _MUTED,
+    "text.color": INK,
+    "text.parse_math": False,  # a class may be called "5$ or $6"
+    "axes.edgecolor": MUTED,
+    "axes.labelcolor": MUTED,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.spines.left": False,
     "axes.axisbelow": True,
-    "grid.color": _FAINT,
-    "xtick.color": _MUTED,
-    "ytick.color": _MUTED,
+    "grid.color": FAINT,
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
     "ytick.major.size": 0,
 }
 _SIZE_IN = (800 / 120, 4.4)
@@ -84,13 +87,13 @@ def benchmark_plot(found: Benchmark) -> bytes:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    with style.context(["default", _STYLE]):
+    with style.context(["default", LOOK]):
         figure = Figure(figsize=_SIZE_IN, dpi=_DPI, facecolor="white")
         renderer = FigureCanvasAgg(figure).get_renderer()  # type: ignore[no-untyped-call]
         title = figure.text(_LEFT, 0.955, printable(found.choice.headline), va="top")
         title.set(fontsize=12.5, fontweight="bold")
         below = 0.955 - 0.065 * _wrap(title, renderer)
-        subtitle = figure.text(_LEFT, below, _subtitle(found), va="top", color=_MUTED)
+        subtitle = figure.text(_LEFT, below, _subtitle(found), va="top", color=MUTED)
         lines = _wrap(subtitle, renderer)
         axes = figure.add_axes((0.085, 0.12, 0.88, below - 0.06 - 0.04 * lines - 0.12))
         _draw(axes, shown, taken=found.choice.taken)
@@ -141,13 +144,13 @@ def _draw(axes: "Axes", shown: Sequence[Measured], *, taken: Measured) -> None:
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     axes.grid(axis="y")
     axes.set_xlabel("median time of one image, µs")
-    axes.text(0, 1.03, "right answers, %", transform=axes.transAxes, color=_MUTED)
+    axes.text(0, 1.03, "right answers, %", transform=axes.transAxes, color=MUTED)
     for each in sorted(shown, key=lambda each: -each.summary.size_bytes):
         axes.scatter(
             each.median_us,
             _percent(each),
             s=_LARGEST_AREA * each.summary.size_bytes / largest,
-            color=_ORANGE if each is taken else _BLUE,
+            color=ORANGE if each is taken else BLUE,
             edgecolor="white",
             zorder=3,
         )
@@ -177,7 +180,7 @@ def _label(axes: "Axes", shown: Sequence[Measured], renderer: "RendererAgg") -> 
                 # Above the lines that lead to labels farther out, and below the discs.
                 zorder=2 - abs(height) / 100,
                 bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5},
-                arrowprops={"arrowstyle": "-", "color": _MUTED, "linewidth": 0.8, "shrinkB": 0},
+                arrowprops={"arrowstyle": "-", "color": MUTED, "linewidth": 0.8, "shrinkB": 0},
             )
             box = _moved_inside(label, axes, renderer)
             if height == _HEIGHTS[-1] or not any(box.overlaps(other) for other in occupied):

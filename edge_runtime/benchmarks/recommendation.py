@@ -89,7 +89,8 @@ def _faster(one: Measured, other: Measured, *, brief: bool = False) -> str:
     """
     speed = _ratio(one, other).inverse
     rounds = "" if brief else f" ({_span(speed)} in 80 % of the rounds)"
-    how = f"{one.name} is {_times(speed.value, brief=brief)} as fast as {other.name}{rounds}"
+    times = f"{speed.value:.{1 if brief and speed.value >= 1.05 else 2}f} {TIMES}"
+    how = f"{one.name} is {times} as fast as {other.name}{rounds}"
     if not speed.tells_apart:
         how = f"{one.name} and {other.name} cannot be told apart in speed{rounds}"
     if one.score is None or other.score is None:
@@ -121,10 +122,6 @@ def _left_out(
             change, _ = each.score.change_from(taken.score)
             found.append(f"{each.name} is faster but {points(abs(change))[1:]} points worse.")
     return found
-
-
-def _times(value: float, *, brief: bool) -> str:
-    return f"{value:.{1 if brief and value >= 1.05 else 2}f} {TIMES}"
 
 
 def _span(ratio: Ratio) -> str:

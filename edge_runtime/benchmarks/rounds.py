@@ -1,24 +1,26 @@
 """The latency of one image: rounds in which every model takes its turn.
 
-All models are loaded into one process and take turns, in another order each round. What slows the
-machine down for seconds (heat, other programs) then affects all of them and leaves their ratios as
-they are, which separate processes, one after the other, would not do. Nothing else runs meanwhile:
-an interpreter of one thread starts none, and those of several have time to go to sleep in the
-warm-up that each block begins with. The warm-up also brings the model back into the caches, where
-it is on a device that runs one model.
+All models are loaded into one process and take turns, in another order each round; see "How it is
+measured" in docs/how-to/benchmark.md. Nothing else runs meanwhile: an interpreter of one thread
+starts none, and those of several have time to go to sleep in the warm-up of each block.
 """
 
-from collections.abc import Callable, Sequence
+import contextlib
+import gc
+import itertools
+import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_runtime.benchmarks.contestant import Subject
 from edge_runtime.benchmarks.distribution import Latency
-from edge_runtime.benchmarks.subject import Subject
-from edge_runtime.benchmarks.timing import Arguments, time_calls, warm_up
 from edge_runtime.inference.quantization import quantization_table
+
+Arguments = tuple[Any, ...]
 
 WARM_UP_NS = 2_000_000
 
@@ -79,7 +81,8 @@ class Turns:
     @property
     def own_code_us(self) -> float:
         """What our code around `invoke` takes for one image: the median over the rounds."""
-        return float(np.median(np.subtract(*self._round_medians())))
+        array, interpreter = self._round_medians()
+        return float(np.median(array - interpreter))
 
     @property
     def interpreter_share(self) -> float:
@@ -88,9 +91,7 @@ class Turns:
         return min(1.0, float(np.median(interpreter / array)))
 
     def _round_medians(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        latencies = self.array, self.interpreter
-        array, interpreter = (np.array(each.round_medians_us) for each in latencies)
-        return array, interpreter
+        return np.array(self.array.round_medians_us), np.array(self.interpreter.round_medians_us)
 
     def to_dict(self) -> dict[str, Any]:
         """Return it for JSON."""
@@ -148,3 +149,50 @@ def _invocation(subject: Subject) -> Callable[[], None]:
     pixels = np.resize(quantization_table(tensor)[subject.images[0]], tensor.shape)
     interpreter.set_tensor(interpreter.get_input_details()[0]["index"], pixels)
     return interpreter.invoke
+
+
+@contextlib.contextmanager
+def collector_paused() -> Iterator[None]:
+    """Keep Python's garbage collector from running within the block."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+def time_calls(
+    function: Callable[..., object], calls: Sequence[Arguments], *, limit_ns: int
+) -> NDArray[np.int64]:
+    """Call a function with each of the arguments, and return the nanoseconds of each call.
+
+    No call is begun after ``limit_ns``, but one is made in any case.
+    """
+    clock = time.perf_counter_ns
+    taken: list[int] = []
+    with collector_paused():
+        end = clock() + limit_ns
+        for arguments in calls:
+            start = clock()
+            function(*arguments)
+            stop = clock()
+            taken.append(stop - start)
+            if stop >= end:
+                break
+    return np.array(taken, np.int64)
+
+
+def warm_up(function: Callable[..., object], calls: Sequence[Arguments], *, for_ns: int) -> None:
+    """Call a function with the arguments, over and over, for that long."""
+    end = time.perf_counter_ns() + for_ns
+    for arguments in itertools.cycle(calls):
+        function(*arguments)
+        if time.perf_counter_ns() >= end:
+            return
+
+
+def clock_cost_ns() -> float:
+    """Return what reading the clock adds to the time of a call: the median of timing nothing."""
+    return float(np.median(time_calls(lambda: None, [()] * 2000, limit_ns=10**9)))

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from edge_runtime.benchmarks.contestant import Contestant
 from edge_runtime.errors import EdgeError
+from edge_runtime.runtimes.children import TRUSTED_PATH, command_of
 
 _TIMEOUT_SECONDS = 120.0
 
@@ -37,19 +38,9 @@ status, used = os.wait4(pid, 0)[1:]
 print(json.dumps([answered - start, used.ru_maxrss, os.waitstatus_to_exitcode(status)]))
 """
 
-# What the installed command `fmnist-edge` does; nothing in the current folder may pass for it.
-_CLASSIFY = """\
-import sys
-sys.path[:] = [path for path in sys.path if path]
-sys.argv[0] = "fmnist-edge"
-from edge_runtime.cli import main
-main()
-"""
-
 # The least that an answer takes: Python, NumPy, the runtime, one invocation.
-_FLOOR = """\
-import sys
-sys.path[:] = [path for path in sys.path if path]
+_FLOOR = f"""\
+{TRUSTED_PATH}
 import importlib
 from operator import attrgetter
 import numpy
@@ -98,8 +89,9 @@ def start_once(contestant: Contestant, picture: Path) -> tuple[float, int]:
         EdgeError: the process failed.
     """
     path = contestant.path or Path(contestant.name)
-    command = [sys.executable, "-c", _CLASSIFY, "classify", str(path.absolute()), str(picture)]
-    command += ["--backend", contestant.backend.name, "--threads", str(contestant.threads)]
+    options = ("--backend", contestant.backend.name, "--threads", str(contestant.threads))
+    arguments = ("classify", str(path.absolute()), str(picture), *options)
+    command = command_of("edge_runtime.cli", *arguments)
     return launch(command, f"{path}: `fmnist-edge classify` in a process of its own")
 
 

@@ -25,11 +25,11 @@ from edge_runtime.benchmarks.board import Board, Reading, flags_in_words, read_b
 from edge_runtime.benchmarks.contestant import Contestant, named_models, open_contestants
 from edge_runtime.benchmarks.phases import judged
 from edge_runtime.benchmarks.recommendation import choose
+from edge_runtime.benchmarks.rounds import clock_cost_ns, collector_paused, time_calls, warm_up
 from edge_runtime.benchmarks.scoring import Score, score
 from edge_runtime.benchmarks.starting import Start
 from edge_runtime.benchmarks.table import benchmark_table
 from edge_runtime.benchmarks.throughput import images_per_second
-from edge_runtime.benchmarks.timing import clock_cost_ns, collector_paused, time_calls, warm_up
 from edge_runtime.errors import ContractError, ModelError
 from edge_runtime.inference.evaluation import predict_file
 from edge_runtime.models.model_file import read_model

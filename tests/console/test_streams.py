@@ -27,7 +27,7 @@ from edge_runtime.files.listing import expand
 from edge_runtime.files.reading import sha256
 from edge_runtime.files.writing import to_json, write_atomically
 from edge_runtime.models.manifest import Manifest
-from trainer.interruption import interrupts_kept
+from trainer.workplace import Workplace, interrupts_kept
 
 Cli = Callable[..., Finished]
 TinyModel = Callable[[str], Path]
@@ -263,7 +263,7 @@ def test_links_of_folders_to_themselves_end(here: Path) -> None:
 def test_a_signal_that_is_ignored_from_the_start_stays_ignored(tmp_path: Path) -> None:
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        with interrupts_kept(tmp_path, Console().say):
+        with interrupts_kept(Workplace(tmp_path), Console().say):
             assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
         assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
     finally:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from conftest import Finished
 
-from converter.marking import marked
+from converter.graph import marked
 from edge_runtime.data.datasets import Dataset
 from edge_runtime.data.predictions import Predictions
 from edge_runtime.inference.classifier import Classifier
@@ -235,7 +235,7 @@ def test_a_model_without_a_softmax_at_its_end_has_none_to_leave_out(
 
 def test_a_softmax_layer_is_left_out_too(tmp_path: Path) -> None:
     keras = pytest.importorskip("keras")
-    from converter.logits import without_softmax
+    from converter.source import without_softmax
 
     model = keras.Sequential(
         [

@@ -5,7 +5,6 @@ import contextlib
 import numpy as np
 import pytest
 
-from trainer.augmentation import augmented
 from trainer.recipe import FAST_CNN, POST_CNN, TrainingConfig
 
 keras = pytest.importorskip("keras")
@@ -13,8 +12,8 @@ import tensorflow as tf  # noqa: E402
 
 from edge_runtime.data.datasets import Dataset, DatasetSpec  # noqa: E402
 from trainer.architectures import build_fast_cnn, build_post_cnn  # noqa: E402
-from trainer.fast_layers import fast_layers  # noqa: E402
-from trainer.training import fit  # noqa: E402
+from trainer.compiled import fast_layers  # noqa: E402
+from trainer.training import augmented, fit  # noqa: E402
 
 
 def test_layers_are_replaced_only_for_the_while() -> None:

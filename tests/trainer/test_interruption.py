@@ -134,8 +134,8 @@ MOMENTS = (
     "trainer.ending.predict",
     "trainer.run.put_folder_in_place",
     "trainer.ending.mark_latest",
-    "trainer.ending.finish",
-    "trainer.partial.sync",
+    "trainer.workplace.Workplace.finish",
+    "trainer.workplace.sync",
 )
 
 

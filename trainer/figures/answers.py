@@ -1,16 +1,14 @@
 """What a model answered, counted; all figures and tables start from this."""
 
 from collections.abc import Sequence
-from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.metrics import confusion_matrix
 
 from edge_runtime.data.predictions import Predictions
+from edge_runtime.proof.metrics.rates import count_confusion
 
 Integers = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float32]
 Rates = npt.NDArray[np.float64]
 
 
@@ -19,56 +17,29 @@ class Answers:
 
     Attributes:
         labels: (N,) int64, the true classes.
+        predicted: (N,) int64, the most probable class of each image.
         probabilities: (N, K) float32.
         class_names: K names.
-        predicted: (N,) int64, the most probable class of each image.
+        right: (N,) bool, whether the predicted class is the true one.
+        accuracy: the share of right answers.
+        confidence: (N,) float64, the probability of the predicted class, from 0 to 1.
+        counts: (K, K) int64, images of each true class (row) that were taken for each (column).
+        shares: ``counts`` with rows that add up to 1, or to 0 without images of that class.
+        recall: (K,), the share found of each class; NaN where no image is of that class.
+        precision: (K,), the share right of the answers for it; NaN where it was never answered.
     """
 
     def __init__(self, predictions: Predictions) -> None:
         self.labels: Integers = predictions.labels
-        self.probabilities: Floats = predictions.probabilities
-        self.class_names: Sequence[str] = predictions.class_names
         self.predicted: Integers = predictions.answers
-
-    @cached_property
-    def confidence(self) -> Rates:
-        """The probability of the predicted class, (N,), from 0 to 1."""
-        return np.asarray(np.clip(self.probabilities.max(axis=1), 0, 1), dtype=np.float64)
-
-    @cached_property
-    def right(self) -> npt.NDArray[np.bool_]:
-        """Whether the predicted class is the true one, (N,)."""
-        return np.asarray(self.predicted == self.labels)
-
-    @property
-    def accuracy(self) -> float:
-        """The share of right answers."""
-        return float(self.right.mean())
-
-    @cached_property
-    def counts(self) -> Integers:
-        """How many images of each true class (row) were taken for each class (column), (K, K)."""
-        classes = np.arange(len(self.class_names))
-        counts = confusion_matrix(self.labels, self.predicted, labels=classes)
-        return np.asarray(counts, dtype=np.int64)
-
-    @cached_property
-    def shares(self) -> Rates:
-        """``counts`` with rows that add up to 1, or to 0 without images of that class, (K, K)."""
-        return np.asarray(self.counts / np.maximum(self.counts.sum(axis=1, keepdims=True), 1))
-
-    @property
-    def recall(self) -> Rates:
-        """The share found of each class, (K,); NaN where no image is of that class."""
-        return _ratio(np.diagonal(self.counts), self.counts.sum(axis=1))
-
-    @property
-    def precision(self) -> Rates:
-        """The share right of the answers for each class, (K,); NaN where it was never answered."""
-        return _ratio(np.diagonal(self.counts), self.counts.sum(axis=0))
-
-
-def _ratio(part: Integers, whole: Integers) -> Rates:
-    """Divide, with NaN where there is nothing to divide by."""
-    nothing = np.full(len(whole), np.nan)
-    return np.asarray(np.divide(part, whole, out=nothing, where=whole > 0))
+        self.probabilities = predictions.probabilities
+        self.class_names: Sequence[str] = predictions.class_names
+        self.right = self.predicted == self.labels
+        self.accuracy = float(self.right.mean())
+        self.confidence: Rates = np.clip(self.probabilities.max(axis=1), 0, 1).astype(np.float64)
+        self.counts = count_confusion(self.labels, self.predicted, len(self.class_names))
+        of_class = self.counts.sum(axis=1)
+        self.shares: Rates = self.counts / np.maximum(of_class, 1)[:, np.newaxis]
+        with np.errstate(invalid="ignore"):  # 0 / 0 is NaN
+            self.recall: Rates = np.diagonal(self.counts) / of_class
+            self.precision: Rates = np.diagonal(self.counts) / self.counts.sum(axis=0)

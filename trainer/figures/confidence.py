@@ -1,25 +1,18 @@
 """How sure the model is, and whether it may be."""
 
+from typing import Any
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from edge_runtime.benchmarks.plot import BLUE, INK
 from edge_runtime.data.predictions import Predictions
+from edge_runtime.wording import plural
 from trainer.figures.answers import Answers
-from trainer.figures.style import (
-    BLUE,
-    INK,
-    VERMILION,
-    count_of,
-    fill_body,
-    label_axes,
-    new_figure,
-    percent,
-    styled,
-)
+from trainer.figures.style import VERMILION, label_axes, legend_above, new_chart, percent, styled
 
-BODY_IN = 3.4
 BINS = 20
 
 
@@ -27,28 +20,15 @@ BINS = 20
 def confidence_histogram(predictions: Predictions) -> Figure:
     """Draw how many test images were answered with which confidence, right and wrong apart."""
     answers = Answers(predictions)
-    figure = new_figure(_finding(answers), _medians(answers), body_in=BODY_IN)
-    axes = figure.subplots()
+    figure, (axes,) = new_chart(_finding(answers), _medians(answers), body_in=3.4)
     edges = np.linspace(0, 100, BINS + 1)
+    middles = (edges[:-1] + edges[1:]) / 2
     confidence = 100 * answers.confidence
     wrong, _ = np.histogram(confidence[~answers.right], bins=edges)
     right, _ = np.histogram(confidence[answers.right], bins=edges)
-    middles = (edges[:-1] + edges[1:]) / 2
-    for name, count, below, colour, hatch in (
-        ("right", right, wrong, BLUE, ""),
-        ("wrong", wrong, 0 * wrong, VERMILION, "////"),
-    ):
-        axes.bar(
-            middles,
-            count,
-            width=95 / BINS,
-            bottom=below,
-            color=colour,
-            hatch=hatch,
-            label=name,
-            edgecolor="white",
-            linewidth=0,
-        )
+    look: dict[str, Any] = {"width": 95 / BINS, "edgecolor": "white", "linewidth": 0}
+    axes.bar(middles, right, bottom=wrong, color=BLUE, label="right", **look)
+    axes.bar(middles, wrong, color=VERMILION, label="wrong", hatch="////", **look)
     axes.grid(axis="y")
     axes.set_xlim(0, 100)
     axes.set_ylim(0, 1.2 * (right + wrong).max())
@@ -57,15 +37,7 @@ def confidence_histogram(predictions: Predictions) -> Figure:
     axes.yaxis.set_major_formatter("{x:,.0f}")
     label_axes(axes, x="Confidence in the answer (%)", y="Test images")
     _mark_means(axes, answers)
-    axes.legend(
-        loc="lower right",
-        bbox_to_anchor=(1, 1),
-        ncols=2,
-        frameon=False,
-        borderaxespad=0,
-        reverse=True,
-    )
-    fill_body(figure, body_in=BODY_IN)
+    legend_above(axes, "right", reverse=True)
     return figure
 
 
@@ -87,7 +59,7 @@ def _finding(answers: Answers) -> str:
 
 
 def _medians(answers: Answers) -> str:
-    total = count_of(len(answers.labels), "test image")
+    total = plural(len(answers.labels), "test image")
     parts = [
         f"{percent(float(np.median(answers.confidence[chosen])))} when {name}"
         for name, chosen in (("right", answers.right), ("wrong", ~answers.right))

@@ -1,6 +1,8 @@
 """The confusion matrix: what is taken for what."""
 
+import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -9,19 +11,16 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LinearSegmentedColormap, Normalize, PowerNorm
 from matplotlib.figure import Figure
 
+from edge_runtime.benchmarks.plot import BLUE, INK, MUTED
 from edge_runtime.data.predictions import Predictions
+from edge_runtime.wording import plural
 from trainer.figures.answers import Answers, Rates
 from trainer.figures.style import (
-    BLUE,
-    INK,
-    MUTED,
+    LINE_SPACING,
     POINTS_PER_INCH,
     VERMILION,
-    count_of,
-    fill_body,
     fit_text,
-    label_step,
-    new_figure,
+    new_chart,
     percent,
     percent_number,
     styled,
@@ -47,11 +46,10 @@ def confusion_matrix_figure(predictions: Predictions) -> Figure:
     Up to 20 classes have their numbers written in the cells.
     """
     answers, class_names = Answers(predictions), predictions.class_names
-    images = count_of(len(predictions), "test image")
+    images = plural(len(predictions), "test image")
     subtitle = f"Per cent of each true class (row) taken for each class (column); {images}"
     body_in = BODY_IN if len(class_names) > 4 else SMALL_BODY_IN
-    figure = new_figure(_finding(answers), subtitle, body_in=body_in)
-    axes = figure.subplots()
+    figure, (axes,) = new_chart(_finding(answers), subtitle, body_in=body_in)
     axes.imshow(_cell_colours(answers.shares), interpolation="none")
     _separate_cells(axes, len(class_names))
     _name_cells(axes, class_names)
@@ -59,7 +57,6 @@ def confusion_matrix_figure(predictions: Predictions) -> Figure:
         _number_cells(axes, answers)
     else:
         _draw_colour_bars(figure, axes)
-    fill_body(figure, body_in=body_in)
     return figure
 
 
@@ -99,24 +96,16 @@ def _name_cells(axes: Axes, class_names: Sequence[str]) -> None:
     """Name rows and columns, every n-th where there is no room for all."""
     count = len(class_names)
     size = 9.0 if count <= 12 else 7.5 if count <= MOST_NUMBERED else 6.0
-    step = label_step(count, room_in=SIDE_IN, size=size)
+    step = math.ceil(count * size * LINE_SPACING / (SIDE_IN * POINTS_PER_INCH))
     places = list(range(0, count, step))
     names = [fit_text(class_names[at], width_in=NAME_WIDTH_IN, size=size) for at in places]
-    axes.set_yticks(places, names, fontsize=size, color=INK)
+    look: dict[str, Any] = {"fontsize": size, "color": INK}
+    axes.set_yticks(places, names, **look)
     cell_pt = SIDE_IN * POINTS_PER_INCH * step / count
-    if max(text_width_pt(name, size=size) for name in names) < 0.9 * cell_pt:
-        axes.set_xticks(places, names, fontsize=size, color=INK)
-    else:
-        axes.set_xticks(
-            places,
-            names,
-            fontsize=size,
-            color=INK,
-            rotation=45 if count <= MOST_NUMBERED else 90,
-            rotation_mode="anchor",
-            ha="right",
-            va="center" if count > MOST_NUMBERED else "top",
-        )
+    if max(text_width_pt(name, size=size) for name in names) >= 0.9 * cell_pt:
+        angle, align = (45, "top") if count <= MOST_NUMBERED else (90, "center")
+        look |= {"rotation": angle, "rotation_mode": "anchor", "ha": "right", "va": align}
+    axes.set_xticks(places, names, **look)
     axes.set_xlabel("Predicted class", labelpad=8)
     axes.set_ylabel("True class", labelpad=8)
 

@@ -1,26 +1,17 @@
 """Accuracy and loss, epoch by epoch."""
 
+import math
 from collections.abc import Mapping, Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from trainer.figures.style import (
-    BLUE,
-    INK,
-    MUTED,
-    ORANGE,
-    count_of,
-    fill_body,
-    label_axes,
-    new_figure,
-    percent,
-    styled,
-)
+from edge_runtime.benchmarks.plot import BLUE, INK, MUTED, ORANGE
+from edge_runtime.wording import plural
+from trainer.figures.style import label_axes, new_chart, new_figure, percent, styled
 
 History = Sequence[Mapping[str, float]]
-BODY_IN = 3.1
 
 # A test loss moves by a few per cent from one epoch to the next without meaning anything.
 OVERFITTING_RISE = 1.05
@@ -37,16 +28,16 @@ def training_curves(history: History) -> Figure:
     if not history:
         subtitle = "The model came trained; the other figures show how it answers."
         return new_figure("Taken as it is: no epochs trained", subtitle, body_in=0.1)
-    figure = new_figure(_finding(history), _length(history), body_in=BODY_IN)
-    accuracy, loss = figure.subplots(1, 2)
-    _draw_panel(accuracy, history, "accuracy", scale=100)
-    _draw_panel(loss, history, "loss", scale=1)
+    figure, (accuracy, loss) = new_chart(
+        _finding(history), _length(history), body_in=3.1, columns=2
+    )
+    _draw_panel(accuracy, history, "accuracy", scale=100, highest=100)
+    _draw_panel(loss, history, "loss", scale=1, highest=math.inf)
     label_axes(accuracy, x="Epoch", y="Accuracy (%)")
     label_axes(loss, x="Epoch", y="Loss (cross-entropy, nats)")
     overfits = overfits_after(history)
     if overfits is not None:
         _mark_overfitting(loss, overfits)
-    fill_body(figure, body_in=BODY_IN)
     return figure
 
 
@@ -79,11 +70,10 @@ def _finding(history: History) -> str:
     if not tested:
         final = percent(history[-1]["accuracy"], digits=1)
         return f"Training accuracy {final}; the model was not tested"
-    best, last = _most_accurate(tested), tested[-1]
-    finding = f"Test accuracy {percent(last['test_accuracy'], digits=1)}"
-    if best["test_accuracy"] > last["test_accuracy"]:
-        top = percent(best["test_accuracy"], digits=1)
-        finding += f", at best {top}"
+    best, last = (epoch["test_accuracy"] for epoch in (_most_accurate(tested), tested[-1]))
+    finding = f"Test accuracy {percent(last, digits=1)}"
+    if best > last:
+        finding += f", at best {percent(best, digits=1)}"
     elif len(tested) > 1:
         finding += ", its best"
     overfits = overfits_after(history)
@@ -92,48 +82,41 @@ def _finding(history: History) -> str:
 
 def _length(history: History) -> str:
     """Say how long was trained, and when the model was best."""
-    length, tested = count_of(len(history), "epoch"), _tested(history)
+    length, tested = plural(len(history), "epoch"), _tested(history)
     if len(tested) < 2:
         return length
     best = _most_accurate(tested)
     return f"{length}; the test accuracy was best after epoch {best['epoch']:.0f}"
 
 
-def _draw_panel(axes: Axes, history: History, quantity: str, *, scale: float) -> None:
-    """Draw one quantity, test over training, each line named at its end."""
+def _draw_panel(
+    axes: Axes, history: History, quantity: str, *, scale: float, highest: float
+) -> None:
+    """Draw one quantity, test over training, each line named at its end.
+
+    No values are shown below zero, nor above the highest there is.
+    """
     tested = _tested(history)
     lines = [("training", ORANGE, "s", "--", history, quantity)]
     if tested:
         lines.append(("test", BLUE, "o", "-", tested, f"test_{quantity}"))
     ends = []
     for name, colour, marker, dashes, epochs, key in lines:
+        numbers = [epoch["epoch"] for epoch in epochs]
         values = [scale * epoch[key] for epoch in epochs]
-        axes.plot(
-            [epoch["epoch"] for epoch in epochs],
-            values,
-            color=colour,
-            linestyle=dashes,
-            linewidth=2,
-            marker=marker,
-            markersize=4.5,
-            clip_on=False,
-            markevery=1 if len(epochs) <= 15 else [len(epochs) - 1],
-        )
-        ends.append((values[-1], name, colour, epochs[-1]["epoch"]))
+        (line,) = axes.plot(numbers, values, color=colour, linestyle=dashes, marker=marker)
+        line.set(linewidth=2, markersize=4.5, clip_on=False)
+        line.set_markevery(1 if len(epochs) <= 15 else [len(epochs) - 1])
+        ends.append((values[-1], name, colour, numbers[-1]))
     axes.grid(axis="y")
     axes.margins(x=0.04, y=0.1)
     axes.xaxis.set_major_locator(
         MaxNLocator(nbins=6, steps=[1, 2, 5, 10], integer=True, min_n_ticks=1)
     )
     axes.yaxis.set_major_locator(MaxNLocator(nbins=5, steps=[1, 2, 2.5, 5, 10]))
-    _keep_to_possible(axes, highest=scale if quantity == "accuracy" else None)
-    _name_lines(axes, ends)
-
-
-def _keep_to_possible(axes: Axes, *, highest: float | None) -> None:
-    """Show no values below zero, nor above the highest there is."""
     bottom, top = axes.get_ylim()
-    axes.set_ylim(max(bottom, 0), top if highest is None else min(top, highest))
+    axes.set_ylim(max(bottom, 0), min(top, highest))
+    _name_lines(axes, ends)
 
 
 def _name_lines(axes: Axes, ends: list[tuple[float, str, str, float]]) -> None:

@@ -8,20 +8,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from sklearn.metrics import classification_report
 
+from edge_runtime.benchmarks.plot import BLUE, INK, MUTED, ORANGE
 from edge_runtime.data.predictions import Predictions
+from edge_runtime.wording import plural
 from trainer.figures.answers import Answers, Rates
-from trainer.figures.style import (
-    BLUE,
-    INK,
-    MUTED,
-    ORANGE,
-    count_of,
-    fill_body,
-    fit_text,
-    new_figure,
-    percent,
-    styled,
-)
+from trainer.figures.style import fit_text, legend_above, new_chart, percent, styled
 
 NAME_WIDTH_IN = 1.6
 MANY = 20  # classes, above which rows are lower and names smaller
@@ -33,14 +24,12 @@ def per_class_figure(predictions: Predictions) -> Figure:
     answers = Answers(predictions)
     order = np.argsort(np.nan_to_num(answers.recall, nan=-1), kind="stable")
     body_in = 1.25 + len(order) * (0.3 if len(order) <= MANY else 0.16)
-    images = count_of(len(predictions), "test image")
+    images = plural(len(predictions), "test image")
     subtitle = f"{images}. Recall: share found. Precision: share of answers that are right."
-    figure = new_figure(_finding(answers), subtitle, body_in=body_in)
-    axes = figure.subplots()
+    figure, (axes,) = new_chart(_finding(answers), subtitle, body_in=body_in)
     _draw_dots(axes, 100 * answers.recall[order], 100 * answers.precision[order])
     _name_rows(axes, [answers.class_names[index] for index in order])
     _note_absent(axes, answers.recall[order])
-    fill_body(figure, body_in=body_in)
     return figure
 
 
@@ -102,16 +91,7 @@ def _draw_dots(axes: Axes, recall: Rates, precision: Rates) -> None:
     lowest = float(np.nanmin(np.concatenate([recall, precision])))
     axes.set_xlim(min(10 * (lowest // 10), 90), 100)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=8, steps=[1, 2, 5, 10]))
-    axes.legend(
-        loc="lower left",
-        bbox_to_anchor=(0, 1),
-        ncols=2,
-        frameon=False,
-        borderaxespad=0,
-        handletextpad=0.2,
-        columnspacing=1.6,
-        fontsize=8.5,
-    )
+    legend_above(axes, "left", handletextpad=0.2, columnspacing=1.6, fontsize=8.5)
 
 
 def _name_rows(axes: Axes, class_names: Sequence[str]) -> None:

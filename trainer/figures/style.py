@@ -2,10 +2,9 @@
 
 import functools
 import io
-import math
 from bisect import bisect_right
 from collections.abc import Callable
-from typing import ParamSpec
+from typing import Any, ParamSpec
 
 from matplotlib import style
 from matplotlib.axes import Axes
@@ -14,14 +13,10 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.textpath import TextToPath
 
-# Okabe and Ito's palette, which stays distinct under every common colour blindness
-# (https://jfly.uni-koeln.de/color/). Blue is right, or the test split; vermilion is wrong.
-BLUE = "#0072B2"
+from edge_runtime.benchmarks.plot import FONT, LOOK, MUTED
+
+# Blue is right, or the test split; vermilion, of the same palette, is wrong.
 VERMILION = "#D55E00"
-ORANGE = "#E69F00"
-INK = "#1B1F24"
-MUTED = "#59636E"
-FAINT = "#E4E7EB"
 
 POINTS_PER_INCH = 72
 WIDTH_IN = 800 / 120  # the width of a README's column, at DPI dots per inch
@@ -31,29 +26,14 @@ TITLE_PT = 12.5
 SUBTITLE_PT = 9.0
 LINE_SPACING = 1.25
 
-# The font that comes with Matplotlib, so that a figure has the same bytes wherever it is drawn.
-FONT = "DejaVu Sans"
 STYLE = {
-    "font.family": FONT,
-    "font.size": 9,
-    "text.color": INK,
-    "text.parse_math": False,  # a class may be called "5$ or $6"
-    "axes.edgecolor": MUTED,
+    **LOOK,
     "axes.formatter.useoffset": False,
-    "axes.labelcolor": MUTED,
     "axes.linewidth": 0.8,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.spines.left": False,
-    "axes.axisbelow": True,
-    "grid.color": FAINT,
     "grid.linewidth": 0.8,
     "hatch.linewidth": 0.8,
-    "xtick.color": MUTED,
-    "ytick.color": MUTED,
     "xtick.labelsize": 8.5,
     "ytick.labelsize": 8.5,
-    "ytick.major.size": 0,
     "figure.dpi": DPI,
 }
 
@@ -103,26 +83,26 @@ def new_figure(title: str, subtitle: str, *, body_in: float) -> Figure:
     height_in = body_in + MARGIN_IN + title_in + gap_in + subtitle_in + 0.13
     figure = Figure(figsize=(WIDTH_IN, height_in), dpi=DPI, facecolor="white")
     left, top = MARGIN_IN / WIDTH_IN, 1 - MARGIN_IN / height_in
-    heading = figure.suptitle(
-        title, x=left, y=top, ha="left", va="top", fontsize=TITLE_PT, fontweight="bold"
-    )
-    heading.set_linespacing(LINE_SPACING)
-    heading.set_in_layout(False)
-    below = figure.text(
-        left,
-        top - (title_in + gap_in) / height_in,
-        subtitle,
-        va="top",
-        fontsize=SUBTITLE_PT,
-        color=MUTED,
-        linespacing=LINE_SPACING,
-    )
-    below.set_in_layout(False)
+    below = top - (title_in + gap_in) / height_in
+    shared: dict[str, Any] = {
+        "ha": "left",
+        "va": "top",
+        "linespacing": LINE_SPACING,
+        "in_layout": False,
+    }
+    figure.suptitle(title, x=left, y=top, fontsize=TITLE_PT, fontweight="bold", **shared)
+    figure.text(left, below, subtitle, fontsize=SUBTITLE_PT, color=MUTED, **shared)
     return figure
 
 
-def fill_body(figure: Figure, *, body_in: float) -> None:
-    """Let Matplotlib arrange the figure's axes in the body, with everything written around them."""
+def new_chart(
+    title: str, subtitle: str, *, body_in: float, columns: int = 1
+) -> tuple[Figure, list[Axes]]:
+    """Return a figure as `new_figure` does, and the axes in its body, side by side.
+
+    Matplotlib arranges them in the body with everything written around them.
+    """
+    figure = new_figure(title, subtitle, body_in=body_in)
     height_in = figure.get_figheight()
     pad_in = 0.6 * MARGIN_IN
     body = (
@@ -132,6 +112,7 @@ def fill_body(figure: Figure, *, body_in: float) -> None:
         (body_in - MARGIN_IN + pad_in) / height_in,
     )
     figure.set_layout_engine(ConstrainedLayoutEngine(rect=body, w_pad=pad_in, h_pad=pad_in))
+    return figure, list(figure.subplots(1, columns, squeeze=False)[0])
 
 
 def label_axes(axes: Axes, *, x: str, y: str) -> None:
@@ -139,6 +120,12 @@ def label_axes(axes: Axes, *, x: str, y: str) -> None:
     axes.set_xlabel(x, labelpad=6)
     axes.set_ylabel(y, rotation=0, ha="left", va="bottom")
     axes.yaxis.set_label_coords(0, 1.03)
+
+
+def legend_above(axes: Axes, side: str, **look: Any) -> None:
+    """Name what is drawn in one row over the "left" or the "right" end of the axes."""
+    look |= {"loc": f"lower {side}", "bbox_to_anchor": (0 if side == "left" else 1, 1)}
+    axes.legend(ncols=2, borderaxespad=0, frameon=False, **look)
 
 
 def text_width_pt(text: str, *, size: float, weight: str = "normal") -> float:
@@ -186,11 +173,6 @@ def wrap_text(text: str, *, size: float, weight: str = "normal") -> str:
     return "\n".join(lines).replace("\N{NO-BREAK SPACE}%", " %")
 
 
-def count_of(number: int, noun: str) -> str:
-    """Return "1 image" or "1,000 images"."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
 def percent(fraction: float, *, digits: int = 0) -> str:
     """Return "54 %"; what only rounds to nothing or to all of it reads "<1 %" or ">99 %"."""
     return f"{percent_number(fraction, digits=digits)} %"
@@ -207,8 +189,3 @@ def percent_number(fraction: float, *, digits: int = 0) -> str:
     if value >= 100:
         return f">{100 - step:.{digits}f}"
     return f"{value:.{digits}f}"
-
-
-def label_step(count: int, *, room_in: float, size: float) -> int:
-    """Return n such that every n-th of ``count`` labels of ``size`` points fits side by side."""
-    return math.ceil(count * size * LINE_SPACING / (room_in * POINTS_PER_INCH))
