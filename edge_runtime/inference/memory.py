@@ -1,23 +1,24 @@
 """How much memory a model takes, measured in a process of its own."""
 
 import contextlib
-import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from edge_runtime.errors import ModelError
+from edge_runtime.inference.loading.probe import run_child
 from edge_runtime.inference.network import Network
 from edge_runtime.models.model_file import ModelFile
 from edge_runtime.runtimes.backends import Kernels, choose_backend
-from edge_runtime.runtimes.children import command_of
+from edge_runtime.runtimes.children import answer, command_of
 
 _CLEAR_REFS = Path("/proc/self/clear_refs")
 _STATUS = Path("/proc/self/status")
 _RESET_PEAK = "5"  # proc(5), /proc/pid/clear_refs
-_TIMEOUT_SECONDS = 120.0
 _IMAGE_COUNT = 10
 
 
@@ -57,13 +58,11 @@ def _reset_peak() -> int | None:
 
 
 def _resident_bytes(key: str) -> int | None:
-    try:
+    with contextlib.suppress(OSError):
         for line in _STATUS.read_text("utf-8").splitlines():
             name, _, value = line.partition(":")
             if name == key:
                 return int(value.split()[0]) * 1024
-    except OSError:
-        pass
     return None
 
 
@@ -88,27 +87,22 @@ def model_memory(
         return None
     command = command_of("edge_runtime.inference.memory", backend, str(threads), kernels)
     try:
-        child = subprocess.run(
-            command, input=model, capture_output=True, timeout=_TIMEOUT_SECONDS, check=True
-        )
-    except (OSError, subprocess.SubprocessError):
+        growth: int | None = run_child(command, model)
+    except (OSError, ModelError):
         return None
-    answer = child.stdout.decode().strip()
-    return int(answer) if answer.isdecimal() else None
+    return growth
 
 
-def main() -> None:
+def main() -> int:
     """Measure the model on standard input, for `model_memory`."""
-    name, threads, kernels = sys.argv[1:]
-    backend = choose_backend(name)
+    return answer(lambda: _growth_of(sys.stdin.buffer.read(), *sys.argv[1:]))
+
+
+def _growth_of(model: bytes, backend_name: str, threads: str, kernels: Any) -> int | None:
+    backend = choose_backend(backend_name)
     backend.import_runtime()
-    model = ModelFile("the model", sys.stdin.buffer.read())
+    file = ModelFile("the model", model)
     with memory_growth() as growth:
-        network = Network(
-            model,
-            backend=backend,
-            threads=int(threads),
-            kernels=kernels,  # type: ignore[arg-type]
-        )
+        network = Network(file, backend=backend, threads=int(threads), kernels=kernels)
         network.predict(np.zeros((_IMAGE_COUNT, *network.preprocessing.shape), np.uint8))
-    sys.stdout.write("" if growth.peak_bytes is None else str(growth.peak_bytes))
+    return growth.peak_bytes

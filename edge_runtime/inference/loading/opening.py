@@ -5,7 +5,8 @@ from pathlib import Path
 from edge_runtime.errors import ModelError
 from edge_runtime.inference.loading.probe import ProbeResult, probe
 from edge_runtime.inference.loading.remembered import has_passed, remember_passed
-from edge_runtime.models.inspection import ModelSummary, inspect_model, runtime_support
+from edge_runtime.inference.tensors import inspect_file
+from edge_runtime.models.inspection import ModelSummary, runtime_support
 from edge_runtime.models.model_file import ModelFile, read_model
 from edge_runtime.runtimes.backends import Backend, Kernels, choose_backend
 
@@ -62,10 +63,7 @@ def check_structure(file: ModelFile, backend: Backend) -> ModelSummary:
     Raises:
         ModelError: they are damaged, or the runtime lacks an operator, a version or a type.
     """
-    try:
-        summary = inspect_model(file.data)
-    except ModelError as error:
-        raise ModelError(f"{file.name}: {error}") from error
+    summary = inspect_file(file)
     for support in runtime_support(summary):
         if support.runtime.split()[0] == backend.package and not support.supported:
             raise ModelError(

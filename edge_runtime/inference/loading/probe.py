@@ -107,11 +107,11 @@ def probe_images(shape: tuple[int, int, int]) -> NDArray[np.uint8]:
     return np.stack([np.zeros_like(ramp), np.full_like(ramp, 255), ramp])
 
 
-def run_child(command: Sequence[str], data: bytes) -> dict[str, Any]:
-    """Run a process that loads a model, and return the JSON object that it prints.
+def run_child(command: Sequence[str], data: bytes) -> Any:
+    """Run a process that loads a model, and return what it prints, as `answer` does.
 
     Args:
-        command: what to run; it ends with an error by a line on standard error.
+        command: what to run; the last line on its standard error says why it failed.
         data: what it gets on standard input.
 
     Raises:
@@ -137,10 +137,9 @@ def run_child(command: Sequence[str], data: bytes) -> dict[str, Any]:
         lines = child.stderr.decode(errors="replace").strip().splitlines()
         raise ModelError((lines or ["it gave no reason"])[-1].removeprefix("Error: "))
     try:
-        found: dict[str, Any] = json.loads(child.stdout)
+        return json.loads(child.stdout)
     except ValueError as error:
         raise ModelError("the runtime gave no answer that can be read.") from error
-    return found
 
 
 def version_in(python: str, backend: str) -> str:

@@ -60,7 +60,7 @@ class Comparison:
 
     def to_dict(self) -> dict[str, Any]:
         """Return it for JSON."""
-        return {**asdict(self), "images_off": list(self.images_off), "ok": self.ok}
+        return {**asdict(self), "ok": self.ok}
 
 
 @dataclass(frozen=True)
@@ -99,13 +99,8 @@ class SelfTest:
 
     def to_dict(self) -> dict[str, Any]:
         """Return it for JSON."""
-        return {
-            "ok": self.ok,
-            "in_words": self.in_words,
-            "runtime": self.runtime,
-            "file": self.file.to_dict(),
-            "device": self.device.to_dict(),
-        }
+        runs = {"file": self.file.to_dict(), "device": self.device.to_dict()}
+        return {"ok": self.ok, "in_words": self.in_words, "runtime": self.runtime, **runs}
 
 
 def run_selftest(
