@@ -12,14 +12,16 @@ from tiny_models import EXPECTED, NAMES, changed, read, rename_operator
 from edge_runtime.models import inspection
 from edge_runtime.models.inspection import (
     BUILTIN_OPERATORS,
-    TFLITE_RUNTIME_2_14,
+    RUNTIMES,
     OperatorUse,
     RuntimeSupport,
     TensorInfo,
     inspect_model,
     runtime_support,
 )
-from edge_runtime.models.inspection.operators import AI_EDGE_LITERT_2_3
+
+TFLITE_RUNTIME_2_14 = RUNTIMES["tflite-runtime-2.14"].versions
+AI_EDGE_LITERT_2_3 = RUNTIMES["litert"].versions
 
 
 def interpreter_for(data):
@@ -104,7 +106,6 @@ class TestWhatAModelIs:
         assert inspection.__all__ == [
             "BUILTIN_OPERATORS",
             "RUNTIMES",
-            "TFLITE_RUNTIME_2_14",
             "ModelSummary",
             "OperatorUse",
             "Runtime",

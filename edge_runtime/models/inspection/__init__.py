@@ -9,7 +9,7 @@ Neither TensorFlow nor a runtime is needed, and nothing in the file is executed.
 """
 
 from edge_runtime.models.inspection.model import ModelSummary, OperatorUse, inspect_model
-from edge_runtime.models.inspection.operators import BUILTIN_OPERATORS, TFLITE_RUNTIME_2_14
+from edge_runtime.models.inspection.operators import BUILTIN_OPERATORS
 from edge_runtime.models.inspection.runtimes import (
     RUNTIMES,
     Runtime,
@@ -21,7 +21,6 @@ from edge_runtime.models.inspection.tensors import TensorInfo
 __all__ = [
     "BUILTIN_OPERATORS",
     "RUNTIMES",
-    "TFLITE_RUNTIME_2_14",
     "ModelSummary",
     "OperatorUse",
     "Runtime",
