@@ -3,7 +3,7 @@
 from converter.graph import EditableGraph
 from edge_runtime.models.inspection.flatbuffer import FlatBuffer
 from edge_runtime.models.inspection.schema import ModelField
-from edge_runtime.models.marking import MARK
+from edge_runtime.models.model_file import MARK
 
 
 def marked(data: bytes) -> bytes:

@@ -17,7 +17,14 @@ from edge_runtime.models.bundle.members import MANIFEST, MEMBER_LIMITS
 from edge_runtime.models.full_model import hash_full_model, is_full_model
 from edge_runtime.models.manifest import Manifest
 from edge_runtime.models.model_file import read_model, read_model_bytes
-from edge_runtime.models.runs import Run, find_run, finished_runs, images_missing, open_run
+from edge_runtime.models.runs import (
+    Run,
+    find_run,
+    finished_runs,
+    images_missing,
+    link_followed,
+    open_run,
+)
 
 
 @dataclass(frozen=True)
@@ -77,6 +84,9 @@ class Lineage:
             return (find_run(self.runs_dir, self.run_name),)
         return finished_runs(self.runs_dir)
 
+    def _runs_from(self, first: Run | None) -> tuple[Run, ...]:
+        return ((first,) if first else ()) + self.runs
+
     def origin(self, path: Path) -> Origin:
         """Return where a .tflite or a bundle came from.
 
@@ -96,7 +106,7 @@ class Lineage:
             digest: SHA-256 of a .tflite.
             around: a run to look in first.
         """
-        runs = ([around] if around else []) + list(self.runs)
+        runs = self._runs_from(around)
         for run in runs:
             for manifest in _manifests(run.folder):
                 if manifest.model_sha256 == digest:
@@ -119,7 +129,7 @@ class Lineage:
             file: the full model's name, as it is recorded.
         """
         around = run_around(converted) if converted and self.run_name is None else None
-        for run in ([around] if around else []) + list(self.runs):
+        for run in self._runs_from(around):
             found = full_models(run).get(digest)
             if found is not None:
                 return found
@@ -161,7 +171,7 @@ class Lineage:
                 return found.run
         if origin.dataset_fingerprint is None:
             return origin.run
-        for run in ([origin.run] if origin.run else []) + list(self.runs):
+        for run in self._runs_from(origin.run):
             if run.config["dataset_fingerprint"] == origin.dataset_fingerprint:
                 return run
         raise RunError(
@@ -181,8 +191,7 @@ def run_around(path: Path) -> Run | None:
 
 def _as_spelled(folder: Path, path: Path) -> Path:
     """Return a folder above a path as the path has it, which reads better than the absolute one."""
-    for above in (path.parent, path.parent.parent):
-        own = above.parent / above.readlink() if above.is_symlink() else above
+    for own in map(link_followed, (path.parent, path.parent.parent)):
         if own.name not in ("", "..") and resolved(own) == folder:
             return own
     return folder
@@ -197,18 +206,13 @@ def full_models(run: Run) -> dict[str, FullModel]:
     if run.model_path.is_file():
         digest = hash_full_model(run.model_path)
         found[digest] = FullModel(digest, run.model_path, run.model_path, run)
-    stored = stored_model_sha256(run.predictions_path)
+    stored = None
+    with suppress(PredictionsError):
+        stored = recorded_text(Predictions.load(run.predictions_path), "model_sha256")
     if stored is not None:
         file = found[stored].file if stored in found else run.predictions_path
         found[stored] = FullModel(stored, file, run.predictions_path, run)
     return found
-
-
-def stored_model_sha256(path: Path) -> str | None:
-    """Return the hash of the model that made predictions; None if there is none to be read."""
-    with suppress(PredictionsError):
-        return recorded_text(Predictions.load(path), "model_sha256")
-    return None
 
 
 def recorded_text(predictions: Predictions, key: str) -> str | None:
