@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from edge_runtime.data.datasets import GivenDataset, given_dataset
+from edge_runtime.data.datasets import Dataset, GivenDataset, given_dataset
 from edge_runtime.data.predictions import PREDICTIONS_SUFFIX, Predictions
 from edge_runtime.errors import PredictionsError
 from edge_runtime.inference.evaluation import Progress, predict
@@ -63,18 +63,21 @@ def compare(
         raise PredictionsError("Expected a list of candidates, got one; put it into [ ].")
     images = None if dataset is None else given_dataset(dataset, needs=("test",))
 
-    def predictions(given: Any) -> Predictions:
-        if isinstance(given, Predictions):
-            return given
-        if isinstance(given, str | Path) and str(given).endswith(PREDICTIONS_SUFFIX):
-            return Predictions.load(Path(given))
-        if images is None:
-            what = given if isinstance(given, str | Path) else "A model"
-            raise PredictionsError(f"{what} must be run on images; say which with dataset=.")
-        return predict(given, images, backend=backend, progress=progress)
-
     if isinstance(contract, str | Path):
         contract = load_contract(Path(contract))
     demanded = (contract or Contract()).with_margins(accuracy=max_drop, agreement=min_agreement)
-    made = [predictions(given) for given in (reference, *candidates)]
+    made = [_predictions(given, images, backend, progress) for given in (reference, *candidates)]
     return ParityReport.of(judge(made[0], made[1:], demanded))
+
+
+def _predictions(
+    given: Any, images: Dataset | None, backend: Backend | str | None, progress: Progress
+) -> Predictions:
+    if isinstance(given, Predictions):
+        return given
+    if isinstance(given, str | Path) and str(given).endswith(PREDICTIONS_SUFFIX):
+        return Predictions.load(Path(given))
+    if images is None:
+        what = given if isinstance(given, str | Path) else "A model"
+        raise PredictionsError(f"{what} must be run on images; say which with dataset=.")
+    return predict(given, images, backend=backend, progress=progress)

@@ -1,7 +1,6 @@
 """Run a model over the images of a dataset, and say what ran it: how predictions are made."""
 
 import importlib.metadata
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,7 @@ from edge_runtime.inference.details import (
 )
 from edge_runtime.inference.given import checked_model
 from edge_runtime.inference.memory import model_memory
-from edge_runtime.models.full_model import is_keras_model, is_saved_model, keras_bytes
+from edge_runtime.models.full_model import is_keras_model, is_saved_model, saved_keras_model
 from edge_runtime.models.model_file import model_stem
 from edge_runtime.runtimes.backends import Backend, Kernels, choose_backend
 from edge_runtime.runtimes.native import native_messages_silenced
@@ -84,16 +83,13 @@ def predict(
     """
     images = given_dataset(dataset, needs=(split,))
     if is_keras_model(model):
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / f"{Path(str(model.name)).name}.keras"
-            path.write_bytes(keras_bytes(model))
+        with saved_keras_model(model) as path:
             return predict(path, images, split=split, name=name, progress=progress)
     if isinstance(model, str | Path):
         path = Path(model)
         predictor, name = _predictor(path), name or model_stem(path)
         if predictor is not None:
-            made: Predictions = predictor(path, images, split=split, name=name, progress=progress)
-            return made
+            return predictor(path, images, split=split, name=name, progress=progress)
     chosen = choose_backend(backend)
     file = checked_model(model, backend=chosen, kernels=kernels)
     with careful_classifier(file, backend=chosen, threads=threads, kernels=kernels) as classifier:

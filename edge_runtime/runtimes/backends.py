@@ -239,16 +239,11 @@ def choose_backend(name: Backend | str | None = None) -> Backend:
     for backend in BACKENDS:
         if backend.name != "tensorflow" and backend.version != "not installed":
             return backend
-    raise _no_runtime()
-
-
-def _no_runtime() -> MissingDependencyError:
-    """Return what to raise where no runtime is installed: the line for this machine, or why not."""
     possible = runtime_here()
     if possible.requirement:
-        return MissingDependencyError(
+        raise MissingDependencyError(
             "No TFLite runtime is installed; install the one for this machine with: pip install "
             f"{possible.requirement}"
         )
     mend = possible.mend
-    return MissingDependencyError(f"{possible.problem} {mend[0].upper()}{mend[1:]}.")
+    raise MissingDependencyError(f"{possible.problem} {mend[0].upper()}{mend[1:]}.")
