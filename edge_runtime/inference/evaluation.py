@@ -115,14 +115,8 @@ def evaluate(
     """Return what a classifier says about the images of a dataset.
 
     The images go through one after the other, as they would on a device, so that the latency of
-    each can be measured: from (H, W, C) uint8 pixels to probabilities.
-
-    Args:
-        classifier: the model.
-        dataset: its class names must be the classifier's, unless those are numbered.
-        model: what to call the model in reports.
-        progress: called with the number of images done since the last call.
-        split: "test" or "train".
+    each can be measured: from (H, W, C) uint8 pixels to probabilities. The arguments are those of
+    `predict`, and what to call the model in reports.
 
     Raises:
         DatasetError: the images have another size, or the classes are others.
@@ -198,20 +192,17 @@ def refuse_misfit(
         class_names: what it knows; "0", "1" and so on where no names are recorded.
         dataset: the images and the class names.
     """
-    if dataset.image_shape != shape:
-        raise DatasetError(
-            f"{name} takes images of {shape}, the dataset "
-            f"'{dataset.name}' has {dataset.image_shape}; use the dataset that it was made for."
-        )
-    if len(class_names) != dataset.class_count:
-        raise DatasetError(
-            f"{name} knows {len(class_names)} classes, the dataset "
-            f"'{dataset.name}' has {dataset.class_count}; use the dataset that it was made for."
-        )
     numbered = tuple(str(index) for index in range(dataset.class_count))
-    if class_names not in (dataset.class_names, numbered):
-        raise DatasetError(
-            f"{name} knows the classes {', '.join(class_names[:5])}…, the "
-            f"dataset '{dataset.name}' has {', '.join(dataset.class_names[:5])}…, in this order; "
-            "use the dataset that it was made for."
-        )
+    if dataset.image_shape != shape:
+        wants, has = f"takes images of {shape}", f"{dataset.image_shape}"
+    elif len(class_names) != dataset.class_count:
+        wants, has = f"knows {len(class_names)} classes", f"{dataset.class_count}"
+    elif class_names not in (dataset.class_names, numbered):
+        wants = f"knows the classes {', '.join(class_names[:5])}…"
+        has = f"{', '.join(dataset.class_names[:5])}…, in this order"
+    else:
+        return
+    raise DatasetError(
+        f"{name} {wants}, the dataset '{dataset.name}' has {has}; use the dataset that it was made "
+        "for."
+    )

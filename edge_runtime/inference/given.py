@@ -25,14 +25,8 @@ def checked_model(
 ) -> ModelFile:
     """Return a model that has passed every check, as `open_model` makes them.
 
-    Args:
-        model: the path of a .tflite or a bundle, the bytes of a .tflite, what `convert` returned,
-            or what was checked before.
-        backend: what will run it, or its name.
-        kernels: which kernels will run it.
-
     Raises:
-        InputError: it is none of these.
+        InputError: it is no `GivenModel`.
         ModelError: it is missing, damaged, or cannot be run.
         MissingDependencyError: the backend is not installed.
     """

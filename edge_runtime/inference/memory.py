@@ -72,16 +72,13 @@ def model_memory(
     """Return how much a process grows at most while it loads a model and runs it, in bytes.
 
     A new process is asked: within one, the memory of the models before would be used again. The
-    runtime is imported before it counts.
+    runtime is imported before it counts. None where the system does not tell (it has no /proc).
 
     Args:
         model: the .tflite bytes, which were loaded before without an error.
         backend: name of the runtime.
         threads: threads of the interpreter.
         kernels: which of the runtime's kernels.
-
-    Returns:
-        None where the system does not tell (it has no /proc).
     """
     if not _CLEAR_REFS.exists():
         return None

@@ -113,12 +113,7 @@ class ClassifierPool(Closing):
 
 
 class _Crew:
-    """Threads, and as many classifiers, each of which one thread has to itself while it works.
-
-    Args:
-        classifiers: what the threads work with.
-        load: makes another one.
-    """
+    """Threads, and as many classifiers, each of which one thread has to itself while it works."""
 
     def __init__(self, classifiers: list[Classifier], load: Callable[[], Classifier]) -> None:
         self._classifiers, self._load = classifiers, load

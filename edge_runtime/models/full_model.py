@@ -56,9 +56,6 @@ def keras_bytes(model: Any) -> bytes:
     """Return the `.keras` file of a Keras model; the same model, the same bytes.
 
     Keras itself stamps the archive with the time.
-
-    Args:
-        model: what has a method `save`, as each `keras.Model` has.
     """
     buffer = io.BytesIO()
     with tempfile.TemporaryDirectory() as folder:

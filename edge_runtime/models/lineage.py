@@ -100,12 +100,7 @@ class Lineage:
         return _recorded(file.manifest, around)
 
     def origin_of_bytes(self, digest: str, around: Run | None = None) -> Origin:
-        """Return where the model with this hash came from, if a run has the same bytes.
-
-        Args:
-            digest: SHA-256 of a .tflite.
-            around: a run to look in first.
-        """
+        """Return where a .tflite with this SHA-256 came from, if a run has it, ``around`` first."""
         runs = self._runs_from(around)
         for run in runs:
             for manifest in _manifests(run.folder):
@@ -119,14 +114,10 @@ class Lineage:
     def find(
         self, digest: str, *, converted: Path | None = None, file: str | None = None
     ) -> FullModel | None:
-        """Return the full model of that hash.
+        """Return the full model of that SHA-256.
 
-        It is looked for in the run that a converted model lies in, in the runs, and beside it.
-
-        Args:
-            digest: the full model's SHA-256.
-            converted: what came from it.
-            file: the full model's name, as it is recorded.
+        It is looked for in the run that the converted model lies in, in the runs, and beside the
+        converted model under the name that is recorded, ``file``.
         """
         around = run_around(converted) if converted and self.run_name is None else None
         for run in self._runs_from(around):
@@ -142,13 +133,10 @@ class Lineage:
         return None
 
     def run_of(self, path: Path) -> Run | None:
-        """Return the run whose images a model is for; None where no run is known to have them.
+        """Return the run whose images a full or a converted model is for; None where none is known.
 
         That is the run of its full model, another one on the same images, or the run that a file
         without a manifest lies in.
-
-        Args:
-            path: a full model, a .tflite or a bundle.
 
         Raises:
             RunError: the file says what images it is for, and no run has them.

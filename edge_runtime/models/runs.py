@@ -136,12 +136,7 @@ def link_followed(folder: Path) -> Path:
 
 
 def images_missing(model: Path, error: RunError) -> RunError:
-    """Return what to raise when neither --dataset nor a run says which images a model is for.
-
-    Args:
-        model: the model that must be run on images.
-        error: why there is no run.
-    """
+    """Return what to raise when neither --dataset nor a run says which images a model is for."""
     return RunError(
         f"{model} needs images, and no run provides them; name some with --dataset, as in "
         f"--dataset sample. {error}"

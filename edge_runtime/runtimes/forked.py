@@ -97,9 +97,7 @@ class Worker(Closing):
 
     def _end(self) -> int:
         """End the process and return its exit code, negative for a signal."""
-        self._open = False
-        os.close(self._requests)
-        os.close(self._replies)
+        self.abandon()
         _, status = os.waitpid(self._process, 0)
         return os.waitstatus_to_exitcode(status)
 

@@ -12,9 +12,6 @@ def installed_version(package: str) -> str | None:
     `importlib.metadata` says the same, but brings the email package along, a tenth of the time that
     a picture takes from the command line. The names of the folders that describe what is installed
     are enough: NAME-VERSION.dist-info (packaging.python.org, "Recording installed projects").
-
-    Args:
-        package: its name for pip.
     """
     wanted = _normalized(package)
     for folder in sys.path:

@@ -30,11 +30,6 @@ def open_model(
 ) -> ModelFile:
     """Read a .tflite or a bundle, and return it when it has passed every check.
 
-    Args:
-        path: the file.
-        backend: what will run it, or its name; by default what `choose_backend` takes.
-        kernels: which kernels will run it.
-
     Raises:
         ModelError: the file is missing, damaged, needs what the runtime lacks, makes the runtime
             crash or hang, or does not answer the golden vectors of its bundle.
@@ -52,10 +47,7 @@ def open_model(
 def examine(file: ModelFile, *, backend: Backend, kernels: Kernels = "auto") -> ProbeResult:
     """Check the structure of a model that was read, and run it in a process of its own.
 
-    Args:
-        file: the model; one that came in a bundle must reproduce its golden vectors.
-        backend: what will run it.
-        kernels: which kernels will run it.
+    One that came in a bundle must reproduce its golden vectors.
 
     Raises:
         ModelError: it is damaged, needs what the runtime lacks, makes it crash or hang, or does not

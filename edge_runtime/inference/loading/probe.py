@@ -81,8 +81,10 @@ def probe(
 ) -> ProbeResult:
     """Load and invoke a model in a child process, under limits of time and memory.
 
+    Of one that came in a bundle the golden vectors are tested.
+
     Args:
-        file: the model; of one that came in a bundle the golden vectors are tested.
+        file: the model.
         backend: name of a backend; by default the one that would be chosen.
         kernels: which kernels to use.
         finite: refuse a model that answers with NaN or infinity.
@@ -108,11 +110,7 @@ def probe_images(shape: tuple[int, int, int]) -> NDArray[np.uint8]:
 
 
 def run_child(command: Sequence[str], data: bytes) -> Any:
-    """Run a process that loads a model, and return what it prints, as `answer` does.
-
-    Args:
-        command: what to run; the last line on its standard error says why it failed.
-        data: what it gets on standard input.
+    """Run a process that gets a model on standard input, and return what `answer` prints there.
 
     Raises:
         ModelError: the runtime refused the model, died of it or took too long.
@@ -143,11 +141,7 @@ def run_child(command: Sequence[str], data: bytes) -> Any:
 
 
 def version_in(python: str, backend: str) -> str:
-    """Return the version of a runtime that another Python has.
-
-    Args:
-        python: the interpreter, which must be able to import this package too.
-        backend: name of the backend, as in `choose_backend`.
+    """Return the version of a runtime, by the backend's name, that another Python has.
 
     Raises:
         MissingDependencyError: it is no Python, or cannot import this package or the runtime.

@@ -56,8 +56,8 @@ def compare_forms(
         before: the bytes of a .tflite.
         after: those of its other form.
         images: (N, H, W, C) uint8.
-        backend: name of a backend; by default the one that would be chosen.
-        python: the interpreter to use, which must be able to import this package.
+        backend: as in `probe`.
+        python: as in `probe`.
 
     Raises:
         ModelError: the runtime refused one of them, died of it, or took too long.

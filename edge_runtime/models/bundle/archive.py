@@ -110,9 +110,6 @@ def _frame(crcs_and_sizes: Mapping[str, tuple[int, int]]) -> tuple[dict[str, byt
 def unpack(data: bytes) -> dict[str, bytes]:
     """Return the members of an archive that `pack` made.
 
-    Args:
-        data: the whole archive, at most `BUNDLE_LIMIT_BYTES`.
-
     Raises:
         BundleError: it is damaged, or is another archive, be it a valid one.
     """

@@ -89,13 +89,10 @@ class Bundle(Described):
 
 
 def read_bundle(source: bytes | BinaryIO) -> Bundle:
-    """Return the contents of a bundle after checking every byte.
+    """Return the contents of a bundle, given as bytes or as an open file, after every check.
 
     The order is: the archive with its seal, the manifest, the members' sizes and hashes, the golden
     vectors, the model. Nothing is run, and the model is not in memory before all else is right.
-
-    Args:
-        source: the whole file, or the open file.
 
     Raises:
         BundleError: it is damaged, or was not made by `fmnist-edge bundle`.

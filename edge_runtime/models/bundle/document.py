@@ -68,10 +68,7 @@ _OPTIONAL: dict[str, _Kind] = {"metrics.agreement_with_full_model": _RATE}
 
 
 def check_document(document: Mapping[str, Any]) -> tuple[Tolerance, ...]:
-    """Check all that commands read of a bundle's manifest but its version; return the tolerances.
-
-    Args:
-        document: the manifest but for what `Manifest.from_dict` has read.
+    """Check what commands read of the details of a bundle's manifest; return the tolerances.
 
     Raises:
         BundleError: a field is missing or is of another kind; the sentence names it.

@@ -177,8 +177,5 @@ def runtime_support(summary: ModelSummary) -> tuple[RuntimeSupport, ...]:
 
     This is necessary, not sufficient: a kernel may still refuse a shape, or a type that was not
     measured. Loading the model in the runtime is the proof.
-
-    Args:
-        summary: What `inspect_model` said about the model.
     """
     return tuple(runtime.support(summary) for runtime in RUNTIMES.values())

@@ -46,11 +46,9 @@ class Signer:
             raise SignatureError(f"{path}: {error}.") from error
 
     def sign(self, data: bytes, *, name: str) -> bytes:
-        """Return a signature file over a bundle; it differs each time, as ECDSA does.
+        """Return a signature file over the bytes of a bundle; it differs each time, as ECDSA does.
 
-        Args:
-            data: the bundle.
-            name: of its file, which the signature names without any consequence.
+        It names the bundle's file, without any consequence.
 
         Raises:
             SignatureError: it does not verify.

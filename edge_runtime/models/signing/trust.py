@@ -109,11 +109,11 @@ class TrustStore:
         return True
 
     def remove(self, fingerprint: str, *, even_last: bool = False) -> PublicKey:
-        """Trust a key no more, and return it.
+        """Trust a key no more, and return it; without any key no signature is demanded any more.
 
         Args:
             fingerprint: of the key, or its first 8 digits at least.
-            even_last: remove it even if it is the last; then no signature is demanded any more.
+            even_last: remove it even if it is the last.
 
         Raises:
             SignatureError: no key has this fingerprint, or it is the last.
@@ -152,12 +152,7 @@ class TrustStore:
         return None if signature is None else Signed(signature, digest)
 
     def state(self, bundle: Path, digest: str) -> SignatureState:
-        """Return what the signature beside a bundle is worth here.
-
-        Args:
-            bundle: where it lies.
-            digest: the SHA-256 of its bytes.
-        """
+        """Return what the signature beside a bundle is worth here; ``digest`` is its SHA-256."""
         try:
             return signature_state(bundle, digest, self.read())
         except SignatureError as error:  # the trusted keys cannot be read

@@ -47,12 +47,7 @@ def read_signature(bundle: Path) -> bytes | None:
 
 
 def verify(digest: str, signature: bytes, keys: Sequence[PublicKey]) -> PublicKey:
-    """Return the key that has signed a bundle.
-
-    Args:
-        digest: the SHA-256 of the bundle.
-        signature: the bytes of its signature file.
-        keys: those that are trusted.
+    """Return which of the trusted keys has signed a bundle of that SHA-256.
 
     Raises:
         SignatureError: it is by none of them, over something else, or damaged. The message is the
@@ -82,7 +77,7 @@ def check_signature(
 
     Args:
         name: what to call the bundle.
-        digest: its SHA-256.
+        digest: its SHA-256; "" will do where it has no signature.
         signature: the bytes of its signature file, if there is one.
         trusted: the keys that this device trusts.
 
@@ -147,13 +142,7 @@ class SignatureState:
 
 
 def signature_state(bundle: Path, digest: str, trusted: Sequence[PublicKey]) -> SignatureState:
-    """Return what the signature beside a bundle is worth here.
-
-    Args:
-        bundle: where the bundle lies.
-        digest: its SHA-256.
-        trusted: the keys that are trusted here.
-    """
+    """Return what the signature beside a bundle of that SHA-256 is worth here."""
     key, demanded = "", bool(trusted)
     try:
         signature = read_signature(bundle)
