@@ -70,8 +70,7 @@ def predict(
     Raises:
         ModelError: the file is missing, damaged, or is no image classifier; or the runtime fails on
             an image, or exceeds its limits.
-        DatasetError: there is no such dataset, the images have another size, or the classes are
-            others.
+        DatasetError: there is no such dataset, or it does not fit the model.
         MissingDependencyError: what runs such a model is not installed.
 
     Examples:

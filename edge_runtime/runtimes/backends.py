@@ -6,10 +6,14 @@ from operator import attrgetter
 from typing import Any, Literal, Protocol, get_args
 
 from edge_runtime.errors import EdgeError, MissingDependencyError, ModelError, nearest_name
-from edge_runtime.runtimes.availability import LITERT, TFLITE_RUNTIME, runtime_here
+from edge_runtime.runtimes.availability import (
+    LITERT,
+    TFLITE_RUNTIME,
+    installed_version,
+    runtime_here,
+)
 from edge_runtime.runtimes.forking import keep_in_forks
 from edge_runtime.runtimes.native import native_messages_silenced
-from edge_runtime.runtimes.packages import installed_version
 
 Kernels = Literal["auto", "built-in", "reference"]
 

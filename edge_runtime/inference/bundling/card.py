@@ -14,17 +14,17 @@ _SETTINGS = ("model", "epochs", "batch_size", "learning_rate", "dropout", "seed"
 
 def model_card(
     manifest: Mapping[str, Any],
+    summary: ModelSummary,
     *,
     version: int,
-    summary: ModelSummary,
     training: Mapping[str, Any],
 ) -> str:
     """Return the card as Markdown.
 
     Args:
         manifest: of the bundle, as far as it is known.
-        version: of the bundle.
         summary: what the .tflite is.
+        version: of the bundle.
         training: how the full model was trained, if that is known.
 
     Raises:

@@ -90,17 +90,16 @@ def bundle(
     named = replace(file, manifest=manifest, bundle=None)
     with Classifier(named, backend=chosen) as classifier:
         predictions = evaluate(classifier, images, model="model")
-        summary = classifier.summary
         golden_images = _choose_images(classifier, images)
     golden, golden_document = _golden_vectors(named, *golden_images, chosen)
     document = {
         **manifest.to_dict(),
-        "minimum_runtime": minimum_runtimes(summary),
+        "minimum_runtime": minimum_runtimes(classifier.summary),
         "dataset": {"name": images.name, "fingerprint": images.fingerprint},
         "metrics": _metrics(predictions, full),
         "golden": golden_document,
     }
-    card = model_card(document, version=version, summary=summary, training=training or {})
+    card = model_card(document, classifier.summary, version=version, training=training or {})
     members = {MODEL: file.data, GOLDEN: golden.to_npz(), CARD: card.encode()}
     bundled = {"version": version, "members": describe_members(members)}
     document["bundle"] = {"schema_version": SCHEMA_VERSION, **bundled}

@@ -197,11 +197,8 @@ def _comparison(
 
 def _refuse_misfit(images: NDArray[np.uint8], numbers: NDArray[Any], network: Network) -> None:
     stored = images.shape[1:], numbers.shape[1], str(numbers.dtype)
-    expected = (
-        network.preprocessing.shape,
-        len(network.class_names),
-        network.output_tensor.dtype,
-    )
+    output = network.output_tensor
+    expected = network.preprocessing.shape, len(network.class_names), output.dtype
     if stored != expected:
         raise BundleError(
             f"its golden vectors are of images {stored[0]}, {stored[1]} classes and {stored[2]}; "
