@@ -24,11 +24,9 @@ _IMAGE_COUNT = 10
 
 @dataclass
 class MemoryGrowth:
-    """How much memory a piece of work took, once it is done.
+    """How much larger the process was at most than before some work.
 
-    Attributes:
-        peak_bytes: how much larger the process was at most than at the start; None while the work
-            is going on, and where the system does not tell (it has no /proc).
+    None while the work is going on, and where the system does not tell (it has no /proc).
     """
 
     peak_bytes: int | None = None

@@ -63,12 +63,7 @@ class FullModel:
 
 @dataclass(frozen=True)
 class Lineage:
-    """The runs in which full models are looked for.
-
-    Attributes:
-        runs_dir: where runs are kept.
-        run_name: the only run to look in; None for all.
-    """
+    """The runs in which full models are looked for: only that of the name, or all in a folder."""
 
     runs_dir: Path
     run_name: str | None = None

@@ -184,11 +184,7 @@ def read_model_bytes(path: Path) -> bytes:
 
 
 def hash_of_model(path: Path) -> str:
-    """Return the SHA-256 of a .tflite file alone, or of a bundle, without reading what it says.
-
-    Raises:
-        ModelError: as in `read_model_bytes`.
-    """
+    """Return the SHA-256 of a .tflite file alone, or of a bundle; raises as `read_model_bytes`."""
     with _open(path) as file:
         return hash_of_open(file)
 

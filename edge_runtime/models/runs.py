@@ -18,12 +18,7 @@ CONFIG = "config.json"
 
 @dataclass(frozen=True)
 class Run:
-    """What one training made.
-
-    Attributes:
-        folder: `runs/NAME`.
-        config: what was trained, on what, with what.
-    """
+    """What one training made: its folder `runs/NAME`, and what was trained, on what, with what."""
 
     folder: Path
     config: Mapping[str, Any]

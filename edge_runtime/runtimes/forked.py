@@ -38,9 +38,8 @@ def may_fork() -> bool:
 class Worker(Closing):
     """A forked process that answers requests, one after the other.
 
-    Args:
-        make: called in the process; returns the function that answers. An `EdgeError` of either
-            is raised by `receive`.
+    ``make`` is called there and returns the function that answers. An `EdgeError` of either is
+    raised by `receive`.
     """
 
     def __init__(self, make: Callable[[], Function]) -> None:

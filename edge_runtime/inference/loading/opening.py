@@ -1,9 +1,7 @@
-"""From a path to a model whose bytes may be loaded, and which files have passed before, by hash.
+"""From a path to a model whose bytes may be loaded.
 
 What has passed is noted by an empty file whose name says all. It is only ever written after the
-checks, by the user who runs them, into that user's own cache; one that another user could have
-written there counts for nothing, and losing one costs a second. It holds for this processor only:
-the same memory card in another board has the model checked again.
+checks, by the user who runs them, into that user's own cache, and holds for this processor only.
 """
 
 import contextlib

@@ -31,13 +31,7 @@ _REGULAR_FILE = 0o100644 << 16
 
 @dataclass(frozen=True)
 class Span:
-    """Where the content of a member lies.
-
-    Attributes:
-        start: its first byte.
-        size_bytes: how many there are.
-        crc: their CRC-32.
-    """
+    """Where the content of a member lies, and its CRC-32."""
 
     start: int
     size_bytes: int
@@ -46,13 +40,7 @@ class Span:
 
 @dataclass(frozen=True)
 class Archive:
-    """An archive whose seal and headers have been checked.
-
-    Attributes:
-        size_bytes: of the whole file.
-        sha256: of the whole file.
-        spans: where its members lie.
-    """
+    """An archive whose seal and headers have been checked: of the whole file, and its members."""
 
     size_bytes: int
     sha256: str

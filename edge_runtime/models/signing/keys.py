@@ -32,11 +32,7 @@ _CANONICAL = re.compile(
 
 @dataclass(frozen=True)
 class PublicKey:
-    """The key that verifies what its private half has signed.
-
-    Attributes:
-        pem: its PEM text (SubjectPublicKeyInfo), as cryptography and OpenSSL write it.
-    """
+    """A key as its PEM text (SubjectPublicKeyInfo), as cryptography and OpenSSL write it."""
 
     pem: str
 

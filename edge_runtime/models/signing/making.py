@@ -18,13 +18,7 @@ def public_key_path(bundle: Path) -> Path:
 
 @dataclass(frozen=True)
 class Signer:
-    """A private key that can be used.
-
-    Attributes:
-        path: its file.
-        passphrase: what it is encrypted with.
-        public: its public half.
-    """
+    """A private key that can be used: its file, what that is encrypted with, its public half."""
 
     path: Path
     passphrase: bytes | None

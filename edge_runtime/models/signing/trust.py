@@ -1,7 +1,6 @@
-"""The keys that a device trusts: `trusted-keys.pem` in the folder of its releases.
+"""The keys that a device trusts: their PEM in `trusted-keys.pem`, and nothing else.
 
-The file consists of the PEM of these keys and nothing else. Without it no signature is demanded; a
-damaged one is an error, never the same as none.
+Without this file no signature is demanded; a damaged one is an error, never the same as none.
 """
 
 from dataclasses import dataclass
@@ -29,12 +28,7 @@ _LEAST_DIGITS = 8
 
 @dataclass(frozen=True)
 class Signed:
-    """A signature that has been checked.
-
-    Attributes:
-        signature: the bytes of its file.
-        sha256: of the bundle that it is over.
-    """
+    """A signature that has been checked: the bytes of its file, and the hash of its bundle."""
 
     signature: bytes
     sha256: str
@@ -55,11 +49,7 @@ class Signed:
 
 @dataclass(frozen=True)
 class TrustStore:
-    """The keys that are trusted on a device.
-
-    Args:
-        home: the folder of its releases.
-    """
+    """The keys that are trusted on a device, in the folder of its releases."""
 
     home: Path
 
