@@ -53,19 +53,13 @@ class Network(Closing):
         self.summary: ModelSummary = inspect_file(file)
         self._input, self._output = classifier_tensors(self.summary, file.name)
         self.batch_size, height, width, channels = (*self._input.shape, 1)[:4]
-        self.preprocessing = (
-            file.manifest.preprocessing if file.manifest else Preprocessing(height, width, channels)
-        )
-        self.output: Output = (
-            file.manifest.output
-            if file.manifest
-            else ("probabilities" if self.summary.ends_in_softmax else "logits")
-        )
-        recorded = file.manifest.class_names if file.manifest else None
+        self.preprocessing = Preprocessing(height, width, channels)
+        self.output: Output = "probabilities" if self.summary.ends_in_softmax else "logits"
+        if file.manifest:
+            self.preprocessing, self.output = file.manifest.preprocessing, file.manifest.output
+            class_names = file.manifest.class_names if class_names is None else class_names
         self.class_names = fitting_names(
-            recorded if class_names is None else class_names,
-            class_count=self._output.shape[1],
-            name=file.name,
+            class_names, class_count=self._output.shape[1], name=file.name
         )
         if self.preprocessing.shape != (height, width, channels):
             raise ModelError(

@@ -191,8 +191,7 @@ class _Job:
         Raises:
             Exception: what the first to fail ended with.
         """
-        ends = [self.ended.get() for _ in range(self.hands)]
-        for error in ends:
+        for error in [self.ended.get() for _ in range(self.hands)]:
             if error is not None:
                 raise error
 
