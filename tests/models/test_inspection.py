@@ -1,5 +1,6 @@
 import functools
 import hashlib
+import inspect
 import json
 import subprocess
 import sys
@@ -103,7 +104,9 @@ class TestWhatAModelIs:
         assert document["inputs"][0]["zero_points"] == [-128]
 
     def test_public_names_are_these(self):
-        assert inspection.__all__ == [
+        names = {name for name in vars(inspection) if not name.startswith("_")}
+        modules = {name for name in names if inspect.ismodule(getattr(inspection, name))}
+        assert sorted(names - modules) == [
             "BUILTIN_OPERATORS",
             "RUNTIMES",
             "ModelSummary",
