@@ -18,6 +18,7 @@ from converter.target import Target, choose_target
 from edge_runtime.data.datasets import Dataset
 from edge_runtime.data.images import Preprocessing
 from edge_runtime.errors import ConversionError, DatasetError, UnsupportedError, extra_missing
+from edge_runtime.inference.given import as_trained
 from edge_runtime.models.runs import Run, open_run
 from edge_runtime.runtimes.native import native_messages_silenced
 
@@ -56,8 +57,9 @@ def convert(
         >>> path = made.save(folder / "boots.tflite")
 
     Args:
-        model: a `keras.Model`, or the path of a `.keras` file or of a SavedModel's folder. That of
-            a run, `runs/NAME/model.keras`, brings its class names and its images.
+        model: a `keras.Model`, or the path of a `.keras` file or of a SavedModel's folder. A run as
+            `trainer.train` returns it, and the path `runs/NAME/model.keras`, bring their class
+            names and images.
         scheme: how to quantize: "float32", "float16", "dynamic", "int8" or "int16x8".
         representative: what "int8" and "int16x8" are calibrated on: (N, H, W, C) uint8 training
             images, or a dataset, what to load or its source, of which training images are drawn.
@@ -177,6 +179,10 @@ def _prepare(
             from converter.source import open_source
     except ImportError as error:
         raise extra_missing("`fmnist-edge convert`", error) from error
+    trained = as_trained(model)
+    if trained is not None:
+        model = trained.model
+        representative = trained.dataset if representative is None else representative
     source = open_source(model, logits=logits)
     run = run_of(model)
     dataset, images = images_of(representative, run, seed)

@@ -66,7 +66,10 @@ def choose_recipes(names: str | Iterable[str]) -> tuple[Recipe, ...]:
     Raises:
         ConversionError: there is no recipe of that name.
     """
-    given = [names] if isinstance(names, str) else names
+    given = list(names) if isinstance(names, Iterable) and not isinstance(names, str) else [names]
+    for name in given:
+        if not isinstance(name, str):
+            raise ConversionError(f"Expected the name of a recipe, got {type(name).__name__}.")
     wanted = [part.strip() for name in given for part in name.split(",")]
     for name in wanted:
         if name != ALL and name not in RECIPES:

@@ -15,7 +15,7 @@ from edge_runtime.files.reading import MEBIBYTE, read_capped
 from edge_runtime.files.writing import write_atomically, write_json_atomically
 from edge_runtime.models.runs import open_run
 from edge_runtime.runtimes.native import native_messages_silenced
-from edge_runtime.wording import html_table
+from edge_runtime.wording import html_table, plural
 from trainer.partial import CONFIG, RESULT, is_resumable, target_of, working_on
 from trainer.recipe import Epoch, TrainingConfig
 
@@ -140,8 +140,9 @@ class Run:
     def __repr__(self) -> str:
         rate = self.metrics["test_accuracy"]
         return (
-            f"<Run of {self.config.model} on {self.dataset.name}: {len(self.history)} epochs, test "
-            f"accuracy {rate['value']:.1%} of {rate['total']:,} images>"
+            f"<Run of {self.config.model} on {self.dataset.name}: "
+            f"{plural(len(self.history), 'epoch')}, test accuracy {rate['value']:.1%} of "
+            f"{rate['total']:,} images>"
         )
 
     def _repr_html_(self) -> str:

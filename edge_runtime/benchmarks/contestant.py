@@ -1,21 +1,16 @@
 """What is compared: each model with each backend and each set of kernels."""
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from edge_runtime.errors import InputError, ModelError
 from edge_runtime.files.reading import resolved, sha256
 from edge_runtime.inference.classifier import Classifier
-from edge_runtime.inference.loading import open_model
-from edge_runtime.inference.loading.opening import examine
-from edge_runtime.models.model_file import ModelFile, bundled_model, model_stem
+from edge_runtime.inference.given import GivenModel, checked_model, given_model
+from edge_runtime.models.model_file import ModelFile, model_stem
 from edge_runtime.runtimes.backends import Backend, Kernels
-
-Model = str | Path | bytes
-
-_ZIP = b"PK"  # what a bundle starts with
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,10 +46,10 @@ class Contestant:
 
 
 def named_models(
-    models: Model | Sequence[Model] | Mapping[str, Model],
+    models: GivenModel | Sequence[GivenModel] | Mapping[str, GivenModel],
     *,
     name_of: Callable[[Path], str] = model_stem,
-) -> dict[str, Path | bytes]:
+) -> dict[str, Path | bytes | ModelFile]:
     """Return models by name: a mapping's keys, or else what ``name_of`` says of their paths.
 
     The path without its suffix is the name where names clash; bytes are "model 1" and so on.
@@ -64,39 +59,35 @@ def named_models(
         ModelError: one is named twice.
     """
     names: list[str] = []
-    given: list[object] = [models]
+    given: list[Any] = [models]
     if isinstance(models, Mapping):
         names, given = list(models), list(models.values())
         if not all(isinstance(name, str) and name for name in names):
             raise InputError(f"Expected names of models to be text, got {names!r}.")
     elif isinstance(models, list | tuple):
         given = list(models)
-    sources = [_source(each) for each in given]
+    sources = [given_model(each) for each in given]
     if not sources:
         raise InputError("Expected at least one model, got none; give a .tflite file or a bundle.")
     paths = [resolved(each) for each in sources if isinstance(each, Path)]
     for source in sources:
         if isinstance(source, Path) and paths.count(resolved(source)) > 1:
             raise ModelError(f"{source} is named twice; name each model once.")
-    return dict(zip(names or _names(sources, name_of), sources, strict=True))
+    names = names or _names(sources, name_of)
+    if len(set(names)) < len(names):
+        raise ModelError(f"Several models are called {max(names, key=names.count)}; name them.")
+    return dict(zip(names, sources, strict=True))
 
 
-def _source(model: object) -> Path | bytes:
-    if isinstance(model, bytes):
-        return model
-    if isinstance(model, str | os.PathLike):
-        return Path(model)
-    raise InputError(
-        f"Expected a model to be a path or bytes, got {type(model).__name__}; give the path of a "
-        ".tflite file or a bundle."
-    )
-
-
-def _names(sources: Sequence[Path | bytes], name_of: Callable[[Path], str]) -> list[str]:
-    names = [
-        name_of(source) if isinstance(source, Path) else f"model {number}"
-        for number, source in enumerate(sources, 1)
-    ]
+def _names(
+    sources: Sequence[Path | bytes | ModelFile], name_of: Callable[[Path], str]
+) -> list[str]:
+    names = []
+    for number, source in enumerate(sources, 1):
+        if isinstance(source, Path):
+            names.append(name_of(source))
+        else:
+            names.append(f"model {number}" if isinstance(source, bytes) else source.name)
     return [
         str(source.with_name(name)) if names.count(name) > 1 and isinstance(source, Path) else name
         for source, name in zip(sources, names, strict=True)
@@ -104,7 +95,7 @@ def _names(sources: Sequence[Path | bytes], name_of: Callable[[Path], str]) -> l
 
 
 def open_contestants(
-    models: Mapping[str, Path | bytes],
+    models: Mapping[str, Path | bytes | ModelFile],
     *,
     backends: Sequence[Backend],
     kernels: Sequence[Kernels] = ("auto",),
@@ -120,19 +111,9 @@ def open_contestants(
     for name, source in models.items():
         for backend in backends:
             for kernel in kernels:
-                file = _open(name, source, backend, kernel)
+                file = checked_model(source, backend=backend, kernels=kernel, name=name)
                 extras = [backend.name] * (len(backends) > 1) + [kernel] * (len(kernels) > 1)
                 path = source if isinstance(source, Path) else None
                 full_name = ", ".join([name, *extras])
                 found.append(Contestant(full_name, path, file, backend, kernel, threads))
     return found
-
-
-def _open(name: str, source: Path | bytes, backend: Backend, kernels: Kernels) -> ModelFile:
-    if isinstance(source, Path):
-        return open_model(source, backend=backend, kernels=kernels)
-    is_zip = source.startswith(_ZIP)
-    file = bundled_model(source, name=name) if is_zip else ModelFile(name, source)
-    backend.refuse_missing()
-    examine(file, backend=backend, kernels=kernels)
-    return file

@@ -8,13 +8,14 @@ from typing import Any, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.benchmarks.contestant import Model, named_models, open_contestants
+from edge_runtime.benchmarks.contestant import named_models, open_contestants
 from edge_runtime.benchmarks.phases import Progress, measure
 from edge_runtime.benchmarks.result import Benchmark
 from edge_runtime.benchmarks.rounds import Rounds, Settings
 from edge_runtime.benchmarks.subject import Material
 from edge_runtime.data.datasets import Dataset, DatasetSpec, load_dataset
 from edge_runtime.errors import InputError
+from edge_runtime.inference.given import GivenModel
 from edge_runtime.inference.network import refuse_wrong_threads
 from edge_runtime.inference.pool import usable_cores
 from edge_runtime.proof.parity.contract import Budgets, Contract
@@ -25,7 +26,7 @@ QUICK = Settings(Rounds(rounds=10), loads=1, starts=1, seconds=0.1, repeats=1)
 
 
 def benchmark(
-    models: Model | Sequence[Model] | Mapping[str, Model],
+    models: GivenModel | Sequence[GivenModel] | Mapping[str, GivenModel],
     *,
     images: NDArray[np.uint8] | None = None,
     dataset: Dataset | str | None = None,
@@ -59,10 +60,10 @@ def benchmark(
         1
 
     Args:
-        models: a model or several: paths of .tflite files or bundles, or their bytes. A mapping
-            gives them names; otherwise that of the file is taken, and bytes are "model 1" and so
-            on. A model given as bytes has no file to start `classify` with, so its ``start`` is
-            None.
+        models: a model or several: paths of .tflite files or bundles, their bytes, or what
+            `converter.convert` returned. A mapping, as of `convert_all`, gives them names;
+            otherwise the file's is taken, and bytes are "model 1" and so on. Without a path there
+            is no file to start `classify` with, so ``start`` is None.
         images: (N, H, W, C) uint8 pixels to measure with, without labels, so that nothing is
             scored. By default the test images of the dataset, or random pixels.
         dataset: its test images are timed and scored; a dataset, or its source, such as "sample" or

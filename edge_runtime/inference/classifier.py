@@ -1,7 +1,7 @@
 """From a model file and a picture to what it shows."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,7 @@ from edge_runtime.errors import ModelError
 from edge_runtime.inference.given import GivenModel, checked_model
 from edge_runtime.inference.network import Network, refuse_wrong_threads
 from edge_runtime.runtimes.backends import Backend, Kernels, choose_backend
-from edge_runtime.wording import html_table
+from edge_runtime.wording import Described, html_table
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +30,7 @@ class Classification:
     index: int
     label: str
     confidence: float
-    probabilities: NDArray[np.float32]
+    probabilities: NDArray[np.float32] = field(repr=False)
 
     def __str__(self) -> str:
         return f"{self.label} ({self.confidence:.1%})"
@@ -39,7 +39,7 @@ class Classification:
         return html_table([(self.label, f"{self.confidence:.1%}")])
 
 
-class Classifier(Network):
+class Classifier(Network, Described):
     """A loaded .tflite image classifier that takes raw uint8 pixels.
 
     Several threads may use one, also while another closes it, and so may a forked process, which
@@ -82,6 +82,17 @@ class Classifier(Network):
         super().__init__(
             file, backend=chosen, threads=threads, class_names=class_names, kernels=kernels
         )
+
+    def facts(self) -> dict[str, object]:
+        """Return what there is to say of it in a notebook."""
+        source = self.summary.inputs[0]
+        return {
+            "model": self.name,
+            "scheme": self.summary.scheme,
+            "input": f"{source.dtype} {source.shape}",
+            "classes": len(self.class_names),
+            "runtime": f"{self.backend.package} {self.backend.version}",
+        }
 
     def classify(
         self, image: NDArray[np.uint8] | str | Path, *, invert: Invert = "auto"

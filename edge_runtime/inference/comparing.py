@@ -1,6 +1,7 @@
 """Compare models with the full model, whether they have been run before or not."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -8,15 +9,19 @@ from edge_runtime.data.datasets import Dataset, GivenDataset, given_dataset
 from edge_runtime.data.predictions import PREDICTIONS_SUFFIX, Predictions
 from edge_runtime.errors import PredictionsError
 from edge_runtime.inference.evaluation import Progress, predict
+from edge_runtime.inference.given import as_trained
+from edge_runtime.models.runs import CONFIG, open_run
 from edge_runtime.proof.parity import Contract, judge
 from edge_runtime.proof.parity.contract_file import load_contract
 from edge_runtime.proof.parity_report import ParityReport
 from edge_runtime.runtimes.backends import Backend
 
+_ONE = str, Path, bytes, Predictions  # what can be iterated over, and is one model
+
 
 def compare(
     reference: Any,
-    candidates: Sequence[Any],
+    candidates: Any,
     *,
     dataset: GivenDataset | None = None,
     contract: Contract | str | Path | None = None,
@@ -28,12 +33,14 @@ def compare(
     """Compare converted models with the full model on the same images.
 
     Args:
-        reference: the full model's predictions, or the path of a file of them; or the model, which
-            is then run on the dataset: a `keras.Model`, or what `predict` takes else.
-        candidates: the converted models', likewise. Where each says what it is they are put in
-            order, a device after its host; otherwise they are taken as made one from the other.
+        reference: the full model: a run, as `trainer.train` returns it, or its folder; the model's
+            predictions, or the path of a file of them; or a model, which is then run on the
+            dataset: a `keras.Model`, or what else `predict` takes.
+        candidates: a converted model or its predictions, several of them, or a mapping from names
+            to them, as `converter.convert_all` returns it. Where each says what it is they are put
+            in order, a device after its host; otherwise they are taken as made one from the other.
             Rows may be in another order than the reference's.
-        dataset: its test images are what models are run on.
+        dataset: its test images are what models are run on; by default the run's.
         contract: what is demanded, or the path of a parity.toml; by default that at most one point
             of accuracy is lost and that at least 95 % of the answers are the same.
         max_drop: the drop in accuracy that is allowed, above 0 to 1, instead of the contract's.
@@ -46,33 +53,34 @@ def compare(
             model was given without a dataset.
         ContractError: the contract cannot be read, or asks for a step or a figure that the
             predictions do not have.
+        RunError: the folder of a run cannot be read, or its images have changed.
         ModelError: a model cannot be run.
         DatasetError: there is no such dataset, or it does not fit a model.
 
     Examples:
         >>> full = predict("model.keras", "sample")
         >>> int8 = predict("int8.tflite", "sample")
-        >>> report = compare(full, [int8], max_drop=0.02)
+        >>> report = compare(full, int8, max_drop=0.02)
         >>> report.decision
         'holds'
         >>> print(report.verdict)
         Parity holds: int8 loses ...
         >>> report.save_html("parity.html")
     """
-    if isinstance(candidates, Predictions | str | Path | bytes):
-        raise PredictionsError("Expected a list of candidates, got one; put it into [ ].")
-    images = None if dataset is None else given_dataset(dataset, needs=("test",))
-
     if isinstance(contract, str | Path):
         contract = load_contract(Path(contract))
     demanded = (contract or Contract()).with_margins(accuracy=max_drop, agreement=min_agreement)
-    made = [_predictions(given, images, backend, progress) for given in (reference, *candidates)]
+    named = _by_name(candidates)
+    full, images = _full_model(reference, dataset)
+    made = [
+        _predictions(given, images, backend=backend, name=name, progress=progress)
+        for name, given in ((None, full), *named)
+    ]
     return ParityReport.of(judge(made[0], made[1:], demanded))
 
 
-def _predictions(
-    given: Any, images: Dataset | None, backend: Backend | str | None, progress: Progress
-) -> Predictions:
+def _predictions(given: Any, images: Callable[[], Dataset] | None, **options: Any) -> Predictions:
+    """Return predictions as they are, read, or made by `predict` with these options."""
     if isinstance(given, Predictions):
         return given
     if isinstance(given, str | Path) and str(given).endswith(PREDICTIONS_SUFFIX):
@@ -80,4 +88,32 @@ def _predictions(
     if images is None:
         what = given if isinstance(given, str | Path) else "A model"
         raise PredictionsError(f"{what} must be run on images; say which with dataset=.")
-    return predict(given, images, backend=backend, progress=progress)
+    return predict(given, images(), **options)
+
+
+def _by_name(candidates: Any) -> list[tuple[str | None, Any]]:
+    """Return the candidates, each with what to call it where that was said."""
+    if isinstance(candidates, Mapping):
+        named = list(candidates.items())
+    else:
+        several = isinstance(candidates, Iterable) and not isinstance(candidates, _ONE)
+        named = [(None, given) for given in (candidates if several else [candidates])]
+    if not named:
+        raise PredictionsError("There is nothing to compare: give one converted model or more.")
+    return named
+
+
+def _full_model(
+    reference: Any, dataset: GivenDataset | None
+) -> tuple[Any, Callable[[], Dataset] | None]:
+    """Return the full model or its predictions, and what loads the images to run models on."""
+    images: Callable[[], Dataset] | None = None
+    trained = as_trained(reference)
+    if trained is not None:
+        reference, images = trained.predictions, lambda: trained.dataset
+    elif isinstance(reference, str | Path) and (Path(reference) / CONFIG).is_file():
+        run = open_run(Path(reference))
+        reference, images = run.predictions_path, run.load_dataset
+    if dataset is not None:
+        images = partial(given_dataset, dataset, needs=("test",))
+    return reference, None if images is None else cache(images)

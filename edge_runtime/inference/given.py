@@ -1,12 +1,17 @@
 """Models in each form that a caller may have them in."""
 
+import os
 from pathlib import Path
-from typing import Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
+from edge_runtime.data.datasets import Dataset
+from edge_runtime.data.predictions import Predictions
 from edge_runtime.errors import InputError
 from edge_runtime.inference.loading.opening import examine, open_model
-from edge_runtime.models.model_file import ModelFile
+from edge_runtime.models.model_file import ModelFile, bundled_model
 from edge_runtime.runtimes.backends import Backend, Kernels, choose_backend
+
+_ZIP = b"PK"  # what a bundle starts with
 
 
 class HasFile(Protocol):
@@ -17,31 +22,86 @@ class HasFile(Protocol):
         """The model."""
 
 
-GivenModel: TypeAlias = str | Path | bytes | ModelFile | HasFile
+class Trained(Protocol):
+    """What a training made, as `trainer.train` returns it."""
+
+    @property
+    def model(self) -> Any:
+        """The full model, a `keras.Model`."""
+
+    @property
+    def dataset(self) -> Dataset:
+        """What it was trained and tested on."""
+
+    @property
+    def predictions(self) -> Predictions:
+        """What it says about the test images."""
+
+
+class HasData(Protocol):
+    """What holds the bytes of a bundle, as what `bundle` returns does."""
+
+    @property
+    def data(self) -> bytes:
+        """The whole file."""
+
+
+GivenModel: TypeAlias = str | Path | bytes | ModelFile | HasFile | HasData
+
+
+def as_trained(given: Any) -> Trained | None:
+    """Return what a training made if this is that, else None."""
+    is_one = isinstance(getattr(given, "predictions", None), Predictions)
+    return given if is_one and isinstance(getattr(given, "dataset", None), Dataset) else None
+
+
+def given_model(model: GivenModel) -> Path | bytes | ModelFile:
+    """Return a model as a path, as the bytes of a .tflite or a bundle, or as it was checked before.
+
+    Raises:
+        InputError: it is none of these.
+    """
+    if isinstance(model, str | os.PathLike):
+        return Path(model)
+    held = getattr(model, "file", model)
+    data = getattr(model, "data", model)
+    if isinstance(held, ModelFile):
+        return held
+    if isinstance(data, bytes):
+        return data
+    raise InputError(
+        "Expected a model as the path or the bytes of a .tflite or a bundle, got "
+        f"{type(model).__name__}; convert a Keras model first, with converter.convert."
+    )
 
 
 def checked_model(
-    model: GivenModel, *, backend: Backend | str | None = None, kernels: Kernels = "auto"
+    model: GivenModel,
+    *,
+    backend: Backend | str | None = None,
+    kernels: Kernels = "auto",
+    name: str = "the model",
 ) -> ModelFile:
     """Return a model that has passed every check, as `open_model` makes them.
 
+    Args:
+        model: the path or the bytes of a .tflite or a bundle, what `convert` or `bundle` returned,
+            or what was checked before.
+        backend: what will run it, or its name.
+        kernels: which kernels will run it.
+        name: what to call it if it comes as bytes.
+
     Raises:
-        InputError: it is no `GivenModel`.
+        InputError: it is none of these.
         ModelError: it is missing, damaged, or cannot be run.
         MissingDependencyError: the backend is not installed.
     """
-    if isinstance(model, ModelFile):
-        return model
-    if isinstance(model, bytes):
-        file = ModelFile("the model", model)
-        examine(file, backend=choose_backend(backend), kernels=kernels)
-        return file
-    if isinstance(model, str | Path):
-        return open_model(Path(model), backend=backend, kernels=kernels)
-    held = getattr(model, "file", None)
-    if isinstance(held, ModelFile):
-        return held
-    raise InputError(
-        "Expected a model as the path of a .tflite or a bundle, or as the bytes of a .tflite, got "
-        f"{type(model).__name__}; convert a Keras model first, with converter.convert."
-    )
+    given = given_model(model)
+    if isinstance(given, ModelFile):
+        return given
+    if isinstance(given, Path):
+        return open_model(given, backend=backend, kernels=kernels)
+    is_zip = given.startswith(_ZIP)
+    file = bundled_model(given, name=name) if is_zip else ModelFile(name, given)
+    examine(file, backend=choose_backend(backend), kernels=kernels)
+    return file

@@ -8,12 +8,10 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT
+from peers.contestants import CONTESTANTS, choose
+from peers.results import Result, ratio_in_rounds, spread, table
 
 SCRIPTS = ROOT / "scripts"
-sys.path.insert(0, str(SCRIPTS))
-
-from peers.contestants import CONTESTANTS, choose  # noqa: E402
-from peers.results import Result, ratio_in_rounds, spread, table  # noqa: E402
 
 
 def _result(key: str, median: float, precision: str = "int8") -> Result:

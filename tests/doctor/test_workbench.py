@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from one_operator import measure_op_types
+from script_modules import script_module
 
 from edge_runtime.data.datasets import Dataset, Split
 from edge_runtime.doctor import case as case_module
@@ -31,7 +31,7 @@ def bench() -> Iterator[Workbench]:
 @pytest.fixture(scope="module")
 def deadly() -> bytes:
     """An addition in int16 whose scale makes the kernel end the process by signal 6."""
-    file = QuantizedFile(measure_op_types().one_operator_model("ADD", "int16"))
+    file = QuantizedFile(script_module("measure-op-types").one_operator_model("ADD", "int16"))
     changed = file.with_affines({file.graph.outputs[0]: Affine(1e-38, 0)})
     inspect_model(changed)  # its structure is sound
     return changed

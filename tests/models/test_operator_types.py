@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from one_operator import measure_op_types
+from script_modules import script_module
 
 from edge_runtime.models.inspection import RUNTIMES, inspect_model, runtime_support
 
@@ -19,7 +19,7 @@ def test_the_table_of_a_runtime_is_what_it_refuses(
     python = Path(sys.executable)
     if option != "litert":
         python = request.getfixturevalue("tflite_runtime_python")
-    name, found = measure_op_types().measure(str(python))
+    name, found = script_module("measure-op-types").measure(str(python))
     assert name == RUNTIMES[option].name
     assert len(found) == 90
     refused = {
@@ -44,7 +44,7 @@ def test_the_table_of_a_runtime_is_what_it_refuses(
 def test_an_operator_that_refuses_a_type_is_a_problem(
     operator: str, dtype: str, supported: tuple[bool, bool]
 ) -> None:
-    summary = inspect_model(measure_op_types().one_operator_model(operator, dtype))
+    summary = inspect_model(script_module("measure-op-types").one_operator_model(operator, dtype))
     assert summary.operators[0].dtypes == (dtype,)
     found = runtime_support(summary)
     assert tuple(one.supported for one in found) == supported

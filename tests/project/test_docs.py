@@ -1,10 +1,7 @@
 """What README and docs/ show works: commands, Python, links, and the pictures' script."""
 
-import importlib.machinery
-import importlib.util
 import re
 import shlex
-import sys
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +10,7 @@ from typing import Any
 import click
 import pytest
 from conftest import ROOT
+from script_modules import script_module
 
 from edge_runtime.cli import cli
 
@@ -103,17 +101,9 @@ def test_the_map_names_every_wing() -> None:
     assert [wing for wing in wings if not re.search(rf"\b{wing}\b", drawing)] == []
 
 
-@pytest.fixture
-def draw_docs(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """The script as a module."""
-    loader = importlib.machinery.SourceFileLoader("draw_docs", str(ROOT / "scripts" / "draw-docs"))
-    spec = importlib.util.spec_from_loader("draw_docs", loader)
-    assert spec is not None
-    module = importlib.util.module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, "draw_docs", module)  # where its dataclass looks it up
-    monkeypatch.setattr(sys, "dont_write_bytecode", True)
-    loader.exec_module(module)
-    return module
+@pytest.fixture(scope="module")
+def draw_docs() -> Any:
+    return script_module("draw-docs")
 
 
 def test_a_recording_shows_every_line_and_scrolls_to_the_last(draw_docs: Any) -> None:

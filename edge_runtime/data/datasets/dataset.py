@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from edge_runtime.data.images import Preprocessing, common_background
 from edge_runtime.errors import DatasetError
+from edge_runtime.wording import Described
 
 
 @dataclass(frozen=True)
@@ -59,8 +60,8 @@ class DatasetSpec:
             raise DatasetError(f"The recorded dataset cannot be read: {error}.") from error
 
 
-@dataclass(frozen=True, eq=False)
-class Split:
+@dataclass(frozen=True, eq=False, repr=False)
+class Split(Described):
     """Images with their labels.
 
     Attributes:
@@ -76,6 +77,10 @@ class Split:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def facts(self) -> dict[str, object]:
+        """Return what there is to say of them in a notebook."""
+        return {"images": f"{len(self):,}", "each": " × ".join(map(str, self.images.shape[1:]))}
 
     def take(self, rows: slice | NDArray[np.intp]) -> "Split":
         """Return some of the images, in the order of ``rows``."""
@@ -97,8 +102,8 @@ class Split:
         digest.update(np.ascontiguousarray(self.labels, np.int64).data)
 
 
-@dataclass(frozen=True, eq=False)
-class Dataset:
+@dataclass(frozen=True, eq=False, repr=False)
+class Dataset(Described):
     """Images to learn from and images to test on.
 
     Attributes:
@@ -112,6 +117,8 @@ class Dataset:
         >>> dataset = load_dataset("sample")
         >>> dataset.test.images.shape, dataset.test.images.dtype, dataset.class_names[9]
         ((1000, 28, 28, 1), dtype('uint8'), 'Ankle boot')
+        >>> dataset
+        <Dataset name: sample, images: 1,000 for training, 1,000 for testing, 28 × 28 × 1, ...>
     """
 
     name: str
@@ -153,6 +160,12 @@ class Dataset:
         """(H, W, C)."""
         height, width, channels = self.train.images.shape[1:]
         return height, width, channels
+
+    def facts(self) -> dict[str, object]:
+        """Return what there is to say of it in a notebook."""
+        shape = " × ".join(map(str, self.image_shape))
+        images = f"{len(self.train):,} for training, {len(self.test):,} for testing, {shape}"
+        return {"name": self.name, "images": images, "classes": self.class_count}
 
     @cached_property
     def preprocessing(self) -> Preprocessing:

@@ -133,8 +133,8 @@ def _golden_vectors(
     """Return vectors that the model reproduces here, and what the manifest says of them."""
     kernels, ending = golden_kernels(model, backend), ending_at_scores(model)
 
-    def numbers(of: ModelFile, kernels: Kernels) -> NDArray[Any]:
-        with Classifier(of, backend=backend, kernels=kernels) as classifier:
+    def numbers(of: ModelFile, by: Kernels) -> NDArray[Any]:
+        with Classifier(of, backend=backend, kernels=by) as classifier:
             return classifier.raw_outputs(images)
 
     golden = Golden(images, labels, numbers(ending, kernels), numbers(model, kernels))
