@@ -114,8 +114,8 @@ def evaluate(
     """Return what a classifier says about the images of a dataset.
 
     The images go through one after the other, as they would on a device, so that the latency of
-    each can be measured: from (H, W, C) uint8 pixels to probabilities. The arguments are those of
-    `predict`, and what to call the model in reports.
+    each can be measured: from (H, W, C) uint8 pixels to probabilities. ``model`` is what to call
+    it in reports; the other arguments are those of `predict`.
 
     Raises:
         DatasetError: the images have another size, or the classes are others.

@@ -63,7 +63,7 @@ class FullModel:
 
 @dataclass(frozen=True)
 class Lineage:
-    """The runs in which full models are looked for: only that of the name, or all in a folder."""
+    """Where full models are looked for: in the run of that name, or in all runs of a folder."""
 
     runs_dir: Path
     run_name: str | None = None

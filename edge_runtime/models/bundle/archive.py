@@ -40,7 +40,7 @@ class Span:
 
 @dataclass(frozen=True)
 class Archive:
-    """An archive whose seal and headers have been checked: of the whole file, and its members."""
+    """An archive whose seal and headers have been checked, and where its members lie."""
 
     size_bytes: int
     sha256: str

@@ -148,7 +148,7 @@ class Runtime:
 
 
 def _measured(place: int) -> tuple[Mapping[str, int], Mapping[str, tuple[str, ...]]]:
-    """Return the highest version of each operator, and the types that it refuses, in a runtime."""
+    """Return the versions and the refused types of each operator, of the runtime at that place."""
     versions = {name: both[place] for both, names in _VERSIONS.items() for name in names.split()}
     refused = {name: both[place] for both, names in _REFUSED.items() for name in names.split()}
     return (
@@ -164,7 +164,10 @@ RUNTIMES: dict[str, Runtime] = {
         # Newer releases only add to what was measured, so 2.3.0 stands for those that follow.
         Runtime("litert", "ai-edge-litert", "litert", "", _DTYPES, *_measured(1)),
         Runtime(
-            *("tflite-runtime-2.14", "tflite-runtime 2.14.0", "tflite-runtime", "2.14."),
+            "tflite-runtime-2.14",
+            "tflite-runtime 2.14.0",
+            "tflite-runtime",
+            "2.14.",
             _DTYPES[:18],
             *_measured(0),
         ),
