@@ -119,7 +119,7 @@ def measured_tolerances(
         kernels: what the golden scores were made with. The reference kernels are held to them
             closely only if that was by themselves.
     """
-    difference = max(float(differences(reference, other).max()) for other in (built_in, auto))
+    difference = float(max(differences(reference, one).max(initial=0) for one in (built_in, auto)))
     if not np.issubdtype(reference.dtype, np.integer):
         return (_float_tolerance(difference),)
     steps = max(_LEAST_STEPS, 2 * int(difference))
