@@ -39,6 +39,10 @@ class Availability:
     mend: str = ""
 
 
+def _none(problem: str, mend: str) -> Availability:
+    return Availability("", problem, mend)
+
+
 def runtime_here() -> Availability:
     """Return the runtime for the Python that is running."""
     return runtime_for(
@@ -82,8 +86,7 @@ def runtime_for(
     if system != "Linux" or least is None or (glibc is not None and glibc >= least):
         return found
     has = "this C library is another one" if glibc is None else f"here is {_dotted(glibc)}"
-    return Availability(
-        "",
+    return _none(
         f"The TFLite runtimes are made for glibc {_dotted(least)} or newer, and {has}.",
         "use Raspberry Pi OS or Debian, Bookworm or newer",
     )
@@ -91,14 +94,12 @@ def runtime_for(
 
 def _on_64_bit(python: tuple[int, ...], system: str, machine: str) -> Availability:
     if machine not in _LITERT_MACHINES.get(system, ()):
-        return Availability(
-            "",
+        return _none(
             f"No TFLite runtime is made for {system} on {machine}.",
             "use 64-bit Linux on x86-64 or ARM",
         )
     if python[:2] > LAST_PYTHON_OF_LITERT:
-        return Availability(
-            "",
+        return _none(
             f"{LITERT} was made for Python up to {_dotted(LAST_PYTHON_OF_LITERT)} when this "
             "version was.",
             f"try: pip install {LITERT}, or use Python {_dotted(LAST_PYTHON_OF_LITERT)}",
@@ -108,20 +109,17 @@ def _on_64_bit(python: tuple[int, ...], system: str, machine: str) -> Availabili
 
 def _on_32_bit(python: tuple[int, ...], system: str, machine: str) -> Availability:
     if machine == "armv6l":
-        return Availability(
-            "",
+        return _none(
             "No TFLite runtime is made for ARMv6, the Raspberry Pi 1 and Zero.",
             f"use a Raspberry Pi Zero 2 or newer; {_USE_64_BIT}",
         )
     if system != "Linux" or machine not in ("armv7l", "armv8l", "aarch64"):
-        return Availability(
-            "",
+        return _none(
             f"No TFLite runtime is made for 32-bit programs on {machine}.",
             f"use a 64-bit Python, then: pip install {LITERT}",
         )
     if python[:2] > LAST_PYTHON_OF_TFLITE_RUNTIME:
-        return Availability(
-            "",
+        return _none(
             "No TFLite runtime is made for 32-bit systems with Python 3.12 or newer.",
             f"{_USE_64_BIT}; or use Python 3.11, which Bookworm has, and: pip install "
             f"{TFLITE_RUNTIME}",
