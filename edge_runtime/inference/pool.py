@@ -148,7 +148,8 @@ class _Crew:
             self._submitting.discard(caller)
 
     def _work(self, job: "_Job") -> None:
-        classifier = self._idle.get_nowait()
+        # It may have to wait: Ctrl-C within `submit` can leave the executor a thread too many.
+        classifier = self._idle.get()
         try:
             job.work(classifier)
         except BaseException as error:
