@@ -42,40 +42,29 @@ if TYPE_CHECKING:
     from edge_runtime.runtimes.backends import available_backends as available_backends
     from edge_runtime.runtimes.backends import choose_backend as choose_backend
 
-# Where each public name lives; the same list, for type checkers, is above.
-_HOME = {
-    "Backend": "runtimes.backends",
-    "Benchmark": "benchmarks",
-    "Budgets": "proof.parity",
-    "Classification": "inference.classifier",
-    "Classifier": "inference.classifier",
-    "ClassifierPool": "inference.pool",
-    "Contract": "proof.parity",
-    "Dataset": "data.datasets",
-    "DatasetSpec": "data.datasets",
-    "Diagnosis": "doctor",
-    "EdgeError": "errors",
-    "Margins": "proof.parity",
-    "PairedCounts": "proof.metrics",
-    "ParityReport": "proof.parity_report",
-    "Predictions": "data.predictions",
-    "Preprocessing": "data.images",
-    "available_backends": "runtimes.backends",
-    "benchmark": "benchmarks",
-    "bundle": "inference.bundling.making",
-    "choose_backend": "runtimes.backends",
-    "compare": "inference.comparing",
-    "count_pairs": "proof.metrics",
-    "diagnose": "doctor",
-    "inspect_model": "models.inspection",
-    "load_contract": "proof.parity.contract_file",
-    "load_dataset": "data.datasets",
-    "predict": "inference.evaluation",
-    "predict_file": "inference.evaluation",
-    "read_picture": "data.images",
+# Where the public names live; the same list, for type checkers, is above.
+_HOMES = {
+    "benchmarks": ("Benchmark", "benchmark"),
+    "data.datasets": ("Dataset", "DatasetSpec", "load_dataset"),
+    "data.images": ("Preprocessing", "read_picture"),
+    "data.predictions": ("Predictions",),
+    "doctor": ("Diagnosis", "diagnose"),
+    "errors": ("EdgeError",),
+    "inference.bundling.making": ("bundle",),
+    "inference.classifier": ("Classification", "Classifier"),
+    "inference.comparing": ("compare",),
+    "inference.evaluation": ("predict", "predict_file"),
+    "inference.pool": ("ClassifierPool",),
+    "models.inspection": ("inspect_model",),
+    "proof.metrics": ("PairedCounts", "count_pairs"),
+    "proof.parity": ("Budgets", "Contract", "Margins"),
+    "proof.parity.contract_file": ("load_contract",),
+    "proof.parity_report": ("ParityReport",),
+    "runtimes.backends": ("Backend", "available_backends", "choose_backend"),
 }
+_HOME = {name: module for module, names in _HOMES.items() for name in names}
 
-__all__ = list(_HOME)
+__all__ = sorted(_HOME)
 
 
 def __getattr__(name: str) -> Any:

@@ -1,27 +1,4 @@
-"""The errors that a user can cause or meet, in one family.
-
-    EdgeError
-    ├── PictureError (ValueError)        a picture cannot be read, or is too large
-    ├── ModelError (ValueError)          a model file is damaged, or is not an image classifier
-    │   ├── BundleError                  a bundle is damaged, or is not one of ours
-    │   └── ManifestError                the file beside it is damaged, or describes another model
-    ├── InputError (ValueError)          an array has another dtype or shape than the model's input
-    ├── DatasetError (ValueError)        a dataset cannot be found, read, or used for this
-    ├── PredictionsError (ValueError)    predictions are damaged, or are not of the same images
-    ├── ArraysError (ValueError)         the arrays in a file are damaged, or too large
-    ├── ContractError (ValueError)       a contract has a typo, or asks for what cannot be shown
-    ├── ReleaseError (ValueError)        what is installed on a device is damaged or in the way
-    ├── SignatureError (ValueError)      a signature is missing or refused, or a key cannot be used
-    ├── RunError (ValueError)            a run is missing, unfinished, or in the way
-    ├── RecipeError (ValueError)         a setting of a training has a value that it cannot have
-    ├── TrainingError (RuntimeError)     training cannot go on
-    ├── ConversionError (RuntimeError)   a model cannot be converted as asked
-    │   └── UnsupportedError             what was converted does not run where it is meant to
-    ├── DeviceError (RuntimeError)       a device cannot be reached, or cannot do what was asked
-    │   ├── DeviceLostError              the connection broke
-    │   └── DeviceTimeoutError           it took too long
-    ├── OutputError (RuntimeError)       standard output is closed or cannot be written to
-    └── MissingDependencyError (ImportError)   an optional package is not installed
+"""The errors that a user can cause or meet, in one family, each with the built-in one it is like.
 
 Each message says what was expected, what came, and what to do, in one sentence or two. The command
 line prints it and ends with exit code 1.
@@ -149,28 +126,26 @@ def extra_missing(what: str, error: ImportError) -> MissingDependencyError:
         what: what needs it, as in "`fmnist-edge train`".
         error: what the import raised; a package that is there may be broken.
     """
-    if isinstance(error, ModuleNotFoundError) and error.name in _BASE_REQUIREMENTS:
-        package = _BASE_REQUIREMENTS[error.name]
+    missing = error.name if isinstance(error, ModuleNotFoundError) else None
+    if missing in _BASE_REQUIREMENTS:
+        package = _BASE_REQUIREMENTS[missing]
         return MissingDependencyError(
             f"{what} needs {package}, which is not installed; install it with: pip install "
             f"{package}"
         )
-    mend = "install them from the folder of fmnist-edge with: pip install"
-    if isinstance(error, ModuleNotFoundError):
-        if error.name == "tensorflow" and sys.version_info[:2] > LAST_PYTHON_OF_TENSORFLOW:
-            last = ".".join(map(str, LAST_PYTHON_OF_TENSORFLOW))
-            return MissingDependencyError(
-                f"{what} needs TensorFlow, which is not made for Python "
-                f"{sys.version_info[0]}.{sys.version_info[1]}; make another environment with "
-                f"Python 3.10 to {last}: python{last} -m venv .venv && .venv/bin/pip install "
-                "'.[train]'"
-            )
+    if missing == "tensorflow" and sys.version_info[:2] > LAST_PYTHON_OF_TENSORFLOW:
+        last = ".".join(map(str, LAST_PYTHON_OF_TENSORFLOW))
         return MissingDependencyError(
-            f"{what} needs TensorFlow and its companions ({error.name} is not installed); {mend} "
-            "'.[train]'"
+            f"{what} needs TensorFlow, which is not made for Python {sys.version_info[0]}."
+            f"{sys.version_info[1]}; make another environment with Python 3.10 to {last}: "
+            f"python{last} -m venv .venv && .venv/bin/pip install '.[train]'"
         )
-    reason = " ".join(str(error).split())
+    found, options = f" ({missing} is not installed)", ""
+    if missing is None:
+        reason = " ".join(str(error).split())
+        found = f", which are installed but cannot be imported ({reason})"
+        options = "--force-reinstall "
     return MissingDependencyError(
-        f"{what} needs TensorFlow and its companions, which are installed but cannot be imported "
-        f"({reason}); {mend} --force-reinstall '.[train]'"
+        f"{what} needs TensorFlow and its companions{found}; install them from the folder of "
+        f"fmnist-edge with: pip install {options}'.[train]'"
     )

@@ -2,9 +2,9 @@
 
 NumPy's own reader can raise what `ast`, `tokenize`, `zipfile`, `zlib`, `bz2`, `lzma` and `pickle`
 raise, and unpacks before it looks. This one knows the one form that `numpy.savez` and
-`numpy.savez_compressed` write, and raises `ArraysError` alone. Whatever an archive announces is
-checked before anything is unpacked, and `ArrayFile.verify` goes through the content in pieces, so
-that what is refused in the end took a few MiB.
+`numpy.savez_compressed` write, and raises `ArraysError` for all else. Whatever an archive announces
+is checked before anything is unpacked, and `ArrayFile.verify` goes through the content in pieces,
+so that what is refused in the end took a few MiB.
 """
 
 import io
@@ -52,20 +52,22 @@ class ArrayFile:
         limit_bytes: how many bytes all arrays together may take.
 
     Raises:
-        ArraysError: it is no .npz as NumPy writes it, or unpacks to more than the limit.
+        ArraysError: it is no .npz as NumPy writes it, or unpacks to more than the limit. Methods
+            that take a name raise it where there is no array of that name.
+        OSError: the archive cannot be read.
     """
 
     def __init__(self, source: BinaryIO | bytes, *, limit_bytes: int) -> None:
         self._stream = io.BytesIO(source) if isinstance(source, bytes) else source
         try:
             entries, start = read_directory(self._stream)
-            refuse_bomb(entries, limit_bytes)
-            self._members = {
-                entry.name.removesuffix(".npy"): self._member(entry, end)
-                for entry, end in in_order(entries, start)
-            }
-        except (ValueError, OSError) as error:
-            raise _refused(error) from error
+        except ValueError as error:
+            raise ArraysError(str(error)) from error
+        refuse_bomb(entries, limit_bytes)
+        self._members = {
+            entry.name.removesuffix(".npy"): self._member(entry, end)
+            for entry, end in in_order(entries, start)
+        }
 
     def __contains__(self, name: str) -> bool:
         return name in self._members
@@ -74,19 +76,11 @@ class ArrayFile:
         return iter(self._members)
 
     def shape(self, name: str) -> tuple[int, ...]:
-        """Return the shape that an array has.
-
-        Raises:
-            ArraysError: there is none of that name.
-        """
+        """Return the shape that an array has."""
         return self._named(name).shape
 
     def dtype(self, name: str) -> np.dtype[Any]:
-        """Return the type of an array's elements.
-
-        Raises:
-            ArraysError: there is none of that name.
-        """
+        """Return the type of an array's elements."""
         return self._named(name).dtype
 
     def verify(self, checks: Mapping[str, Check] | None = None) -> None:
@@ -101,27 +95,26 @@ class ArrayFile:
         """
         for name, member in self._members.items():
             check = (checks or {}).get(name)
-            try:
-                if check is None:
-                    for _ in self._pieces(member):
-                        pass
-                else:
-                    for rows in self._rows(member):
-                        check(rows)
-            except OSError as error:
-                raise _refused(error) from error
+            if check is None:
+                for _ in self._pieces(member):
+                    pass
+            else:
+                for rows in self._rows(member):
+                    check(rows)
 
     def __getitem__(self, name: str) -> NDArray[Any]:
         """Unpack an array.
 
         Raises:
-            ArraysError: there is none of that name, it is damaged, or memory does not suffice.
+            ArraysError: it is damaged, or memory does not suffice.
         """
         member = self._named(name)
         try:
             return filled(self._pieces(member), member.dtype, member.shape)
-        except (ValueError, OSError, MemoryError) as error:
-            raise _refused(error) from error
+        except ArraysError:
+            raise
+        except (ValueError, MemoryError) as error:  # ValueError: 32 bits cannot address it
+            raise ArraysError("memory does not suffice for its arrays") from error
 
     def header(self) -> dict[str, Any]:
         """Return the JSON object that was stored as a text named "header".
@@ -135,7 +128,7 @@ class ArrayFile:
         """Return a text that was stored as an array without dimensions.
 
         Raises:
-            ArraysError: there is none of that name, it is something else, or is too long.
+            ArraysError: it is something else, or is too long.
         """
         member = self._named(name)
         if member.shape != () or member.dtype.kind != "U":
@@ -155,26 +148,23 @@ class ArrayFile:
     def _member(self, entry: Entry, end: int) -> _Member:
         """Read a member's headers; its packed bytes must reach exactly to ``end``."""
         if not _NAME.fullmatch(entry.name):
-            raise ValueError(f"it has a member {entry.name!r}")
+            raise ArraysError(f"it has a member {entry.name!r}")
         self._stream.seek(entry.offset)
         local = read_exactly(self._stream, LOCAL.size + len(entry.name) + _LOCAL_EXTRA_BYTES)
         if len(local) < LOCAL.size or not local.startswith(b"PK\3\4"):
-            raise ValueError(f"its member '{entry.name}' is not where it should be")
+            raise ArraysError(f"its member '{entry.name}' is not where it should be")
         _, _, flags, method, *_, name_bytes, extra_bytes = LOCAL.unpack_from(local)
         name = local[LOCAL.size : LOCAL.size + name_bytes]
         content = entry.offset + LOCAL.size + name_bytes + extra_bytes
         fits = extra_bytes <= _LOCAL_EXTRA_BYTES and content + entry.packed_bytes == end
         if flags or method != entry.method or name != entry.name.encode("ascii") or not fits:
-            raise ValueError(f"its member '{entry.name}' is stored in another way than NumPy does")
-        start = b""
-        for piece in self._unpacked(entry, content, most_bytes=_MOST_HEADER_BYTES):
-            start += piece
-            if len(start) >= _MOST_HEADER_BYTES:
-                break
+            raise ArraysError(f"its member '{entry.name}' is stored in another way than NumPy does")
+        pieces = self._unpacked(entry, content, most_bytes=_MOST_HEADER_BYTES)
+        start = beginning(pieces, _MOST_HEADER_BYTES)
         dtype, shape, header_bytes = parsed_header(start, entry.name)
         announced = header_bytes + dtype.itemsize * math.prod(shape)
         if announced != entry.size_bytes:
-            raise ValueError(
+            raise ArraysError(
                 f"its array '{entry.name}' announces {announced:,} bytes and has "
                 f"{entry.size_bytes:,}"
             )
@@ -194,22 +184,15 @@ class ArrayFile:
 
     def _pieces(self, member: _Member) -> Iterator[bytes]:
         """Yield the bytes of the elements."""
-        skip = member.header_bytes
-        for piece in self._unpacked(member.entry, member.content):
-            yield piece[skip:]
-            skip = max(0, skip - len(piece))
+        return behind(self._unpacked(member.entry, member.content), member.header_bytes)
 
     def _unpacked(
         self, entry: Entry, content: int, *, most_bytes: int = _PIECE_BYTES
     ) -> Iterator[bytes]:
-        """Yield the content of a member; it is as long as announced and has the right checksum.
-
-        Raises:
-            ArraysError: it is not.
-        """
+        """Yield the content of a member, which is as long as announced and has its checksum."""
         unpack = zlib.decompressobj(-15) if entry.method == DEFLATED else None
         crc, size, left, waiting = 0, 0, entry.packed_bytes, b""
-        while size <= entry.size_bytes:
+        while True:
             if left and not waiting:
                 self._stream.seek(content + entry.packed_bytes - left)
                 waiting = read_exactly(self._stream, min(left, _INPUT_BYTES))
@@ -223,6 +206,8 @@ class ArrayFile:
             if not piece and not waiting:
                 break
             crc, size = zlib.crc32(piece, crc), size + len(piece)
+            if size > entry.size_bytes:
+                break
             yield piece
         is_whole = unpack is None or (unpack.eof and not unpack.unused_data)
         if size != entry.size_bytes or crc != entry.crc or left or not is_whole:
@@ -237,6 +222,23 @@ def npz_bytes(arrays: Mapping[str, Any], *, compressed: bool = True) -> bytes:
     return buffer.getvalue()
 
 
+def beginning(pieces: Iterable[bytes], size_bytes: int) -> bytes:
+    """Return the first bytes of what comes in pieces, and take no more of those than needed."""
+    start = b""
+    for piece in pieces:
+        start += piece
+        if len(start) >= size_bytes:
+            break
+    return start[:size_bytes]
+
+
+def behind(pieces: Iterable[bytes], header_bytes: int) -> Iterator[bytes]:
+    """Yield what comes in pieces without the header that it starts with."""
+    for piece in pieces:
+        yield piece[header_bytes:]
+        header_bytes = max(0, header_bytes - len(piece))
+
+
 def filled(pieces: Iterable[bytes], dtype: np.dtype[Any], shape: tuple[int, ...]) -> NDArray[Any]:
     """Return an array whose bytes come in pieces, as many as it has."""
     array = np.empty(math.prod(shape), dtype)
@@ -245,11 +247,3 @@ def filled(pieces: Iterable[bytes], dtype: np.dtype[Any], shape: tuple[int, ...]
         place[start : start + len(piece)] = np.frombuffer(piece, np.uint8)
         start += len(piece)
     return array.reshape(shape)
-
-
-def _refused(error: BaseException) -> ArraysError:
-    if isinstance(error, ArraysError):
-        return error
-    if isinstance(error, MemoryError):
-        return ArraysError("memory does not suffice for its arrays")
-    return ArraysError(" ".join(str(error).split()).rstrip("."))

@@ -95,15 +95,10 @@ class Preprocessing:
 
 @dataclass(frozen=True, eq=False)
 class Picture:
-    """A picture as the model gets it.
+    """A picture as the model gets it."""
 
-    Attributes:
-        pixels: (H, W, C) uint8.
-        inverted: whether bright and dark were exchanged.
-    """
-
-    pixels: NDArray[np.uint8]
-    inverted: bool
+    pixels: NDArray[np.uint8]  # (H, W, C)
+    inverted: bool  # whether bright and dark were exchanged
 
 
 def read_picture(
@@ -126,7 +121,8 @@ def read_picture(
         >>> read_picture("bag.png", Preprocessing(28, 28, 1)).pixels.shape
         (28, 28, 1)
     """
-    return prepare(open_picture(source), preprocessing, invert=invert)
+    image = decode(read_picture_bytes(source), name=_name(source))
+    return prepare(image, preprocessing, invert=invert)
 
 
 def try_picture(
@@ -137,15 +133,6 @@ def try_picture(
         return read_picture(source, preprocessing, invert=invert)
     except PictureError as error:
         return error
-
-
-def open_picture(source: str | Path) -> Image.Image:
-    """Read and decode one picture file; "-" is standard input.
-
-    Raises:
-        PictureError: as in `read_picture`.
-    """
-    return decode(read_picture_bytes(source), name=_name(source))
 
 
 def read_picture_bytes(source: str | Path) -> bytes:

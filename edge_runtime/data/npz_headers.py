@@ -1,7 +1,4 @@
-"""What an .npz announces before it is unpacked, held against the one form that NumPy writes.
-
-All of it raises `ValueError`; `ArrayFile` makes its own error of that.
-"""
+"""What an .npz announces before it is unpacked, held against the one form that NumPy writes."""
 
 import re
 from collections.abc import Iterator
@@ -9,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from edge_runtime.errors import ArraysError
 from edge_runtime.files.reading import MEBIBYTE
 from edge_runtime.files.zip_directory import DEFLATED, STORED, Entry
 
@@ -32,26 +30,26 @@ def refuse_bomb(entries: list[Entry], limit_bytes: int) -> None:
     unpacked = sum(entry.size_bytes for entry in entries)
     packed = sum(entry.packed_bytes for entry in entries)
     if unpacked > limit_bytes:
-        raise ValueError(f"unpacked it is larger than {limit_bytes // MEBIBYTE} MiB")
+        raise ArraysError(f"unpacked it is larger than {limit_bytes // MEBIBYTE} MiB")
     if unpacked > max(_FREE_BYTES, _MOST_RATIO * packed):
-        raise ValueError(f"its {packed:,} bytes would unpack to {unpacked:,}")
+        raise ArraysError(f"its {packed:,} bytes would unpack to {unpacked:,}")
     for entry in entries:
         if entry.method not in (STORED, DEFLATED):
-            raise ValueError(f"its member {entry.name!r} is packed in another way than NumPy does")
+            raise ArraysError(f"its member {entry.name!r} is packed in another way than NumPy does")
         if entry.method == STORED and entry.packed_bytes != entry.size_bytes:
-            raise ValueError(f"its member {entry.name!r} has two sizes")
+            raise ArraysError(f"its member {entry.name!r} has two sizes")
 
 
 def in_order(entries: list[Entry], directory: int) -> Iterator[tuple[Entry, int]]:
     """Yield each member and where it must end: they follow one another without gap or overlap."""
     if not entries:
-        raise ValueError("it has no members")
+        raise ArraysError("it has no members")
     if len({entry.name for entry in entries}) < len(entries):
-        raise ValueError("it has two members of one name")
+        raise ArraysError("it has two members of one name")
     ordered = sorted(entries, key=lambda entry: entry.offset)
     starts = [entry.offset for entry in ordered]
     if starts[0] != 0:
-        raise ValueError("it has something before its first member")
+        raise ArraysError("it has something before its first member")
     yield from zip(ordered, [*starts[1:], directory], strict=True)
 
 
@@ -60,10 +58,10 @@ def parsed_header(start: bytes, name: str) -> tuple[np.dtype[Any], tuple[int, ..
     length = int.from_bytes(start[8:10], "little")
     found = _HEADER.fullmatch(start[10 : 10 + length])
     if not start.startswith(_MAGIC) or found is None:
-        raise ValueError(f"its array '{name}' is not one of plain numbers or text")
+        raise ArraysError(f"its array '{name}' is not one of plain numbers or text")
     descr, sides = found[1].decode("ascii"), found[2].decode("ascii")
     shape = tuple(int(side) for side in sides.split(",") if side.strip())
     # A shape like (0, 10**12) is empty and must not pass for a product that fits.
     if len(shape) > _MOST_DIMENSIONS or max(shape, default=0) > 2**31 - 1:
-        raise ValueError(f"its array '{name}' has the shape ({sides})")
+        raise ArraysError(f"its array '{name}' has the shape ({sides})")
     return np.dtype(descr), shape, 10 + length

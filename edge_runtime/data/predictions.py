@@ -25,6 +25,7 @@ SCHEMA_VERSION = 2
 PREDICTIONS_SUFFIX = ".predictions.npz"
 LIMIT_BYTES = 4096 * MEBIBYTE
 
+_MOST_ITEM_BYTES = 64  # the digits of a hash
 # An int8 softmax answers in steps of 1/256, so K classes may miss a sum of 1 by K half steps.
 _INT8_HALF_STEP = 1 / 512
 
@@ -175,15 +176,10 @@ def _check_probabilities(probabilities: NDArray[Any], model: str) -> None:
 
 
 def _read(arrays: ArrayFile) -> Predictions:
-    """Return the predictions in a file; nothing of it is kept before all of it has been checked.
-
-    Raises:
-        ValueError: it is another file, or a damaged one.
-    """
+    """Return the predictions in a file; nothing of it is kept before all of it has been checked."""
     header = arrays.header()
-    version, names, details = (
-        header.get(key) for key in ("schema_version", "class_names", "details")
-    )
+    version, names = header.get("schema_version"), header.get("class_names")
+    details = header.get("details")
     if version not in (1, SCHEMA_VERSION):
         raise ValueError(f"its schema version is {version!r:.80}")
     if not isinstance(details, dict) or not isinstance(names, list):
@@ -215,18 +211,20 @@ def _as_float32(probabilities: NDArray[Any]) -> NDArray[np.float32]:
 
 def _check_layout(arrays: ArrayFile, classes: int, *, hashes: tuple[str, ...]) -> None:
     """Raise unless the arrays are of the right types, and as long as one another."""
-    kinds = arrays.dtype("probabilities").kind, arrays.dtype("labels").kind
-    if kinds[0] != "f" or kinds[1] not in "iu":
-        raise ValueError("its probabilities or its labels are of another type")
-    if any(arrays.dtype(name).kind != "S" or arrays.dtype(name).itemsize > 64 for name in hashes):
-        raise ValueError("its hashes are of another type")
     labels = arrays.shape("labels")
     if len(labels) != 1:
         raise ValueError(f"its labels have the shape {labels}")
-    expected = {"probabilities": (*labels, classes), **dict.fromkeys(hashes, labels)}
-    for name, shape in expected.items():
-        if arrays.shape(name) != shape:
-            raise PredictionsError(f"Expected {name} of shape {shape}, got {arrays.shape(name)}.")
+    expected = {
+        "labels": ("iu", labels),
+        "probabilities": ("f", (*labels, classes)),
+        **dict.fromkeys(hashes, ("S", labels)),
+    }
+    for name, (kinds, shape) in expected.items():
+        dtype, found = arrays.dtype(name), arrays.shape(name)
+        if dtype.kind not in kinds or dtype.itemsize > _MOST_ITEM_BYTES:
+            raise ValueError(f"its {name} are {found} {dtype}")
+        if found != shape:
+            raise ValueError(f"its {name} are of shape {found}, expected {shape}")
 
 
 def aligned(reference: Predictions, candidate: Predictions) -> Predictions:
@@ -248,15 +246,12 @@ def aligned(reference: Predictions, candidate: Predictions) -> Predictions:
     order[rows] = others
     different = np.flatnonzero(reference.labels != candidate.labels[order])
     if len(different):
-        first = int(different[0])
-        names = (
-            reference.class_names[label]
-            for label in (reference.labels[first], candidate.labels[order[first]])
-        )
+        first = different[0]
+        here, there = reference.labels[first], candidate.labels[order[first]]
         raise PredictionsError(
             f"{pair} have different true labels for {len(different)} of {len(reference)} images: "
-            f"number {first} is {' in the one and '.join(names)} in the other; use the same "
-            "dataset for both."
+            f"number {first} is {reference.class_names[here]} in the one and "
+            f"{reference.class_names[there]} in the other; use the same dataset for both."
         )
     return replace(
         candidate,
@@ -276,7 +271,8 @@ def _refuse_other_classes(reference: Predictions, candidate: Predictions, pair: 
             f"{pair} have {len(names)} and {len(others)} classes; compare models of the same "
             "classes."
         )
-    position = [one == other for one, other in zip(names, others, strict=True)].index(False)
+    pairs = enumerate(zip(names, others, strict=True))
+    position = next(place for place, (one, other) in pairs if one != other)
     where = f"class {position} is {names[position]} in the one and {others[position]} in the other"
     if sorted(names) == sorted(others):
         raise PredictionsError(

@@ -26,7 +26,7 @@ def claimed(
         targets: the files, all in that folder.
         replace: whether files that are there may be replaced.
         error: what to raise.
-        advice: what to do about files that are there.
+        advice: what the error says to do about files that are there.
 
     Raises:
         EdgeError: another process is making files here, or one of them is there, and neither
@@ -35,13 +35,17 @@ def claimed(
     """
     descriptor = _open(claim, error)
     try:
-        left = _names_in(descriptor)
-        ours = [path for path in targets if path.name in left or not os.path.lexists(path)]
-        refused = [] if replace else [str(path) for path in targets if path not in ours]
+        # The names that a killed command wrote here.
+        left = os.pread(descriptor, os.fstat(descriptor).st_size, 0).split(b"\0")
+        new = [path for path in targets if os.fsencode(path.name) not in left]
+        kept = [path for path in new if os.path.lexists(path)]
+        ours = [path for path in targets if path not in kept]
         try:
-            if refused:
-                raise error(f"{', '.join(refused)} exists; {advice}.")
-            _add([path.name for path in targets if path.name not in left], descriptor)
+            if kept and not replace:
+                raise error(f"{', '.join(map(str, kept))} exists; {advice}.")
+            if new:
+                os.write(descriptor, b"".join(os.fsencode(path.name) + b"\0" for path in new))
+                os.fsync(descriptor)
             yield
         except BaseException:
             if not any(os.path.lexists(path) for path in ours):
@@ -55,7 +59,7 @@ def claimed(
 def _open(claim: Path, error: type[EdgeError]) -> int:
     """Return the descriptor of the claim's file, locked."""
     while True:
-        descriptor = os.open(claim, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
+        descriptor = os.open(claim, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
         if not lock(descriptor, wait=False):
             os.close(descriptor)
             raise error(
@@ -65,14 +69,3 @@ def _open(claim: Path, error: type[EdgeError]) -> int:
         if is_at(descriptor, claim):
             return descriptor
         os.close(descriptor)  # its owner ended and deleted it meanwhile
-
-
-def _names_in(descriptor: int) -> set[str]:
-    content = os.pread(descriptor, os.fstat(descriptor).st_size, 0)
-    return {os.fsdecode(name) for name in content.split(b"\0") if name}
-
-
-def _add(names: Sequence[str], descriptor: int) -> None:
-    if names:
-        os.write(descriptor, b"".join(os.fsencode(name) + b"\0" for name in names))
-        os.fsync(descriptor)

@@ -1,6 +1,7 @@
 """JSON that anybody may have written, read under limits."""
 
 import json
+import math
 import re
 from collections import Counter
 from typing import Any, NoReturn
@@ -21,10 +22,10 @@ class _RefusedError(ValueError):
 
 
 def parse_object(text: bytes | str) -> dict[str, Any]:
-    """Return a JSON object, in which no number is infinite or NaN.
+    """Return a JSON document as `parse_json` does, which must be an object.
 
     Raises:
-        ValueError: the text is too long, has too many values or levels, or is no JSON object.
+        ValueError: it is none, or as in `parse_json`.
     """
     document = parse_json(text)
     if not isinstance(document, dict):
@@ -71,7 +72,7 @@ def _refuse_constant(name: str) -> NoReturn:
 
 def _finite(digits: str) -> float:
     number = float(digits)
-    if number in (float("inf"), float("-inf")):
+    if math.isinf(number):
         raise _RefusedError(f"it has {digits[:20]}, which is too large a number")
     return number
 

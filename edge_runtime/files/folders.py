@@ -26,7 +26,9 @@ def put_folder_in_place(source: Path, target: Path) -> None:
         OSError: it cannot be put in place; the old target is there still.
     """
     recover_folder(target)
-    _sync_all(source)
+    for path in (*source.rglob("*"), source):
+        if path.is_file() or path.is_dir():
+            sync(path)
     if not os.path.lexists(target):
         source.rename(target)
     elif not exchange(source, target):
@@ -91,10 +93,3 @@ def _exchange_in_two_steps(source: Path, target: Path) -> None:
 
 def _aside(target: Path) -> Path:
     return target.with_name(f".{target.name}.old")
-
-
-def _sync_all(folder: Path) -> None:
-    for entry in folder.rglob("*"):
-        if entry.is_file() or entry.is_dir():
-            sync(entry)
-    sync(folder)

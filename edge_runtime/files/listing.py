@@ -1,5 +1,6 @@
 """Finding files in folders: what cannot be looked into is said, and links to themselves end."""
 
+import contextlib
 import fnmatch
 import glob
 import os
@@ -8,9 +9,6 @@ from pathlib import Path
 
 # What is told of a folder that cannot be listed; the error names it.
 Unlisted = Callable[[OSError], None]
-
-# A path, and what the folder says of it.
-_Entry = tuple[str, "os.DirEntry[str]"]
 
 
 def files_below(folder: str, suffixes: Sequence[str], unlisted: Unlisted) -> list[str]:
@@ -27,9 +25,9 @@ def files_below(folder: str, suffixes: Sequence[str], unlisted: Unlisted) -> lis
     top = str(Path(folder))
     return sorted(
         path
-        for _, entries in _walk(["" if top == "." else top], unlisted, follow=False)
-        for path, entry in entries
-        if path.lower().endswith(tuple(suffixes)) and not _is_folder(entry)
+        for _, files in _walk(["" if top == "." else top], unlisted, follow=False)
+        for path in files
+        if path.lower().endswith(tuple(suffixes))
     )
 
 
@@ -46,60 +44,50 @@ def expand(pattern: str, unlisted: Unlisted) -> list[str]:
     found = ["/" if pattern.startswith("/") else ""]
     parts = [part for part in pattern.split("/") if part]
     for place, part in enumerate(parts):
+        bases, found = found, []
         if part == "**":
-            folders = list(_walk(found, unlisted, follow=True))
-            found = [folder for folder, _ in folders]
-            if place == len(parts) - 1:
-                inside = (each for _, entries in folders for each in entries)
-                found = [path for path, entry in inside if not _is_folder(entry)]
-        elif glob.has_magic(part):
-            found = [
-                path
-                for base in found
-                for path, entry in _entries(base, unlisted, hidden=part.startswith(".")) or ()
-                if fnmatch.fnmatchcase(entry.name, part)
-            ]
-        else:
-            paths = [os.path.join(base, part) for base in found]  # noqa: PTH118 - keeps "a/../b"
-            found = [path for path in paths if _is_there(path, unlisted)]
+            for folder, files in _walk(bases, unlisted, follow=True):
+                found += files if place == len(parts) - 1 else [folder]
+            continue
+        for base in bases:
+            with _told(unlisted):
+                found += _matches(base, part)
     return sorted(set(found))
+
+
+def _matches(folder: str, part: str) -> list[str]:
+    """Return what a part of a pattern without `**` stands for in a folder."""
+    if glob.has_magic(part):
+        entries = _entries(folder, hidden=part.startswith("."))
+        return [path for path, entry in entries if fnmatch.fnmatchcase(entry.name, part)]
+    path = os.path.join(folder, part)  # noqa: PTH118 - keeps "a/../b"
+    Path(path).lstat()
+    return [path]
 
 
 def _walk(
     tops: Sequence[str], unlisted: Unlisted, *, follow: bool
-) -> Iterator[tuple[str, list[_Entry]]]:
-    """Yield each folder once, from the top ones down, with what is in it and not hidden."""
+) -> Iterator[tuple[str, list[str]]]:
+    """Yield each folder once, from the top ones down, with the files in it that are not hidden."""
     waiting = [*reversed(tops)]
     seen: set[tuple[int, int]] = set()
     while waiting:
         folder = waiting.pop()
-        try:
+        with _told(unlisted):
             status = Path(folder).stat()
-        except (FileNotFoundError, NotADirectoryError):
-            continue
-        except OSError as error:
-            unlisted(error)
-            continue
-        if (status.st_dev, status.st_ino) in seen:
-            continue
-        seen.add((status.st_dev, status.st_ino))
-        entries = _entries(folder, unlisted)
-        if entries is None:
-            continue
-        yield folder, entries
-        waiting += [path for path, entry in reversed(entries) if _is_folder(entry, follow=follow)]
+            if (status.st_dev, status.st_ino) in seen:
+                continue
+            seen.add((status.st_dev, status.st_ino))
+            entries = _entries(folder)
+            yield folder, [path for path, entry in entries if not _is_folder(entry)]
+            entries.reverse()
+            waiting += [path for path, entry in entries if _is_folder(entry, follow=follow)]
 
 
-def _entries(folder: str, unlisted: Unlisted, *, hidden: bool = False) -> list[_Entry] | None:
-    """Return what is in a folder, sorted by name; None where it cannot be listed."""
-    try:
-        with os.scandir(folder or ".") as found:
-            entries = [entry for entry in found if hidden or not entry.name.startswith(".")]
-    except (FileNotFoundError, NotADirectoryError):
-        return []
-    except OSError as error:
-        unlisted(error)
-        return None
+def _entries(folder: str, *, hidden: bool = False) -> list[tuple[str, "os.DirEntry[str]"]]:
+    """Return the paths of what is in a folder, sorted, and what the folder says of them."""
+    with os.scandir(folder or ".") as found:
+        entries = [entry for entry in found if hidden or not entry.name.startswith(".")]
     entries.sort(key=lambda entry: entry.name)
     return [(os.path.join(folder, entry.name), entry) for entry in entries]  # noqa: PTH118
 
@@ -111,12 +99,12 @@ def _is_folder(entry: "os.DirEntry[str]", *, follow: bool = True) -> bool:
         return False
 
 
-def _is_there(path: str, unlisted: Unlisted) -> bool:
+@contextlib.contextmanager
+def _told(unlisted: Unlisted) -> Iterator[None]:
+    """Tell of what cannot be looked into; that something is not there is no mistake."""
     try:
-        Path(path).lstat()
+        yield
     except (FileNotFoundError, NotADirectoryError):
-        return False
+        pass
     except OSError as error:
         unlisted(error)
-        return False
-    return True

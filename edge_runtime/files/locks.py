@@ -10,6 +10,20 @@ from collections.abc import Iterator
 from pathlib import Path
 
 
+@contextlib.contextmanager
+def opened(path: Path, flags: int = os.O_RDONLY) -> Iterator[int]:
+    """Open a file or folder, and close it at the end, which releases its lock.
+
+    Raises:
+        OSError: it cannot be opened.
+    """
+    descriptor = os.open(path, flags)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
 def lock(descriptor: int, *, wait: bool) -> bool:
     """Lock an open file or folder; return False if another process holds it and ``wait`` is false.
 
@@ -36,13 +50,10 @@ def is_at(descriptor: int, path: Path) -> bool:
 def is_locked(path: Path) -> bool:
     """Return whether a process that is alive holds the lock of a file or folder."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        with opened(path) as descriptor:
+            return not lock(descriptor, wait=False)
     except FileNotFoundError:
         return False
-    try:
-        return not lock(descriptor, wait=False)
-    finally:
-        os.close(descriptor)
 
 
 @contextlib.contextmanager
@@ -52,9 +63,6 @@ def folder_lock(folder: Path) -> Iterator[None]:
     Raises:
         OSError: the folder cannot be opened.
     """
-    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
-    try:
+    with opened(folder) as descriptor:
         lock(descriptor, wait=True)
         yield
-    finally:
-        os.close(descriptor)

@@ -7,7 +7,7 @@ import os
 import select
 import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -19,6 +19,7 @@ with contextlib.suppress(ImportError):  # another Python may be built without it
 
 MEBIBYTE = 1024 * 1024
 CHUNK_BYTES = MEBIBYTE
+_PIECE_BYTES = 64 * 1024
 # Whoever fills a pipe may decode or download before; who does not in so long never will.
 _PIPE_PATIENCE_S = 10
 
@@ -77,9 +78,11 @@ def open_regular(path: Path, *, limit_bytes: int) -> Iterator[BinaryIO]:
         OSError: it is a folder, a pipe or a device, or cannot be opened.
     """
     with _opened(path) as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode):
             raise OSError(errno.EINVAL, "it is a pipe, not a file", str(path))
-        _refuse_larger(file, limit_bytes)
+        if status.st_size > limit_bytes:
+            raise _too_large(limit_bytes)
         yield file
 
 
@@ -92,40 +95,22 @@ def read_capped(path: Path, *, limit_bytes: int) -> bytes:
     """
     with _opened(path) as file:
         if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            _refuse_larger(file, limit_bytes)
             return read_rest(file, limit_bytes=limit_bytes)
-        return _read_pipe(file.fileno(), path, limit_bytes)
+        return _read_all(lambda count: _read_soon(file, count), limit_bytes)
 
 
 @contextlib.contextmanager
 def _opened(path: Path) -> Iterator[BinaryIO]:
     """Open a file or a pipe to read; a pipe that nobody writes to is not waited for."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    with contextlib.ExitStack() as stack:
-        stack.callback(os.close, descriptor)
-        mode = os.fstat(descriptor).st_mode
-        if stat.S_ISDIR(mode):
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    with open(path, "rb", buffering=0, opener=_without_waiting) as file:
+        mode = os.fstat(file.fileno()).st_mode
         if not (stat.S_ISREG(mode) or stat.S_ISFIFO(mode)):
             raise OSError(errno.EINVAL, "it is a device, not a file", str(path))
-        stack.pop_all()
-        with os.fdopen(descriptor, "rb", buffering=0) as file:
-            yield file
+        yield file
 
 
-def _refuse_larger(file: BinaryIO, limit_bytes: int) -> None:
-    if os.fstat(file.fileno()).st_size > limit_bytes:
-        raise _too_large(limit_bytes)
-
-
-def _read_pipe(descriptor: int, path: Path, limit_bytes: int) -> bytes:
-    chunks, left = [], limit_bytes + 1
-    while left and (chunk := _read_soon(descriptor, min(left, CHUNK_BYTES), path)):
-        chunks.append(chunk)
-        left -= len(chunk)
-    if not left:
-        raise _too_large(limit_bytes)
-    return b"".join(chunks)
+def _without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def read_rest(file: BinaryIO, *, limit_bytes: int) -> bytes:
@@ -135,16 +120,25 @@ def read_rest(file: BinaryIO, *, limit_bytes: int) -> bytes:
         ValueError: there are more bytes than the limit.
         OSError: it cannot be read.
     """
+    size = os.fstat(file.fileno()).st_size
+    if size > limit_bytes:
+        raise _too_large(limit_bytes)
     file.seek(0)
     # In one piece where the size holds, so that large files are not in memory twice.
-    chunks = [read_exactly(file, min(os.fstat(file.fileno()).st_size, limit_bytes))]
-    left = limit_bytes + 1 - len(chunks[0])
-    while left and (chunk := file.read(min(left, CHUNK_BYTES))):  # it grew
+    return _read_all(file.read, limit_bytes, first_bytes=max(size, _PIECE_BYTES))
+
+
+def _read_all(
+    read: Callable[[int], bytes], limit_bytes: int, *, first_bytes: int = _PIECE_BYTES
+) -> bytes:
+    chunks, left, most = [], limit_bytes + 1, first_bytes
+    while left and (chunk := read(min(left, most))):
         chunks.append(chunk)
         left -= len(chunk)
+        most = _PIECE_BYTES  # of what has come since
     if not left:
         raise _too_large(limit_bytes)
-    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+    return b"".join(chunks)  # a single one is not copied
 
 
 def read_exactly(file: BinaryIO, count: int) -> bytes:
@@ -180,13 +174,13 @@ def _too_large(limit_bytes: int) -> ValueError:
     return ValueError(f"it is larger than {limit_bytes // MEBIBYTE} MiB")
 
 
-def _read_soon(descriptor: int, size_bytes: int, path: Path) -> bytes:
+def _read_soon(pipe: BinaryIO, size_bytes: int) -> bytes:
     """Read what there is, b"" at the end; a pipe in which nothing comes is an error."""
     watch = select.poll()
-    watch.register(descriptor, select.POLLIN)
+    watch.register(pipe, select.POLLIN)
     while watch.poll(_PIPE_PATIENCE_S * 1000):
         with contextlib.suppress(BlockingIOError):
-            return os.read(descriptor, size_bytes)
+            return os.read(pipe.fileno(), size_bytes)
     raise TimeoutError(
-        errno.ETIMEDOUT, f"nothing came out of this pipe for {_PIPE_PATIENCE_S} s", str(path)
+        errno.ETIMEDOUT, f"nothing came out of this pipe for {_PIPE_PATIENCE_S} s", pipe.name
     )

@@ -4,11 +4,11 @@ import contextlib
 import errno
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from edge_runtime.files.locks import folder_lock, is_at, lock
+from edge_runtime.files.locks import folder_lock, is_at, lock, opened
 from edge_runtime.wording import json_escaped
 
 
@@ -21,7 +21,7 @@ def write_atomically(path: Path, data: bytes | str, *, mode: int = 0o666) -> Non
     Args:
         path: the file.
         data: what it will hold.
-        mode: who may do what with it, less what the umask takes away; from the first byte on.
+        mode: its permissions from the first byte on, less what the umask takes away.
 
     Raises:
         OSError: it cannot be written; its file name is ``path``.
@@ -38,31 +38,26 @@ def write_together(contents: Mapping[Path, bytes | str], *, mode: int = 0o666) -
         OSError: one cannot be written; its file name is the path. What was there is untouched,
             unless the disk fails between two renames.
     """
-    written: dict[Path, int] = {}
     path = Path()
     try:
-        for path in sorted(contents):  # in one order, so that no two processes wait for each other
-            if path.is_dir():
-                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-            if path.exists() and not path.is_file():  # root would replace /dev/null for everybody
-                raise OSError(errno.EEXIST, "it is a device, a pipe or a socket", str(path))
-            written[path] = _open_temporary(path, mode)
-            _write_through(written[path], contents[path])
-        for path in contents:
-            temporary_path(path).replace(path)
-    except BaseException as error:
-        for other, descriptor in written.items():
-            if is_at(descriptor, temporary_path(other)):
-                with contextlib.suppress(OSError):
-                    temporary_path(other).unlink()
-        if isinstance(error, OSError):
-            error.filename = str(path)  # what was asked for, not the temporary file
+        with contextlib.ExitStack() as stack:
+            for path in sorted(contents):  # in one order, so that no two wait for each other
+                _refuse_other_than_file(path)
+                _write_through(stack.enter_context(_temporary(path, mode)), contents[path])
+            for path in contents:
+                temporary_path(path).replace(path)
+    except OSError as error:
+        error.filename = str(path)  # what was asked for, not the temporary file
         raise
-    finally:
-        for descriptor in written.values():
-            os.close(descriptor)
     for folder in {path.parent for path in contents}:
         sync(folder)
+
+
+def _refuse_other_than_file(path: Path) -> None:
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if path.exists() and not path.is_file():  # root would replace /dev/null for everybody
+        raise OSError(errno.EEXIST, "it is a device, a pipe or a socket", str(path))
 
 
 def temporary_path(path: Path) -> Path:
@@ -74,13 +69,25 @@ def temporary_path(path: Path) -> Path:
     return path.with_name(f".{path.name}.tmp")
 
 
+@contextlib.contextmanager
+def _temporary(path: Path, mode: int) -> Iterator[int]:
+    """Open a new, locked temporary file, which is gone at the end where it was not renamed."""
+    descriptor = _open_temporary(path, mode)
+    try:
+        yield descriptor
+    finally:
+        with contextlib.suppress(OSError):
+            if is_at(descriptor, temporary_path(path)):
+                temporary_path(path).unlink()
+        os.close(descriptor)
+
+
 def _open_temporary(path: Path, mode: int) -> int:
-    """Return the descriptor of a new, locked, empty temporary file; wait for other writers."""
+    """Return the descriptor of a new, locked temporary file; wait for other writers."""
     temporary = temporary_path(path)
     while True:
         try:
-            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-            descriptor = os.open(temporary, flags, mode)
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
         except FileExistsError:
             _remove_when_free(temporary)
             continue
@@ -92,20 +99,14 @@ def _open_temporary(path: Path, mode: int) -> int:
 
 def _remove_when_free(temporary: Path) -> None:
     """Delete the temporary file of a killed process; wait for a living one to rename its own."""
-    try:
-        descriptor = os.open(temporary, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return
-    try:
+    flags = os.O_RDONLY | os.O_NOFOLLOW
+    with contextlib.suppress(FileNotFoundError), opened(temporary, flags) as descriptor:
         lock(descriptor, wait=True)
         if is_at(descriptor, temporary):
             temporary.unlink()
-    finally:
-        os.close(descriptor)
 
 
 def _write_through(descriptor: int, data: bytes | str) -> None:
-    """Write to an open file and flush it to the disk."""
     rest = memoryview(data.encode() if isinstance(data, str) else data)
     while rest:
         rest = rest[os.write(descriptor, rest) :]
@@ -115,27 +116,20 @@ def _write_through(descriptor: int, data: bytes | str) -> None:
 def refuse_unwritable_folder(folder: Path) -> None:
     """Raise unless files can be written to a folder, which need not be there yet.
 
-    Asked before slow work, so that its result is not lost for want of a place. A file is really
-    made, and is gone again: what root may do in /proc or on a read-only disk no mode bits tell.
+    A file is really made, and is gone again: what root may do in /proc or on a read-only disk no
+    mode bits tell.
 
     Raises:
         OSError: it, or the nearest folder above that is there, is none or cannot be written to.
     """
-    nearest = next(path for path in (folder, *folder.absolute().parents) if _is_there(path))
+    for nearest in (folder, *folder.absolute().parents):
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            nearest.lstat()  # there, be it as a link to nowhere
+            break
     if not nearest.is_dir():
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(nearest))
-    probe = nearest / "fmnist-edge"
-    os.close(_open_temporary(probe, 0o600))
-    temporary_path(probe).unlink(missing_ok=True)  # another process may have taken it for its own
-
-
-def _is_there(path: Path) -> bool:
-    """Whether there is anything of this name, be it a link to nowhere."""
-    try:
-        path.lstat()
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    return True
+    with _temporary(nearest / "fmnist-edge", 0o600):
+        pass
 
 
 def write_json_atomically(path: Path, document: Mapping[str, Any]) -> None:
@@ -150,19 +144,12 @@ def to_json(document: Mapping[str, Any]) -> str:
 
 def sync(path: Path) -> None:
     """Flush a file, or the entries of a folder (so, renames in it), to the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
+    with opened(path) as descriptor:
         os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def switch_link(link: Path, target: Path) -> None:
-    """Let a symbolic link point to ``target``, by one rename: to the old or the new, at any moment.
-
-    Args:
-        link: the link, which need not be there yet.
-        target: what it says, absolute or relative to its folder.
+    """Let a symbolic link, which need not be there yet, point to ``target``, by one rename.
 
     Raises:
         OSError: it cannot be replaced.

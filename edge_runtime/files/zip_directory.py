@@ -9,8 +9,7 @@ Layout: APPNOTE.TXT 6.3.10, sections 4.3.7 (local header), 4.3.12 (central) and 
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from edge_runtime.files.reading import read_exactly
 
@@ -25,25 +24,15 @@ _MOST_DIRECTORY_BYTES = 1024 * 1024
 _ENCRYPTED = 1
 
 
-@dataclass(frozen=True)
-class Entry:
-    """What the archive says of one member.
-
-    Attributes:
-        name: its file name.
-        method: `STORED`, `DEFLATED` or another one.
-        crc: CRC-32 of its content.
-        packed_bytes: the size in the archive.
-        size_bytes: the size of its content.
-        offset: where its local header starts.
-    """
+class Entry(NamedTuple):
+    """What the archive says of one member."""
 
     name: str
-    method: int
-    crc: int
+    method: int  # `STORED`, `DEFLATED` or another one
+    crc: int  # CRC-32 of its content
     packed_bytes: int
-    size_bytes: int
-    offset: int
+    size_bytes: int  # of its content
+    offset: int  # where its local header starts
 
 
 def read_directory(stream: BinaryIO, *, comment_bytes: int = 0) -> tuple[list[Entry], int]:
@@ -70,8 +59,7 @@ def read_directory(stream: BinaryIO, *, comment_bytes: int = 0) -> tuple[list[En
     if count > _MOST_MEMBERS or directory_bytes > _MOST_DIRECTORY_BYTES:
         raise ValueError(f"it has {count:,} members")
     stream.seek(start)
-    entries = list(_entries(read_exactly(stream, directory_bytes), count))
-    return entries, start
+    return list(_entries(read_exactly(stream, directory_bytes), count)), start
 
 
 def _entries(directory: bytes, count: int) -> Iterator[Entry]:

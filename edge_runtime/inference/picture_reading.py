@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edge_runtime.data.decoding import LIMIT_PIXELS
+from edge_runtime.data.decoding.layout import LIMIT_PIXELS
 from edge_runtime.data.images import Invert, Picture, Preprocessing, try_picture
 from edge_runtime.errors import ModelError, PictureError
 from edge_runtime.files.reading import MEBIBYTE

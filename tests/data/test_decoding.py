@@ -6,8 +6,8 @@ import zlib
 
 import numpy as np
 import pytest
+from made_pictures import chunk, encoded, raw_png
 from PIL import Image
-from test_images import chunk, encoded, raw_png
 
 from edge_runtime.data.decoding import decode, read_layout
 from edge_runtime.data.decoding.orientation import exif_orientation, xmp_orientation

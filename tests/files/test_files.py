@@ -193,12 +193,20 @@ def in_the_way(tmp_path, kind):
     return target
 
 
-@pytest.mark.parametrize("kind", ["nothing", "folder", "file", "link"])
-def test_a_folder_takes_the_place_of_whatever_was_there_and_leaves_nothing_aside(tmp_path, kind):
-    target = in_the_way(tmp_path, kind)
+@pytest.fixture
+def source(tmp_path):
+    """A folder that is to be put in place."""
     source = tmp_path / ".source"
     source.mkdir()
     (source / "new").write_bytes(b"new")
+    return source
+
+
+@pytest.mark.parametrize("kind", ["nothing", "folder", "file", "link"])
+def test_a_folder_takes_the_place_of_whatever_was_there_and_leaves_nothing_aside(
+    tmp_path, source, kind
+):
+    target = in_the_way(tmp_path, kind)
     put_folder_in_place(source, target)
     assert content(tmp_path) == {"target/new": b"new"}
     left = {entry.name for entry in tmp_path.iterdir()}
@@ -211,11 +219,9 @@ def cannot_exchange(one, other):
 
 @pytest.mark.parametrize("exchange", [full_disk, cannot_exchange])
 def test_when_the_new_folder_cannot_be_put_in_place_the_old_one_comes_back(
-    tmp_path, monkeypatch, exchange
+    tmp_path, source, monkeypatch, exchange
 ):
     target = in_the_way(tmp_path, "folder")
-    source = tmp_path / ".source"
-    source.mkdir()
     rename = writing.Path.rename
 
     def refuse_the_new(path, to):
@@ -225,31 +231,26 @@ def test_when_the_new_folder_cannot_be_put_in_place_the_old_one_comes_back(
     monkeypatch.setattr(writing.Path, "rename", refuse_the_new)
     with pytest.raises(OSError, match="No space left"):
         put_folder_in_place(source, target)
-    assert content(tmp_path) == {"target/old": b"old"}
+    assert content(tmp_path) == {".source/new": b"new", "target/old": b"old"}
 
 
 @pytest.mark.parametrize("kind", ["folder", "file", "link"])
 def test_a_folder_is_replaced_where_the_file_system_cannot_exchange_names(
-    tmp_path, monkeypatch, kind
+    tmp_path, source, monkeypatch, kind
 ):
     monkeypatch.setattr(folders, "exchange", cannot_exchange)
     target = in_the_way(tmp_path, kind)
-    source = tmp_path / ".source"
-    source.mkdir()
-    (source / "new").write_bytes(b"new")
     put_folder_in_place(source, target)
     assert content(tmp_path) == {"target/new": b"new"}
 
 
-def test_at_no_moment_of_an_exchange_is_the_target_missing(tmp_path, monkeypatch):
+def test_at_no_moment_of_an_exchange_is_the_target_missing(tmp_path, source, monkeypatch):
     target = in_the_way(tmp_path, "folder")
-    source = tmp_path / ".source"
-    source.mkdir()
     renamed = []
     monkeypatch.setattr(writing.Path, "rename", lambda *names: renamed.append(names))
     put_folder_in_place(source, target)
     assert renamed == []
-    assert content(tmp_path) == {}
+    assert content(tmp_path) == {"target/new": b"new"}
 
 
 def test_a_folder_that_was_set_aside_comes_back_or_goes(tmp_path):

@@ -6,13 +6,15 @@ prefix and a function from a `DatasetSpec` to a `Dataset`; `tfds:` is one of the
 """
 
 import importlib.metadata
+import importlib.resources
 from collections.abc import Callable, Collection
 from dataclasses import replace
+
+import numpy as np
 
 from edge_runtime.data.datasets.dataset import Dataset, DatasetSpec, Split, image_hashes
 from edge_runtime.data.datasets.folder import load_folder
 from edge_runtime.data.datasets.idx import load_idx
-from edge_runtime.data.datasets.sample import load_sample
 from edge_runtime.data.datasets.stored import load_stored
 from edge_runtime.errors import DatasetError, nearest_name
 
@@ -30,13 +32,10 @@ Loader = Callable[[DatasetSpec], Dataset]
 GivenDataset = Dataset | DatasetSpec | str
 
 _ENTRY_POINTS = "fmnist_edge.datasets"
-_BUILT_IN: dict[str, Loader] = {
-    "sample": load_sample,
-    "idx": load_idx,
-    "folder": load_folder,
-    "images": load_stored,
-}
-_WITHOUT_ARGUMENT = {"sample": "sample", "fashion_mnist": "tfds:fashion_mnist"}
+_BUILT_IN: dict[str, Loader] = {"idx": load_idx, "folder": load_folder, "images": load_stored}
+_FASHION_MNIST = "fashion_mnist"  # short for tfds:fashion_mnist
+_SAMPLE = "sample"
+_SAMPLE_TRAIN_SIZE = 1000
 
 
 def load_dataset(spec: DatasetSpec | str, *, needs: Collection[str] = ("train", "test")) -> Dataset:
@@ -56,15 +55,14 @@ def load_dataset(spec: DatasetSpec | str, *, needs: Collection[str] = ("train", 
         (1000, 1000, (28, 28, 1))
     """
     spec = DatasetSpec(spec) if isinstance(spec, str) else spec
-    source = _WITHOUT_ARGUMENT.get(spec.source, spec.source)
-    prefix, _, argument = source.partition(":")
-    takes_argument = prefix in _loader_names() and prefix not in _WITHOUT_ARGUMENT
-    if source != "sample" and not (takes_argument and argument):
+    source = f"tfds:{spec.source}" if spec.source == _FASHION_MNIST else spec.source
+    loader = _loader(source)
+    if loader is None:
         raise DatasetError(_unknown_source(spec.source))
-    dataset = _loader(prefix)(replace(spec, source=source))
+    dataset = loader(replace(spec, source=source))
     limited = replace(
         dataset,
-        name=dataset.name if prefix == "images" else spec.source,
+        name=dataset.name if loader is load_stored else spec.source,
         train=_first(dataset.train, spec.train_size, "training"),
         test=_first(dataset.test, spec.test_size, "test"),
         recorded_fingerprint=None if spec.test_size else dataset.recorded_fingerprint,
@@ -74,11 +72,7 @@ def load_dataset(spec: DatasetSpec | str, *, needs: Collection[str] = ("train", 
 
 
 def given_dataset(dataset: GivenDataset, *, needs: Collection[str] = ("train", "test")) -> Dataset:
-    """Return a dataset; one that is named, as on the command line, is loaded.
-
-    Args:
-        dataset: it, or what it is called.
-        needs: the splits that must have images.
+    """Return a dataset as it is; one that is named, as on the command line, is loaded.
 
     Raises:
         DatasetError: there is no such dataset, or this is none.
@@ -94,21 +88,37 @@ def given_dataset(dataset: GivenDataset, *, needs: Collection[str] = ("train", "
     )
 
 
-def _loader_names() -> set[str]:
-    points = importlib.metadata.entry_points(group=_ENTRY_POINTS)
-    return {*_BUILT_IN, *(point.name for point in points)}
-
-
-def _loader(prefix: str) -> Loader:
+def _loader(source: str) -> Loader | None:
+    """Return what loads such a source, None where there is nothing that does."""
+    prefix, _, argument = source.partition(":")
+    if source == _SAMPLE:
+        return _load_sample
+    if not argument:
+        return None
     if prefix in _BUILT_IN:
         return _BUILT_IN[prefix]
-    (point,) = set(importlib.metadata.entry_points(group=_ENTRY_POINTS, name=prefix))
-    loader: Loader = point.load()
-    return loader
+    for point in importlib.metadata.entry_points(group=_ENTRY_POINTS, name=prefix):
+        loader: Loader = point.load()
+        return loader
+    return None
+
+
+def _load_sample(spec: DatasetSpec) -> Dataset:
+    """Return the images that the article uses: 1,000 to train on, the next 1,000 to test on.
+
+    They are the first 2,000 that TensorFlow Datasets yields of `fashion_mnist` 3.0.1, split train.
+    """
+    file = importlib.resources.files(__name__) / "data" / "fashion_mnist_sample.npz"
+    with file.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
+        class_names = tuple(str(name) for name in arrays["class_names"])
+        everything = Split(arrays["images"][..., np.newaxis], arrays["labels"].astype(np.int64))
+    train, test = slice(_SAMPLE_TRAIN_SIZE), slice(_SAMPLE_TRAIN_SIZE, None)
+    return Dataset(spec.source, class_names, everything.take(train), everything.take(test))
 
 
 def _unknown_source(source: str) -> str:
-    known = {*_WITHOUT_ARGUMENT, *_loader_names()}
+    points = importlib.metadata.entry_points(group=_ENTRY_POINTS)
+    known = {_SAMPLE, _FASHION_MNIST, *_BUILT_IN, *points.names}
     shown = "sample, fashion_mnist, tfds:NAME, idx:DIR, folder:DIR or images:FILE"
     prefix = source.partition(":")[0]
     hint = "" if prefix in known else nearest_name(prefix, known)

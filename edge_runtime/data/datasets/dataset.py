@@ -95,12 +95,6 @@ class Split(Described):
         """
         return image_hashes(self.images) if self.source_sha256 is None else self.source_sha256
 
-    def update(self, digest: Any) -> None:
-        """Feed shape, pixels and labels to a hash."""
-        digest.update(json.dumps(self.images.shape).encode())
-        digest.update(np.ascontiguousarray(self.images).data)
-        digest.update(np.ascontiguousarray(self.labels, np.int64).data)
-
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Dataset(Described):
@@ -139,15 +133,11 @@ class Dataset(Described):
                     f"There are {len(split.images)} images and {split.labels.shape} labels."
                 )
             source = split.source_sha256
-            if source is not None and source.shape != (len(split.images),):
+            if source is not None and source.shape != split.labels.shape:
                 raise DatasetError(
                     f"There are {len(split.images)} images and {source.shape} hashes of files."
                 )
-            if len(split) and not 0 <= split.labels.min() <= split.labels.max() < self.class_count:
-                raise DatasetError(
-                    f"Labels must be 0 to {self.class_count - 1}, one for each class name; got "
-                    f"{split.labels.min()} to {split.labels.max()}."
-                )
+            check_labels(split.labels, self.class_count)
         refuse_other_size(self.train.images.shape[1:], self.test.images.shape[1:])
 
     @property
@@ -178,17 +168,24 @@ class Dataset(Described):
         if self.recorded_fingerprint is not None:
             return self.recorded_fingerprint
         digest = hashlib.sha256(json.dumps(self.class_names).encode())
-        self.train.update(digest)
-        self.test.update(digest)
+        for split in (self.train, self.test):
+            digest.update(json.dumps(split.images.shape).encode())
+            digest.update(np.ascontiguousarray(split.images).data)
+            digest.update(np.ascontiguousarray(split.labels, np.int64).data)
         return digest.hexdigest()
 
 
-def refuse_other_size(train: tuple[int, ...], test: tuple[int, ...]) -> None:
-    """Raise unless the images of both splits are of one shape.
+def check_labels(labels: NDArray[np.integer[Any]], classes: int) -> None:
+    """Raise a `DatasetError` where one of some labels, (n,), is not that of a class."""
+    if labels.size and not 0 <= labels.min() <= labels.max() < classes:
+        raise DatasetError(
+            f"Labels must be 0 to {classes - 1}, one for each class name; got {labels.min()} to "
+            f"{labels.max()}."
+        )
 
-    Raises:
-        DatasetError: they are not.
-    """
+
+def refuse_other_size(train: tuple[int, ...], test: tuple[int, ...]) -> None:
+    """Raise a `DatasetError` unless the images of both splits are of one shape."""
     if train != test:
         raise DatasetError(
             f"Training images are {train}, test images {test}; they must have the same size."
@@ -197,7 +194,5 @@ def refuse_other_size(train: tuple[int, ...], test: tuple[int, ...]) -> None:
 
 def image_hashes(images: NDArray[np.uint8]) -> NDArray[np.bytes_]:
     """Return the SHA-256 of each image's pixels as (N,) byte strings of 64 hexadecimal digits."""
-    digests = [
-        hashlib.sha256(np.ascontiguousarray(image).data).hexdigest().encode() for image in images
-    ]
-    return np.array(digests, dtype="S64")
+    contents = (np.ascontiguousarray(image).data for image in images)
+    return np.array([hashlib.sha256(content).hexdigest() for content in contents], "S64")

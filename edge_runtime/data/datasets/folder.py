@@ -1,6 +1,5 @@
 """A folder of pictures for each class, split already (`train/`, `test/`) or split here."""
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
@@ -24,11 +23,8 @@ from edge_runtime.files.reading import expanded, sha256
 _TEST_SHARE = 0.2
 
 
-@dataclass(frozen=True, eq=False)
-class _LabelledPicture:
-    image: Image.Image
-    label: int
-    sha256: str  # of the file's bytes
+# Pictures with the numbers of their classes.
+_Listing = list[tuple[Path, int]]
 
 
 def load_folder(spec: DatasetSpec) -> Dataset:
@@ -51,12 +47,16 @@ def load_folder(spec: DatasetSpec) -> Dataset:
     else:
         class_names = _class_names(folder)
         train, test = _split(_list(folder, class_names), spec.seed, class_names)
-    pictures = _read_pictures([*train, *test], spec)
-    preprocessing = _preprocessing([picture.image for picture in pictures], spec)
+    images, hashes = _read_pictures([path for path, _ in (*train, *test)], spec)
+    labels = np.array([label for _, label in (*train, *test)], np.int64)
+    everything = Split(_pixels(images, spec), labels, hashes)
     rng = np.random.default_rng(spec.seed)
-    parts = pictures[: len(train)], pictures[len(train) :]
-    splits = [_to_split(part, preprocessing, rng) for part in parts]
-    return Dataset(spec.source, class_names, train=splits[0], test=splits[1])
+    return Dataset(
+        spec.source,
+        class_names,
+        train=everything.take(rng.permutation(len(train))),
+        test=everything.take(len(train) + rng.permutation(len(test))),
+    )
 
 
 def _class_names(folder: Path) -> tuple[str, ...]:
@@ -83,7 +83,7 @@ def _subfolders(folder: Path) -> list[str]:
         _refuse(error)
 
 
-def _list(folder: Path, class_names: tuple[str, ...]) -> list[tuple[Path, int]]:
+def _list(folder: Path, class_names: tuple[str, ...]) -> _Listing:
     unknown = [name for name in _subfolders(folder) if name not in class_names]
     if unknown:
         raise DatasetError(f"{folder} has a class '{unknown[0]}' that the training split has not.")
@@ -101,12 +101,10 @@ def _refuse(error: OSError) -> NoReturn:
     ) from error
 
 
-def _split(
-    listing: list[tuple[Path, int]], seed: int, class_names: tuple[str, ...]
-) -> tuple[list[tuple[Path, int]], list[tuple[Path, int]]]:
+def _split(listing: _Listing, seed: int, class_names: tuple[str, ...]) -> tuple[_Listing, _Listing]:
     rng = np.random.default_rng(seed)
-    train: list[tuple[Path, int]] = []
-    test: list[tuple[Path, int]] = []
+    train: _Listing = []
+    test: _Listing = []
     for label, name in enumerate(class_names):
         members = [entry for entry in listing if entry[1] == label]
         if len(members) < 2:
@@ -121,7 +119,7 @@ def _split(
     return train, test
 
 
-def _refuse_untrained_class(train: list[tuple[Path, int]], class_names: tuple[str, ...]) -> None:
+def _refuse_untrained_class(train: _Listing, class_names: tuple[str, ...]) -> None:
     present = {label for _, label in train}
     for label, name in enumerate(class_names):
         if label not in present:
@@ -130,19 +128,23 @@ def _refuse_untrained_class(train: list[tuple[Path, int]], class_names: tuple[st
             )
 
 
-def _read_pictures(listing: list[tuple[Path, int]], spec: DatasetSpec) -> list[_LabelledPicture]:
-    pictures: list[_LabelledPicture] = []
-    for path, label in listing:
+def _read_pictures(
+    paths: list[Path], spec: DatasetSpec
+) -> tuple[list[Image.Image], NDArray[np.bytes_]]:
+    """Return decoded pictures of one size, and the SHA-256 of each file as (N,) S64."""
+    images: list[Image.Image] = []
+    hashes = []
+    for path in paths:
         image, digest = _open(path, spec)
-        first = pictures[0].image if pictures else image
-        if image.size != first.size:
+        if images and image.size != images[0].size:
             raise DatasetError(
                 f"{path} is {image.width} × {image.height}, the pictures before it are "
-                f"{first.width} × {first.height}; give the size that the model shall have with "
-                "--image-size, as in --image-size 28x28."
+                f"{images[0].width} × {images[0].height}; give the size that the model shall have "
+                "with --image-size, as in --image-size 28x28."
             )
-        pictures.append(_LabelledPicture(image, label, digest))
-    return pictures
+        images.append(image)
+        hashes.append(digest.encode())
+    return images, np.array(hashes, "S64")
 
 
 def _open(path: Path, spec: DatasetSpec) -> tuple[Image.Image, str]:
@@ -157,19 +159,10 @@ def _open(path: Path, spec: DatasetSpec) -> tuple[Image.Image, str]:
     return fit(image, spec.image_size[::-1]) if spec.image_size else image, sha256(data)
 
 
-def _preprocessing(images: list[Image.Image], spec: DatasetSpec) -> Preprocessing:
+def _pixels(images: list[Image.Image], spec: DatasetSpec) -> NDArray[np.uint8]:
+    """Return (N, H, W, C) pixels, of three channels where some of the pictures are coloured."""
     if not images:
         raise DatasetError(f"There are no PNG, JPEG or BMP pictures in '{spec.source}'.")
-    grey = all(image.mode == "L" for image in images)
-    return Preprocessing(images[0].height, images[0].width, spec.channels or (1 if grey else 3))
-
-
-def _to_split(
-    pictures: list[_LabelledPicture], preprocessing: Preprocessing, rng: np.random.Generator
-) -> Split:
-    images: NDArray[np.uint8] = np.empty((len(pictures), *preprocessing.shape), np.uint8)
-    for index, picture in enumerate(pictures):
-        images[index] = prepare(picture.image, preprocessing, invert="no").pixels
-    labels = np.array([picture.label for picture in pictures], np.int64)
-    files = np.array([picture.sha256.encode() for picture in pictures], "S64")
-    return Split(images, labels, files).take(rng.permutation(len(pictures)))
+    channels = spec.channels or (1 if all(image.mode == "L" for image in images) else 3)
+    preprocessing = Preprocessing(images[0].height, images[0].width, channels)
+    return np.stack([prepare(image, preprocessing, invert="no").pixels for image in images])

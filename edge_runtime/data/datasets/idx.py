@@ -17,7 +17,7 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.data.arrays import filled
+from edge_runtime.data.arrays import beginning, behind, filled
 from edge_runtime.data.datasets.dataset import Dataset, DatasetSpec, Split, refuse_other_size
 from edge_runtime.errors import DatasetError
 from edge_runtime.files.reading import (
@@ -29,8 +29,8 @@ from edge_runtime.files.reading import (
     sha256,
 )
 
+# By what a file holds: the magic number, of which the last byte counts the dimensions.
 _MAGIC = {"images": 0x00000803, "labels": 0x00000801}
-_DIMENSIONS = {"images": 3, "labels": 1}
 _LIMIT_BYTES = 1024 * MEBIBYTE  # the largest of the family, EMNIST by class, has 522 MiB
 # Deflate packs zeros 1030:1, photographs of digits and clothes 2:1 to 6:1.
 _MOST_RATIO = 100
@@ -38,7 +38,6 @@ _FREE_BYTES = 64 * MEBIBYTE
 _MOST_PARTS = 10_000
 _PIECE_BYTES = MEBIBYTE
 _NAMES_LIMIT_BYTES = MEBIBYTE
-_PREFIXES = {"train": "train", "test": "t10k"}
 
 # Label files carry no names. These are the label bytes of Fashion-MNIST's training split.
 _FASHION_MNIST_TRAIN_COUNT = 60_000
@@ -54,13 +53,8 @@ class _File:
     """An IDX file of which the header has been read."""
 
     path: Path
-    kind: str  # "images" or "labels"
     shape: tuple[int, ...]  # (N, H, W) or (N,), all uint8
-
-    @property
-    def header_bytes(self) -> int:
-        """How many bytes come before the values."""
-        return 4 + 4 * _DIMENSIONS[self.kind]
+    header_bytes: int
 
 
 def load_idx(spec: DatasetSpec) -> Dataset:
@@ -74,9 +68,10 @@ def load_idx(spec: DatasetSpec) -> Dataset:
         DatasetError: a file is missing, or its magic number or length is wrong.
     """
     folder = expanded(spec.source.partition(":")[2])
-    pairs = [_announced(folder, prefix) for prefix in _PREFIXES.values()]
+    pairs = [_announced(folder, prefix) for prefix in ("train", "t10k")]
     refuse_other_size(*(images.shape[1:] for images, _ in pairs))
-    highest = max(_highest(labels) for _, labels in pairs)
+    pieces = (piece for _, labels in pairs for piece in _values(labels))
+    highest = max(int(np.frombuffer(piece, np.uint8).max(initial=0)) for piece in pieces)
     names = _class_names(folder, pairs[0][1], highest)
     if highest >= len(names):
         raise DatasetError(
@@ -117,24 +112,38 @@ def _find(folder: Path, prefix: str, kind: str) -> Path:
 
 def _read_header(path: Path, kind: str) -> _File:
     """Return what a file announces, which must be reasonable for its size."""
+    layout = struct.Struct(f">{1 + _MAGIC[kind] % 256}I")
     with _opened(path) as file:
         size = os.fstat(file.fileno()).st_size
-        header = b""
-        for piece in _unpacked(path, file):
-            header += piece
-            if len(header) >= 4 + 4 * _DIMENSIONS[kind]:
-                break
-    announced = _File(path, kind, _shape(path, kind, header[: 4 + 4 * _DIMENSIONS[kind]]))
-    count = math.prod(announced.shape)
-    if path.suffix == ".gz":
-        if count > max(_FREE_BYTES, _MOST_RATIO * size):
-            raise DatasetError(
-                f"{path} announces {count:,} bytes, packed into {size:,}; no images are packed "
-                "like that."
-            )
-    elif announced.header_bytes + count != size:
-        raise _wrong_length(announced, size - announced.header_bytes)
+        header = beginning(_unpacked(path, file), layout.size)
+    if len(header) != layout.size:
+        raise DatasetError(f"{path} ends within its header; the file is damaged, copy it again.")
+    magic, *shape = layout.unpack(header)
+    if magic != _MAGIC[kind]:
+        raise DatasetError(
+            f"{path} is no IDX file of {kind}: expected the magic number {_MAGIC[kind]:#010x}, got "
+            f"{magic:#010x}."
+        )
+    announced = _File(path, tuple(shape), layout.size)
+    _refuse_unreasonable(announced, size)
     return announced
+
+
+def _refuse_unreasonable(file: _File, size: int) -> None:
+    count = math.prod(file.shape)
+    if count > _LIMIT_BYTES:
+        raise DatasetError(f"{file.path} announces {count:,} bytes; 1 GiB is the limit.")
+    if 0 in file.shape[1:]:
+        raise DatasetError(
+            f"{file.path} announces images of {file.shape[1]} × {file.shape[2]} pixels."
+        )
+    if file.path.suffix != ".gz" and file.header_bytes + count != size:
+        raise _wrong_length(file, size - file.header_bytes)
+    if file.path.suffix == ".gz" and count > max(_FREE_BYTES, _MOST_RATIO * size):
+        raise DatasetError(
+            f"{file.path} announces {count:,} bytes, packed into {size:,}; no images are packed "
+            "like that."
+        )
 
 
 def _read(file: _File) -> NDArray[np.uint8]:
@@ -142,18 +151,12 @@ def _read(file: _File) -> NDArray[np.uint8]:
     return filled(_values(file), np.dtype(np.uint8), file.shape)
 
 
-def _highest(labels: _File) -> int:
-    """Return the largest label in a file; 0 where there is none."""
-    return max(int(np.frombuffer(piece, np.uint8).max(initial=0)) for piece in _values(labels))
-
-
 def _values(file: _File) -> Iterator[bytes]:
     """Yield the bytes behind the header piece by piece, exactly as many as are announced."""
-    skip, got, expected = file.header_bytes, 0, math.prod(file.shape)
+    got, expected = 0, math.prod(file.shape)
     with _opened(file.path) as opened:
-        for piece in _unpacked(file.path, opened):
-            values = piece[skip:]
-            skip, got = max(0, skip - len(piece)), got + len(values)
+        for values in behind(_unpacked(file.path, opened), file.header_bytes):
+            got += len(values)
             if got > expected:
                 raise _wrong_length(file, got)
             yield values
@@ -174,12 +177,10 @@ def _opened(path: Path) -> Iterator[BinaryIO]:
     try:
         with open_regular(path, limit_bytes=_LIMIT_BYTES + _PIECE_BYTES) as file:
             yield file
-    except OSError as error:
-        raise DatasetError(f"{path} cannot be read: {error}.") from error
     except DatasetError:
         raise
-    except ValueError as error:
-        raise DatasetError(f"{path}: {error}.") from error
+    except (OSError, ValueError) as error:
+        raise DatasetError(f"{path} cannot be read: {error}.") from error
 
 
 def _unpacked(path: Path, file: BinaryIO) -> Iterator[bytes]:
@@ -205,35 +206,15 @@ def _unpacked(path: Path, file: BinaryIO) -> Iterator[bytes]:
         yield piece
 
 
-def _shape(path: Path, kind: str, header: bytes) -> tuple[int, ...]:
-    if len(header) != 4 + 4 * _DIMENSIONS[kind]:
-        raise DatasetError(f"{path} ends within its header; the file is damaged, copy it again.")
-    magic, *shape = struct.unpack(f">{1 + _DIMENSIONS[kind]}I", header)
-    if magic != _MAGIC[kind]:
-        raise DatasetError(
-            f"{path} is no IDX file of {kind}: expected the magic number {_MAGIC[kind]:#010x}, got "
-            f"{magic:#010x}."
-        )
-    if math.prod(shape) > _LIMIT_BYTES:
-        raise DatasetError(f"{path} announces {math.prod(shape):,} bytes; 1 GiB is the limit.")
-    if 0 in shape[1:]:
-        raise DatasetError(f"{path} announces images of {shape[1]} × {shape[2]} pixels.")
-    return tuple(shape)
-
-
-def _read_names(path: Path) -> tuple[str, ...]:
-    try:
-        lines = read_text(path, limit_bytes=_NAMES_LIMIT_BYTES).splitlines()
-    except (OSError, ValueError) as error:
-        raise DatasetError(f"{path}: the class names cannot be read ({error}).") from error
-    return tuple(line.strip() for line in lines if line.strip())
-
-
 def _class_names(folder: Path, train: _File, highest: int) -> tuple[str, ...]:
     """Return the names of the classes, of which ``highest`` is the largest label."""
     named = folder / "class_names.txt"
     if named.exists():
-        return _read_names(named)
+        try:
+            lines = read_text(named, limit_bytes=_NAMES_LIMIT_BYTES).splitlines()
+        except (OSError, ValueError) as error:
+            raise DatasetError(f"{named}: the class names cannot be read ({error}).") from error
+        return tuple(line.strip() for line in lines if line.strip())
     is_of_its_size = train.shape == (_FASHION_MNIST_TRAIN_COUNT,)
     if is_of_its_size and sha256(_read(train).data) == _FASHION_MNIST_TRAIN_LABELS:
         return _FASHION_MNIST_NAMES

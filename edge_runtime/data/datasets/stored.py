@@ -5,13 +5,11 @@ them: pixels, labels, class names, the dataset's name and fingerprint, and what 
 """
 
 import json
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edge_runtime.data.arrays import ArrayFile, npz_bytes
-from edge_runtime.data.datasets.dataset import Dataset, DatasetSpec, Split
+from edge_runtime.data.datasets.dataset import Dataset, DatasetSpec, Split, check_labels
 from edge_runtime.errors import DatasetError
 from edge_runtime.files.reading import MEBIBYTE, expanded, open_regular
 
@@ -66,7 +64,7 @@ def _dataset(arrays: ArrayFile) -> Dataset:
     if not isinstance(names, list) or not {"name", "fingerprint"} <= header.keys():
         raise ValueError("its header names no classes, no dataset or no fingerprint")
     _check_layout(arrays)
-    arrays.verify({"labels": lambda labels: _check_labels(labels, len(names))})
+    arrays.verify({"labels": lambda labels: check_labels(labels, len(names))})
     files = arrays["source_sha256"].astype("S64") if "source_sha256" in arrays else None
     test = Split(arrays["images"], arrays["labels"].astype(np.int64), files)
     return Dataset(
@@ -90,8 +88,3 @@ def _check_layout(arrays: ArrayFile) -> None:
         hashes, dtype = arrays.shape("source_sha256"), arrays.dtype("source_sha256")
         if hashes != labels or dtype.kind != "S" or dtype.itemsize > 64:
             raise ValueError(f"it has {images[0]} images and {hashes} hashes of files")
-
-
-def _check_labels(labels: NDArray[Any], classes: int) -> None:
-    if labels.size and not 0 <= labels.min() <= labels.max() < classes:
-        raise ValueError(f"Labels must be 0 to {classes - 1}, one for each class name")

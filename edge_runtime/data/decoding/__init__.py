@@ -6,15 +6,9 @@ file is read here first. What would take too much is refused, and the decoder ge
 make up the pixels and nothing else: no Exif, no colour profile, no text, no further frames.
 """
 
-from collections.abc import Callable
-from typing import IO
-
 from PIL import Image
-from PIL.PngImagePlugin import PngImageFile
 
 from edge_runtime.data.decoding.layout import (
-    LIMIT_PIXELS,
-    Format,
     Layout,
     NoPictureError,
     refuse_unreasonable,
@@ -23,14 +17,12 @@ from edge_runtime.data.decoding.png import read_png
 from edge_runtime.data.decoding.reduction import draft_divisor, upright
 from edge_runtime.errors import PictureError
 
-__all__ = ["LIMIT_PIXELS", "decode", "read_layout"]
-
 
 def decode(data: bytes, *, name: str = "the picture") -> Image.Image:
     """Decode PNG, JPEG or BMP bytes to an upright grey ("L") or colour ("RGB") picture.
 
-    Transparent parts become white. 16-bit grey keeps its upper 8 bits. Of more than `MOST_PIXELS`
-    blocks are averaged, so that a picture of any size takes up to 4 bytes for each of its pixels.
+    Other modes and large pictures are converted as `upright` describes, so that a picture of any
+    size takes up to 4 bytes for each of its pixels.
 
     Raises:
         PictureError: the bytes are not such a picture, it has more than 50 megapixels, or it is
@@ -61,30 +53,14 @@ def decode(data: bytes, *, name: str = "the picture") -> Image.Image:
 
 def _open(layout: Layout) -> Image.Image:
     """Open a picture; its pixels are not decoded yet."""
-    image = _decoder(layout.format)(layout.stream)
+    image = layout.decoder(layout.stream)
     # What was checked must be what is decoded, whatever else a file announces.
     if image.size != (layout.width, layout.height):
         raise PictureError("the picture is damaged (it announces two sizes).")
-    divisor = draft_divisor(image.width, image.height) if layout.format == "JPEG" else 1
+    divisor = draft_divisor(image.width, image.height) if image.format == "JPEG" else 1
     if divisor > 1:
         image.draft("", (image.width // divisor, image.height // divisor))
     return image
-
-
-def _decoder(picture_format: Format) -> Callable[[IO[bytes]], Image.Image]:
-    """Return Pillow's class for a format; those of other formats than PNG are imported if needed.
-
-    `Image.open` would try every format that Pillow knows.
-    """
-    if picture_format == "PNG":
-        return PngImageFile
-    if picture_format == "BMP":
-        from PIL.BmpImagePlugin import BmpImageFile
-
-        return BmpImageFile
-    from PIL.JpegImagePlugin import JpegImageFile
-
-    return JpegImageFile
 
 
 def read_layout(data: bytes) -> Layout:
@@ -94,21 +70,18 @@ def read_layout(data: bytes) -> Layout:
         NoPictureError: it is neither a PNG nor a JPEG nor a BMP.
         PictureError: it is damaged, or would take too much memory or time.
     """
-    layout = _reader(data)(data)
-    refuse_unreasonable(layout)
-    return layout
-
-
-def _reader(data: bytes) -> Callable[[bytes], Layout]:
-    """Return what reads such a file; for other formats than PNG it is imported if needed."""
+    # For other formats than PNG what reads them is imported if needed.
     if data.startswith(b"\x89PNG\r\n\x1a\n"):
-        return read_png
-    if data.startswith(b"\xff\xd8\xff"):
+        layout = read_png(data)
+    elif data.startswith(b"\xff\xd8\xff"):
         from edge_runtime.data.decoding.jpeg import read_jpeg
 
-        return read_jpeg
-    if data.startswith(b"BM"):
+        layout = read_jpeg(data)
+    elif data.startswith(b"BM"):
         from edge_runtime.data.decoding.bmp import read_bmp
 
-        return read_bmp
-    raise NoPictureError("not a PNG, JPEG or BMP")
+        layout = read_bmp(data)
+    else:
+        raise NoPictureError("not a PNG, JPEG or BMP")
+    refuse_unreasonable(layout)
+    return layout

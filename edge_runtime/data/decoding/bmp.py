@@ -3,6 +3,8 @@
 import io
 import struct
 
+from PIL.BmpImagePlugin import BmpImageFile
+
 from edge_runtime.data.decoding.layout import LIMIT_PIXELS, Layout, NoPictureError
 from edge_runtime.errors import PictureError
 from edge_runtime.files.reading import MEBIBYTE
@@ -41,4 +43,4 @@ def read_bmp(data: bytes) -> Layout:
         last_bytes = (width * depth + 7) // 8  # some programs do not fill up the last row
         if pixels + row_bytes * (height - 1) + last_bytes > len(data):
             raise PictureError("the picture is damaged (it ends before its last row).")
-    return Layout("BMP", width, height, io.BytesIO(data))
+    return Layout(BmpImageFile, width, height, io.BytesIO(data))

@@ -3,6 +3,8 @@
 import re
 from collections.abc import Iterator
 
+from PIL.JpegImagePlugin import JpegImageFile
+
 from edge_runtime.data.decoding.layout import Layout, append_part, joined
 from edge_runtime.data.decoding.orientation import exif_orientation, xmp_orientation
 from edge_runtime.errors import PictureError
@@ -73,7 +75,7 @@ def read_jpeg(data: bytes) -> Layout:
     # A scan of some of the colours only makes the decoder keep all coefficients, too.
     several = frame[0] == _PROGRESSIVE or scans > 1 or is_split
     unchecked = _coefficient_bytes(width, height, frame[1]) if several else 0
-    return Layout("JPEG", width, height, joined(data, parts), exif or xmp or 1, unchecked)
+    return Layout(JpegImageFile, width, height, joined(data, parts), exif or xmp or 1, unchecked)
 
 
 def _starts(data: bytes, segment: int, name: bytes) -> bool:

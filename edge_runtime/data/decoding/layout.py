@@ -2,7 +2,10 @@
 
 import bisect
 import io
-from typing import Literal, NamedTuple
+from itertools import accumulate
+from typing import NamedTuple
+
+from PIL.ImageFile import ImageFile
 
 from edge_runtime.errors import PictureError
 from edge_runtime.files.reading import MEBIBYTE
@@ -16,71 +19,47 @@ LIMIT_SIDE = 65_535  # that of JPEG; each row of a decoded picture costs 8 bytes
 # with the usual halved colours 16.
 _LIMIT_UNCHECKED_BYTES = 48 * MEBIBYTE
 
-Format = Literal["PNG", "JPEG", "BMP"]
-
 
 class NoPictureError(PictureError):
     """The bytes do not start like a picture."""
 
 
 class Layout(NamedTuple):
-    """What a picture file says of itself.
+    """What a picture file says of itself."""
 
-    Attributes:
-        format: which decoder it needs.
-        width: in pixels.
-        height: in pixels.
-        stream: the file without what says nothing about its pixels.
-        orientation: as Exif numbers it, 1 to 8; 1 is upright.
-        unchecked_bytes: the memory that is taken before the last of its bytes has been checked.
-    """
-
-    format: Format
-    width: int
+    decoder: type[ImageFile]  # `Image.open` would try every format
+    width: int  # in pixels, as the height
     height: int
-    stream: io.BytesIO | io.BufferedReader
-    orientation: int = 1
-    unchecked_bytes: int = 0
-
-    @property
-    def size(self) -> str:
-        """Both sides in words."""
-        return f"{self.width} × {self.height}"
+    stream: io.BytesIO | io.BufferedReader  # the file without what says nothing about its pixels
+    orientation: int = 1  # as Exif numbers it, 1 to 8; 1 is upright
+    unchecked_bytes: int = 0  # the memory that it takes before the last of its bytes was checked
 
 
 def refuse_unreasonable(layout: Layout) -> None:
-    """Raise unless a picture is of a size that can be decoded.
-
-    Raises:
-        PictureError: it has too many pixels, is too long, or takes too much memory.
-    """
+    """Raise a `PictureError` where a picture has too many pixels, or takes too much memory."""
     if layout.width * layout.height > LIMIT_PIXELS:
         megapixels = layout.width * layout.height / 1e6
         raise PictureError(
             f"a picture may have up to {LIMIT_PIXELS / 1e6:.0f} megapixels, this one has "
-            f"{layout.size} = {megapixels:.0f}; scale it down first."
+            f"{layout.width} × {layout.height} = {megapixels:.0f}; scale it down first."
         )
     if max(layout.width, layout.height) > LIMIT_SIDE:
         raise PictureError(
             f"a picture may have up to {LIMIT_SIDE:,} pixels on a side, this one has "
-            f"{layout.size}; cut it first."
+            f"{layout.width} × {layout.height}; cut it first."
         )
     if layout.unchecked_bytes > _LIMIT_UNCHECKED_BYTES:
-        kind = "an interlaced PNG" if layout.format == "PNG" else "a JPEG of several scans"
+        kind = "an interlaced PNG" if layout.decoder.format == "PNG" else "a JPEG of several scans"
         raise PictureError(
             f'{kind} (as "progressive" pictures are) may take up to '
-            f"{_LIMIT_UNCHECKED_BYTES // MEBIBYTE} MiB to decode, this one of {layout.size} takes "
-            f"{layout.unchecked_bytes // MEBIBYTE}; scale it down, or save it without that option."
+            f"{_LIMIT_UNCHECKED_BYTES // MEBIBYTE} MiB to decode, this one of {layout.width} × "
+            f"{layout.height} takes {layout.unchecked_bytes // MEBIBYTE}; scale it down, or save "
+            "it without that option."
         )
 
 
 def joined(data: bytes, parts: list[tuple[int, int]]) -> io.BytesIO | io.BufferedReader:
-    """Return parts of some bytes as one file; the bytes are not copied.
-
-    Args:
-        data: all bytes.
-        parts: start and end of each part, in ascending order.
-    """
+    """Return parts of some bytes, from start to end each, as one file; they are not copied."""
     if len(parts) == 1 and parts[0][0] == 0:
         return io.BytesIO(data)  # what follows the end of a picture is not read
     return io.BufferedReader(_Joined(data, parts))
@@ -89,9 +68,7 @@ def joined(data: bytes, parts: list[tuple[int, int]]) -> io.BytesIO | io.Buffere
 class _Joined(io.RawIOBase):
     def __init__(self, data: bytes, parts: list[tuple[int, int]]) -> None:
         self._parts = [memoryview(data)[start:end] for start, end in parts]
-        self._ends: list[int] = []
-        for part in self._parts:
-            self._ends.append(len(part) + (self._ends[-1] if self._ends else 0))
+        self._ends = list(accumulate(map(len, self._parts)))
         self._position = 0
 
     def readable(self) -> bool:
@@ -101,13 +78,9 @@ class _Joined(io.RawIOBase):
         return True
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size}[whence]
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._ends[-1]}[whence]
         self._position = max(0, base + offset)
         return self._position
-
-    @property
-    def _size(self) -> int:
-        return self._ends[-1] if self._ends else 0
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
         number = bisect.bisect_right(self._ends, self._position)
@@ -122,7 +95,7 @@ class _Joined(io.RawIOBase):
 
 
 def append_part(parts: list[tuple[int, int]], start: int, end: int) -> None:
-    """Add a part, to the last one where it follows that."""
+    """Add a part from start to end, to the last one where it follows that."""
     if parts and parts[-1][1] == start:
         parts[-1] = (parts[-1][0], end)
     else:

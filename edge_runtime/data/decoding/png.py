@@ -5,6 +5,8 @@ import struct
 import zlib
 from collections.abc import Iterator
 
+from PIL.PngImagePlugin import PngImageFile
+
 from edge_runtime.data.decoding.layout import (
     LIMIT_PIXELS,
     LIMIT_SIDE,
@@ -65,11 +67,12 @@ def _read_plain(data: bytes) -> Layout | None:
         return None
     if interlaced or 4 * width * height > _SMALL_BYTES:
         return None
-    return Layout("PNG", width, height, io.BytesIO(data))
+    return Layout(PngImageFile, width, height, io.BytesIO(data))
 
 
 def _read_chunks(data: bytes) -> Layout:
-    parts, pixels, stated = [(0, _SIGNATURE_BYTES)], [], _Orientation()
+    parts, pixels = [(0, _SIGNATURE_BYTES)], []
+    stated: dict[str, int] = {}
     for kind, start, end in _chunks(data):
         content = memoryview(data)[start + 8 : end - 4]
         if kind in _COLOURS and len(content) > _MOST_COLOUR_BYTES:
@@ -77,9 +80,12 @@ def _read_chunks(data: bytes) -> Layout:
         if kind in _OF_PIXELS:
             append_part(parts, start, end)
         elif kind not in _DROPPED:
-            _check_crc(data, start, end)
+            # What nobody knows may be one that was damaged, and so lost its name.
+            checked, crc = memoryview(data)[start + 4 : end - 4], data[end - 4 : end]
+            if zlib.crc32(checked) != int.from_bytes(crc, "big"):
+                raise PictureError("the picture is damaged (a chunk has another checksum).")
         else:
-            stated.look_into(kind, content)
+            _note_orientation(stated, kind, content)
         if kind == b"IDAT":
             pixels.append((start + 8, end - 4))
     width, height, depth, colour, _, _, interlaced = _HEADER.unpack_from(data, 16)
@@ -89,36 +95,26 @@ def _read_chunks(data: bytes) -> Layout:
     if is_large and max(width, height) <= LIMIT_SIDE and not interlaced:
         row_bytes = 1 + (width * depth * _SAMPLES.get(colour, 4) + 7) // 8
         _check_pixels(data, pixels, row_bytes, height)
-    stream = joined(data, parts)
-    return Layout("PNG", width, height, stream, stated.orientation, decoded if interlaced else 0)
+    orientation = stated.get("exif", stated.get("profile")) or stated.get("xmp") or 1
+    unchecked = decoded if interlaced else 0
+    return Layout(PngImageFile, width, height, joined(data, parts), orientation, unchecked)
 
 
-class _Orientation:
-    """What the chunks beside the pixels say about how the camera was held; the first counts."""
+def _note_orientation(stated: dict[str, int], kind: bytes, content: memoryview) -> None:
+    """Note what a chunk says about how the camera was held; the first of its kind counts."""
+    # Here, since a plain picture should not wait for what compiles patterns.
+    from edge_runtime.data.decoding.orientation import (
+        exif_orientation,
+        profile_orientation,
+        xmp_orientation,
+    )
 
-    def __init__(self) -> None:
-        self._exif: int | None = None
-        self._profile: int | None = None
-        self._xmp = 0
-
-    @property
-    def orientation(self) -> int:
-        return (self._profile if self._exif is None else self._exif) or self._xmp or 1
-
-    def look_into(self, kind: bytes, content: memoryview) -> None:
-        # Here, since a plain picture should not wait for what compiles patterns.
-        from edge_runtime.data.decoding.orientation import (
-            exif_orientation,
-            profile_orientation,
-            xmp_orientation,
-        )
-
-        if kind == b"eXIf" and self._exif is None:
-            self._exif = exif_orientation(content)
-        elif kind == b"iTXt" and not self._xmp and content[: len(_XMP)] == _XMP:
-            self._xmp = xmp_orientation(content)
-        elif kind in _TEXTS and self._profile is None and content[: len(_PROFILE)] == _PROFILE:
-            self._profile = profile_orientation(_text(kind, content[len(_PROFILE) :]))
+    if kind == b"eXIf" and "exif" not in stated:
+        stated["exif"] = exif_orientation(content)
+    elif kind == b"iTXt" and not stated.get("xmp") and content[: len(_XMP)] == _XMP:
+        stated["xmp"] = xmp_orientation(content)
+    elif kind in _TEXTS and "profile" not in stated and content[: len(_PROFILE)] == _PROFILE:
+        stated["profile"] = profile_orientation(_text(kind, content[len(_PROFILE) :]))
 
 
 def _text(kind: bytes, content: memoryview) -> bytes:
@@ -152,12 +148,6 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
         position = end
     if count == 0:
         raise NoPictureError("a PNG without a header")
-
-
-def _check_crc(data: bytes, start: int, end: int) -> None:
-    """Raise where a chunk that nobody knows is one that was damaged, and so lost its name."""
-    if zlib.crc32(memoryview(data)[start + 4 : end - 4]).to_bytes(4, "big") != data[end - 4 : end]:
-        raise PictureError("the picture is damaged (a chunk has another checksum).")
 
 
 def _check_pixels(data: bytes, parts: list[tuple[int, int]], row_bytes: int, rows: int) -> None:
