@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from edge_runtime.models.inspection.flatbuffer import FlatBuffer
 from edge_runtime.models.inspection.schema import FILE_IDENTIFIER, ModelField
-from edge_runtime.models.marking import MARK
+from edge_runtime.models.model_file import MARK
 
 # Buffers start at multiples of this (force_align in tensorflow/lite/schema/schema.fbs).
 _BUFFER_ALIGNMENT = 16

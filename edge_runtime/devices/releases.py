@@ -34,8 +34,7 @@ from edge_runtime.files.documents import DOCUMENT_LIMIT_BYTES
 from edge_runtime.files.locks import lock
 from edge_runtime.files.reading import read_capped
 from edge_runtime.files.writing import switch_link, sync, write_atomically, write_json_atomically
-from edge_runtime.inference.loading.opening import examine
-from edge_runtime.inference.loading.remembered import remember_passed
+from edge_runtime.inference.loading.opening import examine, remember_passed
 from edge_runtime.models.model_file import ModelFile, is_bundle, read_model
 from edge_runtime.runtimes.backends import Backend, choose_backend
 

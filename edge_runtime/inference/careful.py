@@ -9,10 +9,8 @@ from edge_runtime.models.model_file import ModelFile
 def careful_classifier(file: ModelFile, **options: Any) -> Classifier:
     """Return a classifier that is confined if nobody vouches for the model and that can be done.
 
-    Args:
-        file: a model that has passed its checks; one with a manifest, as beside what `convert`
-            makes and in each bundle, is vouched for.
-        **options: as for `Classifier`.
+    A manifest vouches, as beside what `convert` makes and in each bundle. The model has passed its
+    checks; the options are those of `Classifier`.
     """
     if file.manifest is not None:
         return Classifier(file, **options)

@@ -72,19 +72,23 @@ def compare(
     demanded = (contract or Contract()).with_margins(accuracy=max_drop, agreement=min_agreement)
     named = _by_name(candidates)
     full, images = _full_model(reference, dataset)
-
-    def predictions(given: Any, name: str | None = None) -> Predictions:
-        if isinstance(given, Predictions):
-            return given
-        if isinstance(given, str | Path) and str(given).endswith(PREDICTIONS_SUFFIX):
-            return Predictions.load(Path(given))
-        if images is None:
-            what = given if isinstance(given, str | Path) else "A model"
-            raise PredictionsError(f"{what} must be run on images; say which with dataset=.")
-        return predict(given, images(), backend=backend, name=name, progress=progress)
-
-    made = [predictions(full), *(predictions(given, name) for name, given in named)]
+    made = [
+        _predictions(given, images, backend=backend, name=name, progress=progress)
+        for name, given in ((None, full), *named)
+    ]
     return ParityReport.of(judge(made[0], made[1:], demanded))
+
+
+def _predictions(given: Any, images: Callable[[], Dataset] | None, **options: Any) -> Predictions:
+    """Return predictions as they are, read, or made by `predict` with these options."""
+    if isinstance(given, Predictions):
+        return given
+    if isinstance(given, str | Path) and str(given).endswith(PREDICTIONS_SUFFIX):
+        return Predictions.load(Path(given))
+    if images is None:
+        what = given if isinstance(given, str | Path) else "A model"
+        raise PredictionsError(f"{what} must be run on images; say which with dataset=.")
+    return predict(given, images(), **options)
 
 
 def _by_name(candidates: Any) -> list[tuple[str | None, Any]]:

@@ -27,7 +27,6 @@ _TIMES_THE_PROBE = 20
 # Of the clock on the wall, for each second of processor time.
 _WALL = 4
 
-
 _PREDICT, _DELEGATION, _TIME = b"p", b"d", b"t"
 
 

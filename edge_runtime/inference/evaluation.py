@@ -1,7 +1,6 @@
 """Run a model over the images of a dataset, and say what ran it: how predictions are made."""
 
 import importlib.metadata
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,7 @@ from edge_runtime.inference.details import (
 )
 from edge_runtime.inference.given import checked_model
 from edge_runtime.inference.memory import model_memory
-from edge_runtime.models.full_model import is_keras_model, is_saved_model, keras_bytes
+from edge_runtime.models.full_model import is_keras_model, is_saved_model, saved_keras_model
 from edge_runtime.models.model_file import model_stem
 from edge_runtime.runtimes.backends import Backend, Kernels, choose_backend
 from edge_runtime.runtimes.native import native_messages_silenced
@@ -71,8 +70,7 @@ def predict(
     Raises:
         ModelError: the file is missing, damaged, or is no image classifier; or the runtime fails on
             an image, or exceeds its limits.
-        DatasetError: there is no such dataset, the images have another size, or the classes are
-            others.
+        DatasetError: there is no such dataset, or it does not fit the model.
         MissingDependencyError: what runs such a model is not installed.
 
     Examples:
@@ -84,16 +82,13 @@ def predict(
     """
     images = given_dataset(dataset, needs=(split,))
     if is_keras_model(model):
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / f"{Path(str(model.name)).name}.keras"
-            path.write_bytes(keras_bytes(model))
+        with saved_keras_model(model) as path:
             return predict(path, images, split=split, name=name, progress=progress)
     if isinstance(model, str | Path):
         path = Path(model)
         predictor, name = _predictor(path), name or model_stem(path)
         if predictor is not None:
-            made: Predictions = predictor(path, images, split=split, name=name, progress=progress)
-            return made
+            return predictor(path, images, split=split, name=name, progress=progress)
     chosen = choose_backend(backend)
     file = checked_model(model, backend=chosen, kernels=kernels)
     with careful_classifier(file, backend=chosen, threads=threads, kernels=kernels) as classifier:
@@ -119,14 +114,8 @@ def evaluate(
     """Return what a classifier says about the images of a dataset.
 
     The images go through one after the other, as they would on a device, so that the latency of
-    each can be measured: from (H, W, C) uint8 pixels to probabilities.
-
-    Args:
-        classifier: the model.
-        dataset: its class names must be the classifier's, unless those are numbered.
-        model: what to call the model in reports.
-        progress: called with the number of images done since the last call.
-        split: "test" or "train".
+    each can be measured: from (H, W, C) uint8 pixels to probabilities. ``model`` is what to call
+    it in reports; the other arguments are those of `predict`.
 
     Raises:
         DatasetError: the images have another size, or the classes are others.
@@ -202,20 +191,17 @@ def refuse_misfit(
         class_names: what it knows; "0", "1" and so on where no names are recorded.
         dataset: the images and the class names.
     """
-    if dataset.image_shape != shape:
-        raise DatasetError(
-            f"{name} takes images of {shape}, the dataset "
-            f"'{dataset.name}' has {dataset.image_shape}; use the dataset that it was made for."
-        )
-    if len(class_names) != dataset.class_count:
-        raise DatasetError(
-            f"{name} knows {len(class_names)} classes, the dataset "
-            f"'{dataset.name}' has {dataset.class_count}; use the dataset that it was made for."
-        )
     numbered = tuple(str(index) for index in range(dataset.class_count))
-    if class_names not in (dataset.class_names, numbered):
-        raise DatasetError(
-            f"{name} knows the classes {', '.join(class_names[:5])}…, the "
-            f"dataset '{dataset.name}' has {', '.join(dataset.class_names[:5])}…, in this order; "
-            "use the dataset that it was made for."
-        )
+    if dataset.image_shape != shape:
+        wants, has = f"takes images of {shape}", f"{dataset.image_shape}"
+    elif len(class_names) != dataset.class_count:
+        wants, has = f"knows {len(class_names)} classes", f"{dataset.class_count}"
+    elif class_names not in (dataset.class_names, numbered):
+        wants = f"knows the classes {', '.join(class_names[:5])}…"
+        has = f"{', '.join(dataset.class_names[:5])}…, in this order"
+    else:
+        return
+    raise DatasetError(
+        f"{name} {wants}, the dataset '{dataset.name}' has {has}; use the dataset that it was made "
+        "for."
+    )

@@ -2,14 +2,16 @@
 
 import os
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
-from edge_runtime.data.datasets import Dataset
-from edge_runtime.data.predictions import Predictions
 from edge_runtime.errors import InputError
 from edge_runtime.inference.loading.opening import examine, open_model
 from edge_runtime.models.model_file import ModelFile, bundled_model
 from edge_runtime.runtimes.backends import Backend, Kernels, choose_backend
+
+if TYPE_CHECKING:
+    from edge_runtime.data.datasets import Dataset
+    from edge_runtime.data.predictions import Predictions
 
 _ZIP = b"PK"  # what a bundle starts with
 
@@ -30,11 +32,11 @@ class Trained(Protocol):
         """The full model, a `keras.Model`."""
 
     @property
-    def dataset(self) -> Dataset:
+    def dataset(self) -> "Dataset":
         """What it was trained and tested on."""
 
     @property
-    def predictions(self) -> Predictions:
+    def predictions(self) -> "Predictions":
         """What it says about the test images."""
 
 
@@ -51,6 +53,10 @@ GivenModel: TypeAlias = str | Path | bytes | ModelFile | HasFile | HasData
 
 def as_trained(given: Any) -> Trained | None:
     """Return what a training made if this is that, else None."""
+    # Here, since classifying should not wait for them.
+    from edge_runtime.data.datasets import Dataset
+    from edge_runtime.data.predictions import Predictions
+
     is_one = isinstance(getattr(given, "predictions", None), Predictions)
     return given if is_one and isinstance(getattr(given, "dataset", None), Dataset) else None
 

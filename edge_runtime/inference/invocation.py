@@ -80,11 +80,10 @@ def _runner(
 
 
 def _writer(source: TensorInfo) -> tuple[_Write, NDArray[Any], NDArray[Any]]:
-    """Return how pixels become the numbers of the input tensor, as `quantization_table` has it.
+    """Return what writes (B, H, W, C) uint8 pixels as the input's numbers, and where to.
 
-    Returns:
-        A function of (B, H, W, C) uint8 pixels and of where to write; that place; and the same
-        memory in the dtype and shape of the tensor. NumPy is fastest with a place for the result.
+    That is a function of pixels and of a place, that place, and the same memory in the dtype and
+    shape of the tensor. NumPy is fastest with a place for the result.
     """
     shape = (*source.shape, 1)[:4]
     table = quantization_table(source)

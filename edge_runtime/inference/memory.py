@@ -1,33 +1,32 @@
 """How much memory a model takes, measured in a process of its own."""
 
 import contextlib
-import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from edge_runtime.errors import ModelError
+from edge_runtime.inference.loading.probe import run_child
 from edge_runtime.inference.network import Network
 from edge_runtime.models.model_file import ModelFile
 from edge_runtime.runtimes.backends import Kernels, choose_backend
-from edge_runtime.runtimes.children import command_of
+from edge_runtime.runtimes.children import answer, command_of
 
 _CLEAR_REFS = Path("/proc/self/clear_refs")
 _STATUS = Path("/proc/self/status")
 _RESET_PEAK = "5"  # proc(5), /proc/pid/clear_refs
-_TIMEOUT_SECONDS = 120.0
 _IMAGE_COUNT = 10
 
 
 @dataclass
 class MemoryGrowth:
-    """How much memory a piece of work took, once it is done.
+    """How much larger the process was at most than before some work.
 
-    Attributes:
-        peak_bytes: how much larger the process was at most than at the start; None while the work
-            is going on, and where the system does not tell (it has no /proc).
+    None while the work is going on, and where the system does not tell (it has no /proc).
     """
 
     peak_bytes: int | None = None
@@ -57,13 +56,11 @@ def _reset_peak() -> int | None:
 
 
 def _resident_bytes(key: str) -> int | None:
-    try:
+    with contextlib.suppress(OSError):
         for line in _STATUS.read_text("utf-8").splitlines():
             name, _, value = line.partition(":")
             if name == key:
                 return int(value.split()[0]) * 1024
-    except OSError:
-        pass
     return None
 
 
@@ -73,42 +70,34 @@ def model_memory(
     """Return how much a process grows at most while it loads a model and runs it, in bytes.
 
     A new process is asked: within one, the memory of the models before would be used again. The
-    runtime is imported before it counts.
+    runtime is imported before it counts. None where the system does not tell (it has no /proc).
 
     Args:
         model: the .tflite bytes, which were loaded before without an error.
         backend: name of the runtime.
         threads: threads of the interpreter.
         kernels: which of the runtime's kernels.
-
-    Returns:
-        None where the system does not tell (it has no /proc).
     """
     if not _CLEAR_REFS.exists():
         return None
     command = command_of("edge_runtime.inference.memory", backend, str(threads), kernels)
     try:
-        child = subprocess.run(
-            command, input=model, capture_output=True, timeout=_TIMEOUT_SECONDS, check=True
-        )
-    except (OSError, subprocess.SubprocessError):
+        growth: int | None = run_child(command, model)
+    except (OSError, ModelError):
         return None
-    answer = child.stdout.decode().strip()
-    return int(answer) if answer.isdecimal() else None
+    return growth
 
 
-def main() -> None:
+def main() -> int:
     """Measure the model on standard input, for `model_memory`."""
-    name, threads, kernels = sys.argv[1:]
-    backend = choose_backend(name)
+    return answer(lambda: _growth_of(sys.stdin.buffer.read(), *sys.argv[1:]))
+
+
+def _growth_of(model: bytes, backend_name: str, threads: str, kernels: Any) -> int | None:
+    backend = choose_backend(backend_name)
     backend.import_runtime()
-    model = ModelFile("the model", sys.stdin.buffer.read())
+    file = ModelFile("the model", model)
     with memory_growth() as growth:
-        network = Network(
-            model,
-            backend=backend,
-            threads=int(threads),
-            kernels=kernels,  # type: ignore[arg-type]
-        )
+        network = Network(file, backend=backend, threads=int(threads), kernels=kernels)
         network.predict(np.zeros((_IMAGE_COUNT, *network.preprocessing.shape), np.uint8))
-    sys.stdout.write("" if growth.peak_bytes is None else str(growth.peak_bytes))
+    return growth.peak_bytes

@@ -30,14 +30,8 @@ def _as_it_is(raw: NDArray[Any]) -> NDArray[Any]:
 class Network(Closing):
     """A loaded .tflite image classifier that takes raw uint8 pixels.
 
-    It checks nothing but that its file is an image classifier; `Classifier` does more.
-
-    Args:
-        file: the model, which was checked before, or which may harm this process.
-        backend: what runs it.
-        threads: threads of the interpreter.
-        class_names: names to use instead of the recorded ones.
-        kernels: "auto", "built-in" or "reference", as in `Backend.load`.
+    It checks nothing but that its file is an image classifier: that was checked before, or may harm
+    this process. Its options are those of `Classifier`.
 
     Raises:
         ModelError: the file is no image classifier, or the names do not fit it.
@@ -59,19 +53,13 @@ class Network(Closing):
         self.summary: ModelSummary = inspect_file(file)
         self._input, self._output = classifier_tensors(self.summary, file.name)
         self.batch_size, height, width, channels = (*self._input.shape, 1)[:4]
-        self.preprocessing = (
-            file.manifest.preprocessing if file.manifest else Preprocessing(height, width, channels)
-        )
-        self.output: Output = (
-            file.manifest.output
-            if file.manifest
-            else ("probabilities" if self.summary.ends_in_softmax else "logits")
-        )
-        recorded = file.manifest.class_names if file.manifest else None
+        self.preprocessing = Preprocessing(height, width, channels)
+        self.output: Output = "probabilities" if self.summary.ends_in_softmax else "logits"
+        if file.manifest:
+            self.preprocessing, self.output = file.manifest.preprocessing, file.manifest.output
+            class_names = file.manifest.class_names if class_names is None else class_names
         self.class_names = fitting_names(
-            recorded if class_names is None else class_names,
-            class_count=self._output.shape[1],
-            name=file.name,
+            class_names, class_count=self._output.shape[1], name=file.name
         )
         if self.preprocessing.shape != (height, width, channels):
             raise ModelError(
@@ -101,12 +89,7 @@ class Network(Closing):
             InputError: the array has another dtype or shape.
         """
         if type(images) is _ARRAY and images.dtype is _PIXEL and images.shape == self.batch_shape:
-            try:
-                return self._run(images, self._finish)  # the commonest case takes no detour
-            except EdgeError:
-                raise
-            except (RuntimeError, ValueError) as error:
-                raise self._failed(error) from error
+            return self._answer(images, self._finish)  # the commonest case takes no detour
         return self._in_batches(images, self._finish, np.float32)
 
     def predict_each(
@@ -146,19 +129,20 @@ class Network(Closing):
         answers = np.empty((len(images), len(self.class_names)), dtype)
         for start in range(0, len(images), self.batch_size):
             part = images[start : start + self.batch_size]
-            try:
-                whole = self._run(self._filled_up(part), finish)
-            except EdgeError:
-                raise
-            except (RuntimeError, ValueError) as error:
-                raise self._failed(error) from error
+            whole = self._answer(self._filled_up(part), finish)
             answers[start : start + len(part)] = whole[: len(part)]
         return answers
 
-    def _failed(self, error: Exception) -> ModelError:
-        """Return what to raise when the runtime does not answer."""
-        reason = " ".join(str(error).split())
-        return ModelError(f"{self.name}: {self.backend.package} fails on this image: {reason}")
+    def _answer(self, batch: NDArray[np.uint8], finish: Finish) -> NDArray[Any]:
+        try:
+            return self._run(batch, finish)
+        except EdgeError:
+            raise
+        except (RuntimeError, ValueError) as error:
+            reason = " ".join(str(error).split())
+            raise ModelError(
+                f"{self.name}: {self.backend.package} fails on this image: {reason}"
+            ) from error
 
     def _filled_up(self, images: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Return the images with black ones behind them, up to a whole batch."""

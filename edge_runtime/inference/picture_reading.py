@@ -36,13 +36,7 @@ _HEAD = struct.Struct("=??I")  # whether it was read, whether it is inverted, ho
 def read_pictures(
     pictures: Sequence[str], preprocessing: Preprocessing, *, invert: Invert = "auto"
 ) -> Iterator[Picture | PictureError]:
-    """Yield what `read_picture` returns for each picture or, instead, the `PictureError`.
-
-    Args:
-        pictures: paths, or "-" for standard input.
-        preprocessing: what the model wants.
-        invert: as in `read_picture`.
-    """
+    """Yield what `read_picture` returns for each path, or its PictureError; "-" is stdin."""
     start, done = time.perf_counter(), 0
     for done, picture in enumerate(pictures, 1):
         yield try_picture(picture, preprocessing, invert=invert)

@@ -113,12 +113,7 @@ class ClassifierPool(Closing):
 
 
 class _Crew:
-    """Threads, and as many classifiers, each of which one thread has to itself while it works.
-
-    Args:
-        classifiers: what the threads work with.
-        load: makes another one.
-    """
+    """Threads, and as many classifiers, each of which one thread has to itself while it works."""
 
     def __init__(self, classifiers: list[Classifier], load: Callable[[], Classifier]) -> None:
         self._classifiers, self._load = classifiers, load
@@ -153,7 +148,8 @@ class _Crew:
             self._submitting.discard(caller)
 
     def _work(self, job: "_Job") -> None:
-        classifier = self._idle.get_nowait()
+        # It may have to wait: Ctrl-C within `submit` can leave the executor a thread too many.
+        classifier = self._idle.get()
         try:
             job.work(classifier)
         except BaseException as error:
@@ -196,8 +192,7 @@ class _Job:
         Raises:
             Exception: what the first to fail ended with.
         """
-        ends = [self.ended.get() for _ in range(self.hands)]
-        for error in ends:
+        for error in [self.ended.get() for _ in range(self.hands)]:
             if error is not None:
                 raise error
 

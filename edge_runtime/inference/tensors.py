@@ -39,22 +39,16 @@ def classifier_tensors(summary: ModelSummary, name: str) -> tuple[TensorInfo, Te
             f"{result.shape}."
         )
     for tensor in (source, result):
-        _refuse_unusable_type(tensor, name)
+        if tensor.dtype not in ("float32", *_INTEGERS):
+            raise ModelError(
+                f"{name}: the tensor '{tensor.name}' is {tensor.dtype}; expected float32 or one of "
+                f"{', '.join(_INTEGERS)}."
+            )
+        if tensor.dtype in _INTEGERS and len(tensor.scales) != 1:
+            raise ModelError(
+                f"{name}: the {tensor.dtype} tensor '{tensor.name}' has no scale and zero point."
+            )
     return source, result
-
-
-def _refuse_unusable_type(tensor: TensorInfo, name: str) -> None:
-    if tensor.dtype == "float32":
-        return
-    if tensor.dtype not in _INTEGERS:
-        raise ModelError(
-            f"{name}: the tensor '{tensor.name}' is {tensor.dtype}; expected float32 or one of "
-            f"{', '.join(_INTEGERS)}."
-        )
-    if len(tensor.scales) != 1 or len(tensor.zero_points) != 1:
-        raise ModelError(
-            f"{name}: the {tensor.dtype} tensor '{tensor.name}' has no scale and zero point."
-        )
 
 
 def fitting_names(names: tuple[str, ...] | None, *, class_count: int, name: str) -> tuple[str, ...]:

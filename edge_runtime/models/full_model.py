@@ -1,10 +1,12 @@
 """A full model's file: a `.keras`, or a SavedModel's folder. It is known by its hash."""
 
+import contextlib
 import io
 import json
 import sys
 import tempfile
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -37,10 +39,10 @@ def hash_full_model(path: Path) -> str:
     """
     if path.is_file():
         return hash_of_file(path, limit_bytes=sys.maxsize)
-    parts = sorted(entry for entry in path.rglob("*") if entry.is_file())
     listing = [
         f"{entry.relative_to(path)} {hash_of_file(entry, limit_bytes=sys.maxsize)}"
-        for entry in parts
+        for entry in sorted(path.rglob("*"))
+        if entry.is_file()
     ]
     return sha256("\n".join(listing).encode())
 
@@ -54,9 +56,6 @@ def keras_bytes(model: Any) -> bytes:
     """Return the `.keras` file of a Keras model; the same model, the same bytes.
 
     Keras itself stamps the archive with the time.
-
-    Args:
-        model: what has a method `save`, as each `keras.Model` has.
     """
     buffer = io.BytesIO()
     with tempfile.TemporaryDirectory() as folder:
@@ -70,3 +69,12 @@ def keras_bytes(model: Any) -> bytes:
                     content = json.dumps(metadata).encode()
                 target.writestr(zipfile.ZipInfo(name), content)
     return buffer.getvalue()
+
+
+@contextlib.contextmanager
+def saved_keras_model(model: Any) -> Iterator[Path]:
+    """Save a Keras model to a `.keras` file of its name, which is there within the block."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"{Path(str(model.name)).name}.keras"
+        path.write_bytes(keras_bytes(model))
+        yield path

@@ -17,7 +17,14 @@ from edge_runtime.models.bundle.members import MANIFEST, MEMBER_LIMITS
 from edge_runtime.models.full_model import hash_full_model, is_full_model
 from edge_runtime.models.manifest import Manifest
 from edge_runtime.models.model_file import read_model, read_model_bytes
-from edge_runtime.models.runs import Run, find_run, finished_runs, images_missing, open_run
+from edge_runtime.models.runs import (
+    Run,
+    find_run,
+    finished_runs,
+    images_missing,
+    link_followed,
+    open_run,
+)
 
 
 @dataclass(frozen=True)
@@ -56,12 +63,7 @@ class FullModel:
 
 @dataclass(frozen=True)
 class Lineage:
-    """The runs in which full models are looked for.
-
-    Attributes:
-        runs_dir: where runs are kept.
-        run_name: the only run to look in; None for all.
-    """
+    """Where full models are looked for: in the run of that name, or in all runs of a folder."""
 
     runs_dir: Path
     run_name: str | None = None
@@ -77,6 +79,9 @@ class Lineage:
             return (find_run(self.runs_dir, self.run_name),)
         return finished_runs(self.runs_dir)
 
+    def _runs_from(self, first: Run | None) -> tuple[Run, ...]:
+        return ((first,) if first else ()) + self.runs
+
     def origin(self, path: Path) -> Origin:
         """Return where a .tflite or a bundle came from.
 
@@ -90,13 +95,8 @@ class Lineage:
         return _recorded(file.manifest, around)
 
     def origin_of_bytes(self, digest: str, around: Run | None = None) -> Origin:
-        """Return where the model with this hash came from, if a run has the same bytes.
-
-        Args:
-            digest: SHA-256 of a .tflite.
-            around: a run to look in first.
-        """
-        runs = ([around] if around else []) + list(self.runs)
+        """Return where a .tflite with this SHA-256 came from, if a run has it, ``around`` first."""
+        runs = self._runs_from(around)
         for run in runs:
             for manifest in _manifests(run.folder):
                 if manifest.model_sha256 == digest:
@@ -109,17 +109,13 @@ class Lineage:
     def find(
         self, digest: str, *, converted: Path | None = None, file: str | None = None
     ) -> FullModel | None:
-        """Return the full model of that hash.
+        """Return the full model of that SHA-256.
 
-        It is looked for in the run that a converted model lies in, in the runs, and beside it.
-
-        Args:
-            digest: the full model's SHA-256.
-            converted: what came from it.
-            file: the full model's name, as it is recorded.
+        It is looked for in the run that the converted model lies in, in the runs, and beside the
+        converted model under the name that is recorded, ``file``.
         """
         around = run_around(converted) if converted and self.run_name is None else None
-        for run in ([around] if around else []) + list(self.runs):
+        for run in self._runs_from(around):
             found = full_models(run).get(digest)
             if found is not None:
                 return found
@@ -132,13 +128,10 @@ class Lineage:
         return None
 
     def run_of(self, path: Path) -> Run | None:
-        """Return the run whose images a model is for; None where no run is known to have them.
+        """Return the run whose images a full or a converted model is for; None where none is known.
 
         That is the run of its full model, another one on the same images, or the run that a file
         without a manifest lies in.
-
-        Args:
-            path: a full model, a .tflite or a bundle.
 
         Raises:
             RunError: the file says what images it is for, and no run has them.
@@ -161,7 +154,7 @@ class Lineage:
                 return found.run
         if origin.dataset_fingerprint is None:
             return origin.run
-        for run in ([origin.run] if origin.run else []) + list(self.runs):
+        for run in self._runs_from(origin.run):
             if run.config["dataset_fingerprint"] == origin.dataset_fingerprint:
                 return run
         raise RunError(
@@ -181,8 +174,7 @@ def run_around(path: Path) -> Run | None:
 
 def _as_spelled(folder: Path, path: Path) -> Path:
     """Return a folder above a path as the path has it, which reads better than the absolute one."""
-    for above in (path.parent, path.parent.parent):
-        own = above.parent / above.readlink() if above.is_symlink() else above
+    for own in map(link_followed, (path.parent, path.parent.parent)):
         if own.name not in ("", "..") and resolved(own) == folder:
             return own
     return folder
@@ -197,18 +189,13 @@ def full_models(run: Run) -> dict[str, FullModel]:
     if run.model_path.is_file():
         digest = hash_full_model(run.model_path)
         found[digest] = FullModel(digest, run.model_path, run.model_path, run)
-    stored = stored_model_sha256(run.predictions_path)
+    stored = None
+    with suppress(PredictionsError):
+        stored = recorded_text(Predictions.load(run.predictions_path), "model_sha256")
     if stored is not None:
         file = found[stored].file if stored in found else run.predictions_path
         found[stored] = FullModel(stored, file, run.predictions_path, run)
     return found
-
-
-def stored_model_sha256(path: Path) -> str | None:
-    """Return the hash of the model that made predictions; None if there is none to be read."""
-    with suppress(PredictionsError):
-        return recorded_text(Predictions.load(path), "model_sha256")
-    return None
 
 
 def recorded_text(predictions: Predictions, key: str) -> str | None:

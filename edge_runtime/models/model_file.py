@@ -25,13 +25,15 @@ from edge_runtime.files.reading import (
 )
 from edge_runtime.models.bundle.members import BUNDLE_LIMIT_BYTES, MANIFEST, MEMBER_LIMITS, MODEL
 from edge_runtime.models.manifest import Manifest
-from edge_runtime.models.marking import is_marked
 
 if TYPE_CHECKING:
     from edge_runtime.models.bundle.contents import Bundle
 
 _SMALL_BYTES = 16 * MEBIBYTE
 BUNDLE_SUFFIX = ".edge.zip"
+# The `description` of a .tflite that was made here, which no runtime reads: a manifest belongs to
+# it. As long as what TensorFlow's converter writes there, so that the file keeps its size.
+MARK = "By fmnist-edge."
 
 
 def manifest_path(model: Path) -> Path:
@@ -143,6 +145,23 @@ def bundled_model(source: bytes | BinaryIO, *, name: str) -> ModelFile:
     return ModelFile(name, bundle.model, bundle.manifest, bundle)
 
 
+def is_marked(data: bytes) -> bool:
+    """Return whether the bytes of a .tflite say that it was made here.
+
+    Such a file is not run without its manifest: classes and preprocessing would be guessed.
+    """
+    if MARK.encode() not in data:
+        return False
+    # Here, since files with their manifest should not wait for it.
+    from edge_runtime.models.inspection.flatbuffer import FlatBuffer
+    from edge_runtime.models.inspection.schema import ModelField
+
+    try:
+        return FlatBuffer(data).root().text(ModelField.DESCRIPTION) == MARK
+    except ModelError:  # a damaged file is told so elsewhere
+        return False
+
+
 def _read_manifest(path: Path) -> Manifest:
     try:
         return Manifest.from_json(read_capped(path, limit_bytes=MEMBER_LIMITS[MANIFEST]))
@@ -165,11 +184,7 @@ def read_model_bytes(path: Path) -> bytes:
 
 
 def hash_of_model(path: Path) -> str:
-    """Return the SHA-256 of a .tflite file alone, or of a bundle, without reading what it says.
-
-    Raises:
-        ModelError: as in `read_model_bytes`.
-    """
+    """Return the SHA-256 of a .tflite file alone, or of a bundle; raises as `read_model_bytes`."""
     with _open(path) as file:
         return hash_of_open(file)
 

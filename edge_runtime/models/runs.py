@@ -18,12 +18,7 @@ CONFIG = "config.json"
 
 @dataclass(frozen=True)
 class Run:
-    """What one training made.
-
-    Attributes:
-        folder: `runs/NAME`.
-        config: what was trained, on what, with what.
-    """
+    """What one training made: its folder `runs/NAME`, and what was trained, on what, with what."""
 
     folder: Path
     config: Mapping[str, Any]
@@ -83,8 +78,8 @@ def find_run(runs_dir: Path, name: str | None = None) -> Run:
         RunError: there is none, or it is not finished.
     """
     folder = runs_dir / (name or LATEST)
-    if name is None and not folder.exists():
-        folder = _newest(runs_dir) or folder
+    if name is None and not folder.exists() and (configs := _configs(runs_dir)):
+        folder = configs[-1].parent
     if name and not folder.exists() and Path(name).is_dir():
         folder = Path(name)
     if not folder.exists():
@@ -96,7 +91,7 @@ def find_run(runs_dir: Path, name: str | None = None) -> Run:
             f"There is no run '{name}' in '{runs_dir}'." + nearest_name(name, _names(runs_dir))
         )
     # The run's own name reads better than "latest", and stays true when there is a later one.
-    return open_run(folder.parent / folder.readlink() if folder.is_symlink() else folder)
+    return open_run(link_followed(folder))
 
 
 def open_run(folder: Path) -> Run:
@@ -107,11 +102,8 @@ def open_run(folder: Path) -> Run:
     """
     try:
         config = parse_object(read_capped(folder / CONFIG, limit_bytes=MEBIBYTE))
-        checked = {
-            "dataset": dict(config["dataset"]),
-            "dataset_fingerprint": str(config["dataset_fingerprint"]),
-        }
-        return Run(folder, {**config, **checked})
+        dataset, fingerprint = dict(config["dataset"]), str(config["dataset_fingerprint"])
+        return Run(folder, {**config, "dataset": dataset, "dataset_fingerprint": fingerprint})
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise RunError(
             f"{folder} is no finished run: its config.json cannot be read ({error})."
@@ -120,24 +112,26 @@ def open_run(folder: Path) -> Run:
 
 def finished_runs(runs_dir: Path) -> tuple[Run, ...]:
     """Return all finished runs, the latest first, then the newest; none where there are none."""
-    configs = [path for path in runs_dir.glob("[!.]*/config.json") if path.is_file()]
-    configs.sort(key=lambda path: (path.parent.name == LATEST, path.stat().st_mtime_ns))
     found: dict[Path, Run] = {}
-    for path in reversed(configs):
-        folder = path.parent
+    for path in reversed(_configs(runs_dir)):
         with contextlib.suppress(RunError):  # another one's damage is no matter of this model
-            own = folder.parent / folder.readlink() if folder.is_symlink() else folder
-            found.setdefault(resolved(folder), open_run(own))
+            found.setdefault(resolved(path.parent), open_run(link_followed(path.parent)))
     return tuple(found.values())
 
 
-def images_missing(model: Path, error: RunError) -> RunError:
-    """Return what to raise when neither --dataset nor a run says which images a model is for.
+def _configs(runs_dir: Path) -> list[Path]:
+    """Return the config.json of each finished run, the newest last and `latest` behind it."""
+    configs = [path for path in runs_dir.glob(f"[!.]*/{CONFIG}") if path.is_file()]
+    return sorted(configs, key=lambda path: (path.parent.name == LATEST, path.stat().st_mtime_ns))
 
-    Args:
-        model: the model that must be run on images.
-        error: why there is no run.
-    """
+
+def link_followed(folder: Path) -> Path:
+    """Return the folder that a link names, spelled as it does; one that is no link as it is."""
+    return folder.parent / folder.readlink() if folder.is_symlink() else folder
+
+
+def images_missing(model: Path, error: RunError) -> RunError:
+    """Return what to raise when neither --dataset nor a run says which images a model is for."""
     return RunError(
         f"{model} needs images, and no run provides them; name some with --dataset, as in "
         f"--dataset sample. {error}"
@@ -146,12 +140,6 @@ def images_missing(model: Path, error: RunError) -> RunError:
 
 def _names(runs_dir: Path) -> list[str]:
     return [entry.name for entry in runs_dir.glob("[!.]*") if entry.is_dir()]
-
-
-def _newest(runs_dir: Path) -> Path | None:
-    configs = [path for path in runs_dir.glob("[!.]*/config.json") if path.is_file()]
-    newest = max(configs, key=lambda path: path.stat().st_mtime_ns, default=None)
-    return newest.parent if newest else None
 
 
 def next_run_name(runs_dir: Path, stem: str) -> str:

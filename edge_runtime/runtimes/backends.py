@@ -6,10 +6,14 @@ from operator import attrgetter
 from typing import Any, Literal, Protocol, get_args
 
 from edge_runtime.errors import EdgeError, MissingDependencyError, ModelError, nearest_name
-from edge_runtime.runtimes.availability import LITERT, TFLITE_RUNTIME, runtime_here
+from edge_runtime.runtimes.availability import (
+    LITERT,
+    TFLITE_RUNTIME,
+    installed_version,
+    runtime_here,
+)
 from edge_runtime.runtimes.forking import keep_in_forks
 from edge_runtime.runtimes.native import native_messages_silenced
-from edge_runtime.runtimes.packages import installed_version
 
 Kernels = Literal["auto", "built-in", "reference"]
 
@@ -239,16 +243,11 @@ def choose_backend(name: Backend | str | None = None) -> Backend:
     for backend in BACKENDS:
         if backend.name != "tensorflow" and backend.version != "not installed":
             return backend
-    raise _no_runtime()
-
-
-def _no_runtime() -> MissingDependencyError:
-    """Return what to raise where no runtime is installed: the line for this machine, or why not."""
     possible = runtime_here()
     if possible.requirement:
-        return MissingDependencyError(
+        raise MissingDependencyError(
             "No TFLite runtime is installed; install the one for this machine with: pip install "
             f"{possible.requirement}"
         )
     mend = possible.mend
-    return MissingDependencyError(f"{possible.problem} {mend[0].upper()}{mend[1:]}.")
+    raise MissingDependencyError(f"{possible.problem} {mend[0].upper()}{mend[1:]}.")

@@ -1,7 +1,10 @@
 """Processes of our own code, which may crash or hang without harm to the one that starts them."""
 
+import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+
+from edge_runtime.errors import EdgeError
 
 # Nothing in the current folder may pass for a module of ours or of NumPy.
 TRUSTED_PATH = "import sys\nsys.path[:] = [path for path in sys.path if path]\n"
@@ -17,3 +20,24 @@ def command_of(module: str, *arguments: str, python: str = sys.executable) -> Se
     """
     code = f"{TRUSTED_PATH}from {module} import main\nsys.exit(main())"
     return (python, "-c", code, *arguments)
+
+
+def answer(work: Callable[[], object]) -> int:
+    """Print what some work with a model returns as JSON, or why it failed as a line of stderr.
+
+    Returns:
+        The exit code of the process, 0 or 1.
+    """
+    try:
+        found = work()
+    except MemoryError:
+        reason = "the model needs more memory than a model of its size should."
+    except EdgeError as error:
+        reason = str(error)
+    except RuntimeError as error:  # a kernel may refuse what it meets only when it is run
+        reason = f"the runtime fails: {error}"
+    else:
+        sys.stdout.write(json.dumps(found))
+        return 0
+    sys.stderr.write(f"Error: {' '.join(reason.split())}\n")
+    return 1

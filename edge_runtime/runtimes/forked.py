@@ -38,9 +38,8 @@ def may_fork() -> bool:
 class Worker(Closing):
     """A forked process that answers requests, one after the other.
 
-    Args:
-        make: called in the process; returns the function that answers. An `EdgeError` of either
-            is raised by `receive`.
+    ``make`` is called there and returns the function that answers. An `EdgeError` of either is
+    raised by `receive`.
     """
 
     def __init__(self, make: Callable[[], Function]) -> None:
@@ -97,9 +96,7 @@ class Worker(Closing):
 
     def _end(self) -> int:
         """End the process and return its exit code, negative for a signal."""
-        self._open = False
-        os.close(self._requests)
-        os.close(self._replies)
+        self.abandon()
         _, status = os.waitpid(self._process, 0)
         return os.waitstatus_to_exitcode(status)
 

@@ -61,7 +61,7 @@ def native_messages_silenced() -> Iterator[None]:
     """Keep what is printed from C++ ("Created XNNPACK delegate", "oneDNN is on") off stderr.
 
     The TFLite runtimes have no switch for it, and TensorFlow's works only after its first lines.
-    Errors arrive as Python exceptions all the same. Several threads may be within at once.
+    Errors arrive as Python exceptions all the same.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     _silence.begin()

@@ -14,8 +14,7 @@ from edge_runtime.data.datasets import Dataset
 from edge_runtime.data.predictions import Predictions
 from edge_runtime.inference.classifier import Classifier
 from edge_runtime.models.inspection import ModelSummary, inspect_model
-from edge_runtime.models.marking import MARK, is_marked
-from edge_runtime.models.model_file import ModelFile, read_model
+from edge_runtime.models.model_file import MARK, ModelFile, is_marked, read_model
 
 Cli = Callable[..., Finished]
 

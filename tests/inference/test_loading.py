@@ -86,7 +86,7 @@ def test_a_classifier_opens_its_file_so_and_names_the_classes_of_a_bundle(model,
 
 
 def test_hash_and_seal_are_checked_before_anything_else(bundle, probed, monkeypatch):
-    monkeypatch.setattr(opening, "inspect_model", lambda data: pytest.fail("too early"))
+    monkeypatch.setattr(opening, "inspect_file", lambda file: pytest.fail("too early"))
     bundle.write_bytes(damaged(bundle.read_bytes(), 5000))
     with pytest.raises(ModelError, match="do not have the SHA-256 that it ends with"):
         open_model(bundle)

@@ -15,7 +15,7 @@ from conftest import ROOT
 
 from edge_runtime.errors import ModelError
 from edge_runtime.inference.classifier import Classifier
-from edge_runtime.inference.pool import ClassifierPool
+from edge_runtime.inference.pool import ClassifierPool, _Job
 from edge_runtime.runtimes.native import native_messages_silenced
 
 pytestmark = pytest.mark.timeout(60)  # what hangs shall fail soon
@@ -137,6 +137,19 @@ def test_ctrl_c_ends_a_call_and_leaves_the_next_one_right(subject, expected):
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
     np.testing.assert_array_equal(subject.predict(IMAGES), expected)
+
+
+def test_more_threads_than_classifiers_take_turns(tiny_model, expected):
+    """An executor that was interrupted as it started a thread starts another one."""
+    with ClassifierPool(tiny_model("int8"), workers=2) as pool:
+        crew = pool._crew
+        crew._threads._max_workers = 5
+        jobs = [_Job(IMAGES, pool._classifiers[0], workers=5) for _ in range(20)]
+        for job in jobs:
+            crew._submit(job)
+        for job in jobs:
+            job.wait()
+            np.testing.assert_array_equal(job.answers, expected)
 
 
 def test_what_is_closed_while_it_predicts_says_so(subject):

@@ -10,8 +10,14 @@ from edge_runtime.files.reading import MEBIBYTE, sha256
 from edge_runtime.models import model_file
 from edge_runtime.models.bundle.members import MANIFEST, MEMBER_LIMITS, MODEL
 from edge_runtime.models.manifest import Manifest
-from edge_runtime.models.marking import MARK, is_marked
-from edge_runtime.models.model_file import is_bundle, manifest_path, model_stem, read_model
+from edge_runtime.models.model_file import (
+    MARK,
+    is_bundle,
+    is_marked,
+    manifest_path,
+    model_stem,
+    read_model,
+)
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """From a model and its dataset to the bytes of a bundle."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -28,19 +28,18 @@ from edge_runtime.models.bundle.contents import (
 from edge_runtime.models.bundle.document import LARGEST_VERSION, SCHEMA_VERSION
 from edge_runtime.models.bundle.golden import MOST, MOST_IMAGE_BYTES, Golden, choose_golden_rows
 from edge_runtime.models.bundle.members import CARD, GOLDEN, MANIFEST, MODEL
-from edge_runtime.models.bundle.tolerance import Tolerance, measured_tolerances
+from edge_runtime.models.bundle.tolerance import measured_tolerances
 from edge_runtime.models.inspection import ModelSummary, runtime_support
 from edge_runtime.models.manifest import Manifest
 from edge_runtime.models.model_file import ModelFile
 from edge_runtime.proof.health import measure_health
 from edge_runtime.proof.metrics import Rate
+from edge_runtime.proof.report.rendering import refuse_missing_jinja
 from edge_runtime.runtimes.backends import Backend, Kernels, choose_backend
 from edge_runtime.runtimes.machine import machine_details
 
 # Golden images are chosen among so many training images at most, spread evenly over all.
 _MOST_CANDIDATES = 2000
-
-
 # Of each runtime the oldest release that the limits in edge_runtime.models.inspection were measured
 # for, or that has the same operators.
 _OLDEST = {"ai-edge-litert": "2.0", "tflite-runtime 2.14.0": "2.14.0"}
@@ -71,6 +70,7 @@ def bundle(
         ModelError: the model is damaged, is no image classifier, or cannot be run.
         DatasetError: there is no such dataset, or it does not fit the model.
         BundleError: the version is none, or the model does not reproduce its own golden vectors.
+        MissingDependencyError: the backend or Jinja2 is not installed.
 
     Examples:
         >>> made = bundle("int8.tflite", "sample", version=3)
@@ -83,61 +83,28 @@ def bundle(
             f"Expected the version to be a whole number from 1 on, got {version}; "
             f"{LARGEST_VERSION:,} is the largest."
         )
+    refuse_missing_jinja()
     chosen, images = choose_backend(backend), given_dataset(dataset)
     file = checked_model(model, backend=chosen)
     manifest = file.manifest or _manifest_of(file, images, chosen)
     named = replace(file, manifest=manifest, bundle=None)
     with Classifier(named, backend=chosen) as classifier:
         predictions = evaluate(classifier, images, model="model")
-        summary = classifier.summary
         golden_images = _choose_images(classifier, images)
-    proof = _prove(named, *golden_images, chosen)
+    golden, golden_document = _golden_vectors(named, *golden_images, chosen)
     document = {
         **manifest.to_dict(),
-        "minimum_runtime": minimum_runtimes(summary),
+        "minimum_runtime": minimum_runtimes(classifier.summary),
         "dataset": {"name": images.name, "fingerprint": images.fingerprint},
         "metrics": _metrics(predictions, full),
-        "golden": proof.to_dict(chosen),
+        "golden": golden_document,
     }
-    card = model_card(document, version=version, summary=summary, training=training or {}).encode()
-    members = {MODEL: file.data, GOLDEN: proof.golden.to_npz(), CARD: card}
-    document["bundle"] = {
-        "schema_version": SCHEMA_VERSION,
-        "version": version,
-        "members": describe_members(members),
-    }
+    card = model_card(document, classifier.summary, version=version, training=training or {})
+    members = {MODEL: file.data, GOLDEN: golden.to_npz(), CARD: card.encode()}
+    bundled = {"version": version, "members": describe_members(members)}
+    document["bundle"] = {"schema_version": SCHEMA_VERSION, **bundled}
     # What a device would refuse is not made.
     return read_bundle(pack({MANIFEST: manifest_bytes(document), **members}))
-
-
-@dataclass(frozen=True)
-class _Proof:
-    """Golden vectors that the model has reproduced here, and what a device may differ by."""
-
-    golden: Golden
-    tolerances: tuple[Tolerance, ...]
-    kernels: Kernels
-
-    def to_dict(self, backend: Backend) -> dict[str, Any]:
-        """Return what the manifest says of them."""
-        return {
-            "count": len(self.golden),
-            "images_from": "training images",
-            "chosen": "each class, then the smallest margins between the two best classes",
-            "made_with": {**_made_with(backend), "kernels": self.kernels},
-            "tolerances": [tolerance.to_dict() for tolerance in self.tolerances],
-        }
-
-
-def _prove(
-    model: ModelFile, images: NDArray[np.uint8], labels: NDArray[np.int64], backend: Backend
-) -> _Proof:
-    kernels = golden_kernels(model, backend)
-    golden, allowed = _golden_vectors(model, images, labels, backend, kernels)
-    tested = run_selftest(model, golden, allowed, backend=backend)
-    if not tested.ok:
-        raise BundleError(f"{model.name}: {tested.in_words}; this model is not computed reliably.")
-    return _Proof(golden, allowed, kernels)
 
 
 def _manifest_of(model: ModelFile, dataset: Dataset, backend: Backend) -> Manifest:
@@ -161,21 +128,37 @@ def _choose_images(
 
 
 def _golden_vectors(
-    model: ModelFile,
-    images: NDArray[np.uint8],
-    labels: NDArray[np.int64],
-    backend: Backend,
-    kernels: Kernels,
-) -> tuple[Golden, tuple[Tolerance, ...]]:
-    ending = ending_at_scores(model)
-    outputs = _raw_outputs(model, images, backend, kernels)
-    scores = _raw_outputs(ending, images, backend, kernels)
-    built_in = _raw_outputs(ending, images, backend, "built-in")
-    auto = _raw_outputs(ending, images, backend, "auto")
-    return (
-        Golden(images, labels, scores, outputs),
-        measured_tolerances(scores, built_in=built_in, auto=auto, kernels=kernels),
+    model: ModelFile, images: NDArray[np.uint8], labels: NDArray[np.int64], backend: Backend
+) -> tuple[Golden, dict[str, Any]]:
+    """Return vectors that the model reproduces here, and what the manifest says of them."""
+    kernels, ending = golden_kernels(model, backend), ending_at_scores(model)
+
+    def numbers(of: ModelFile, by: Kernels) -> NDArray[Any]:
+        with Classifier(of, backend=backend, kernels=by) as classifier:
+            return classifier.raw_outputs(images)
+
+    golden = Golden(images, labels, numbers(ending, kernels), numbers(model, kernels))
+    allowed = measured_tolerances(
+        golden.scores,
+        built_in=numbers(ending, "built-in"),
+        auto=numbers(ending, "auto"),
+        kernels=kernels,
     )
+    tested = run_selftest(model, golden, allowed, backend=backend)
+    if not tested.ok:
+        raise BundleError(f"{model.name}: {tested.in_words}; this model is not computed reliably.")
+    machine = machine_details()
+    return golden, {
+        "count": len(golden),
+        "images_from": "training images",
+        "chosen": "each class, then the smallest margins between the two best classes",
+        "made_with": {
+            "runtime": f"{backend.package} {backend.version}",
+            **{key: machine[key] for key in ("machine", "python", "numpy")},
+            "kernels": kernels,
+        },
+        "tolerances": [tolerance.to_dict() for tolerance in allowed],
+    }
 
 
 def golden_kernels(model: ModelFile, backend: Backend) -> Kernels:
@@ -193,13 +176,6 @@ def golden_kernels(model: ModelFile, backend: Backend) -> Kernels:
         probe(model, backend=backend.name, kernels="built-in", finite=False)
         return "built-in"
     return "reference"
-
-
-def _raw_outputs(
-    model: ModelFile, images: NDArray[np.uint8], backend: Backend, kernels: Kernels
-) -> NDArray[Any]:
-    with Classifier(model, backend=backend, kernels=kernels) as classifier:
-        return classifier.raw_outputs(images)
 
 
 def minimum_runtimes(summary: ModelSummary) -> dict[str, str]:
@@ -232,9 +208,3 @@ def _metrics(predictions: Predictions, full: Predictions | None) -> dict[str, An
     if health.warning is not None:
         metrics["warning"] = health.warning
     return metrics
-
-
-def _made_with(backend: Backend) -> dict[str, str]:
-    details = machine_details()
-    keys = ("machine", "python", "numpy")
-    return {"runtime": f"{backend.package} {backend.version}", **{k: details[k] for k in keys}}

@@ -81,8 +81,10 @@ def probe(
 ) -> ProbeResult:
     """Load and invoke a model in a child process, under limits of time and memory.
 
+    Of one that came in a bundle the golden vectors are tested.
+
     Args:
-        file: the model; of one that came in a bundle the golden vectors are tested.
+        file: the model.
         backend: name of a backend; by default the one that would be chosen.
         kernels: which kernels to use.
         finite: refuse a model that answers with NaN or infinity.
@@ -107,12 +109,8 @@ def probe_images(shape: tuple[int, int, int]) -> NDArray[np.uint8]:
     return np.stack([np.zeros_like(ramp), np.full_like(ramp, 255), ramp])
 
 
-def run_child(command: Sequence[str], data: bytes) -> dict[str, Any]:
-    """Run a process that loads a model, and return the JSON object that it prints.
-
-    Args:
-        command: what to run; it ends with an error by a line on standard error.
-        data: what it gets on standard input.
+def run_child(command: Sequence[str], data: bytes) -> Any:
+    """Run a process that gets a model on standard input, and return what `answer` prints there.
 
     Raises:
         ModelError: the runtime refused the model, died of it or took too long.
@@ -137,18 +135,13 @@ def run_child(command: Sequence[str], data: bytes) -> dict[str, Any]:
         lines = child.stderr.decode(errors="replace").strip().splitlines()
         raise ModelError((lines or ["it gave no reason"])[-1].removeprefix("Error: "))
     try:
-        found: dict[str, Any] = json.loads(child.stdout)
+        return json.loads(child.stdout)
     except ValueError as error:
         raise ModelError("the runtime gave no answer that can be read.") from error
-    return found
 
 
 def version_in(python: str, backend: str) -> str:
-    """Return the version of a runtime that another Python has.
-
-    Args:
-        python: the interpreter, which must be able to import this package too.
-        backend: name of the backend, as in `choose_backend`.
+    """Return the version of a runtime, by the backend's name, that another Python has.
 
     Raises:
         MissingDependencyError: it is no Python, or cannot import this package or the runtime.

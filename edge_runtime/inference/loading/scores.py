@@ -1,6 +1,5 @@
-"""The numbers before the last softmax, as any runtime hands them out.
+"""The numbers before the last softmax, which is flat at 0 and 1 and so hides small differences.
 
-A softmax hides small differences: at 0 and 1 it is flat. So golden vectors hold what goes into it.
 A runtime tells only its outputs reliably, since the memory of what lies between is used again, in
 tflite-runtime even when it is told to keep it. So a copy of the model is run whose output is that
 tensor: four bytes differ.
@@ -29,10 +28,7 @@ def scores_tensor(summary: ModelSummary) -> TensorInfo:
 
 
 def ending_at_scores(file: ModelFile) -> ModelFile:
-    """Return the model with its scores for an output; the model itself where they are that.
-
-    Args:
-        file: an image classifier, checked before.
+    """Return an image classifier with its scores for an output, or as it is where they are that.
 
     Raises:
         ModelError: it is damaged.

@@ -60,7 +60,7 @@ class Comparison:
 
     def to_dict(self) -> dict[str, Any]:
         """Return it for JSON."""
-        return {**asdict(self), "images_off": list(self.images_off), "ok": self.ok}
+        return {**asdict(self), "ok": self.ok}
 
 
 @dataclass(frozen=True)
@@ -99,13 +99,8 @@ class SelfTest:
 
     def to_dict(self) -> dict[str, Any]:
         """Return it for JSON."""
-        return {
-            "ok": self.ok,
-            "in_words": self.in_words,
-            "runtime": self.runtime,
-            "file": self.file.to_dict(),
-            "device": self.device.to_dict(),
-        }
+        runs = {"file": self.file.to_dict(), "device": self.device.to_dict()}
+        return {"ok": self.ok, "in_words": self.in_words, "runtime": self.runtime, **runs}
 
 
 def run_selftest(
@@ -202,11 +197,8 @@ def _comparison(
 
 def _refuse_misfit(images: NDArray[np.uint8], numbers: NDArray[Any], network: Network) -> None:
     stored = images.shape[1:], numbers.shape[1], str(numbers.dtype)
-    expected = (
-        network.preprocessing.shape,
-        len(network.class_names),
-        network.output_tensor.dtype,
-    )
+    output = network.output_tensor
+    expected = network.preprocessing.shape, len(network.class_names), output.dtype
     if stored != expected:
         raise BundleError(
             f"its golden vectors are of images {stored[0]}, {stored[1]} classes and {stored[2]}; "

@@ -6,23 +6,20 @@ sooner.
 
 import gc
 import io
-import json
 import statistics
 import sys
 import time
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.errors import EdgeError
 from edge_runtime.inference.loading.limits import limit_this_process
 from edge_runtime.inference.loading.probe import run_child
 from edge_runtime.inference.network import Network
 from edge_runtime.models.model_file import ModelFile
 from edge_runtime.runtimes.backends import choose_backend
-from edge_runtime.runtimes.children import command_of
+from edge_runtime.runtimes.children import answer, command_of
 
 _ROUNDS = 21
 _ROUND_SECONDS = 0.01
@@ -59,8 +56,8 @@ def compare_forms(
         before: the bytes of a .tflite.
         after: those of its other form.
         images: (N, H, W, C) uint8.
-        backend: name of a backend; by default the one that would be chosen.
-        python: the interpreter to use, which must be able to import this package.
+        backend: as in `probe`.
+        python: as in `probe`.
 
     Raises:
         ModelError: the runtime refused one of them, died of it, or took too long.
@@ -75,17 +72,10 @@ def compare_forms(
 
 def main() -> int:
     """Run the two models on standard input, for `compare_forms`."""
-    given = sys.stdin.buffer.read()
-    try:
-        trial = _try(given, sys.argv[1] if len(sys.argv) > 1 else None)
-    except EdgeError as error:
-        sys.stderr.write(f"Error: {' '.join(str(error).split())}\n")
-        return 1
-    sys.stdout.write(json.dumps(asdict(trial)))
-    return 0
+    return answer(lambda: asdict(_try(sys.stdin.buffer.read(), *sys.argv[1:])))
 
 
-def _try(given: bytes, backend_name: str | None) -> Trial:
+def _try(given: bytes, backend_name: str | None = None) -> Trial:
     backend = choose_backend(backend_name)
     backend.import_runtime()
     limit_this_process(len(given))
@@ -101,17 +91,14 @@ def _try(given: bytes, backend_name: str | None) -> Trial:
     return Trial(len(images), int(differs.sum()), *times)
 
 
-def _median_times(models: tuple[Any, ...], batch: NDArray[np.uint8]) -> list[float]:
+def _median_times(models: tuple[Network, ...], batch: NDArray[np.uint8]) -> list[float]:
     """Return the median over the rounds of each model's median for a batch, in microseconds."""
-    medians: list[list[float]] = [[] for _ in models]
     gc.disable()
-    for _ in range(_ROUNDS):
-        for model, found in zip(models, medians, strict=True):
-            found.append(_round(model, batch))
-    return [statistics.median(found) for found in medians]
+    rounds = [[_round(model, batch) for model in models] for _ in range(_ROUNDS)]
+    return [statistics.median(found) for found in zip(*rounds, strict=True)]
 
 
-def _round(model: Any, batch: NDArray[np.uint8]) -> float:
+def _round(model: Network, batch: NDArray[np.uint8]) -> float:
     times = []
     end = time.perf_counter() + _ROUND_SECONDS
     while time.perf_counter() < end:

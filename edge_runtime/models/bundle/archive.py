@@ -8,6 +8,7 @@ and an archive of which one byte was changed, wherever it is, is not one of ours
 
 import hashlib
 import io
+import itertools
 import re
 import zlib
 from collections.abc import Iterator, Mapping
@@ -30,13 +31,7 @@ _REGULAR_FILE = 0o100644 << 16
 
 @dataclass(frozen=True)
 class Span:
-    """Where the content of a member lies.
-
-    Attributes:
-        start: its first byte.
-        size_bytes: how many there are.
-        crc: their CRC-32.
-    """
+    """Where the content of a member lies, and its CRC-32."""
 
     start: int
     size_bytes: int
@@ -45,13 +40,7 @@ class Span:
 
 @dataclass(frozen=True)
 class Archive:
-    """An archive whose seal and headers have been checked.
-
-    Attributes:
-        size_bytes: of the whole file.
-        sha256: of the whole file.
-        spans: where its members lie.
-    """
+    """An archive whose seal and headers have been checked, and where its members lie."""
 
     size_bytes: int
     sha256: str
@@ -83,7 +72,8 @@ def _parts(members: Mapping[str, bytes]) -> Iterator[bytes]:
     sizes = {name: (zlib.crc32(content), len(content)) for name, content in members.items()}
     headers, end = _frame(sizes)
     digest = hashlib.sha256()
-    for part in (*(part for name in MEMBER_LIMITS for part in (headers[name], members[name])), end):
+    contents = (part for name in headers for part in (headers[name], members[name]))
+    for part in itertools.chain(contents, [end]):
         digest.update(part)
         yield part
     yield digest.hexdigest().encode("ascii")
@@ -107,9 +97,6 @@ def _frame(crcs_and_sizes: Mapping[str, tuple[int, int]]) -> tuple[dict[str, byt
 
 def unpack(data: bytes) -> dict[str, bytes]:
     """Return the members of an archive that `pack` made.
-
-    Args:
-        data: the whole archive, at most `BUNDLE_LIMIT_BYTES`.
 
     Raises:
         BundleError: it is damaged, or is another archive, be it a valid one.
@@ -135,15 +122,17 @@ def find_members(stream: BinaryIO) -> Archive:
     _refuse_other_members([entry.name for entry in entries])
     _refuse_large(entries)
     headers, end = _frame({entry.name: (entry.crc, entry.size_bytes) for entry in entries})
-    spans, offset = {}, 0
-    for name in MEMBER_LIMITS:
-        (entry,) = (entry for entry in entries if entry.name == name)
-        _expect(stream, offset, headers[name])
-        spans[name] = Span(offset + len(headers[name]), entry.size_bytes, entry.crc)
+    by_name = {entry.name: entry for entry in entries}
+    spans, offset, prescribed = {}, 0, []
+    for name, header in headers.items():
+        entry = by_name[name]
+        prescribed.append((offset, header))
+        spans[name] = Span(offset + len(header), entry.size_bytes, entry.crc)
         offset = spans[name].start + entry.size_bytes
-    _expect(stream, offset, end)
-    if offset + len(end) + _SEAL_BYTES != size:
-        raise _other_headers()
+    prescribed.append((offset, end))
+    is_whole = offset + len(end) + _SEAL_BYTES == size
+    if not is_whole or any(not _stands_at(stream, *part) for part in prescribed):
+        raise BundleError("the archive has other headers than `fmnist-edge bundle` writes")
     return Archive(size, digest, spans)
 
 
@@ -160,9 +149,9 @@ def read_member(stream: BinaryIO, name: str, span: Span) -> bytes:
     return content
 
 
-def hash_of_span(stream: BinaryIO, start: int, size_bytes: int) -> str:
-    """Return the SHA-256 of a part of a file, of which little is in memory at a time."""
-    return _digest(stream, start, size_bytes).hexdigest()
+def hash_of_span(stream: BinaryIO, span: Span) -> str:
+    """Return the SHA-256 of a member, of which little is in memory at a time."""
+    return _digest(stream, span.start, span.size_bytes).hexdigest()
 
 
 def _digest(stream: BinaryIO, start: int, size_bytes: int) -> "hashlib._Hash":
@@ -181,30 +170,20 @@ def _check_seal(stream: BinaryIO) -> tuple[int, str]:
     stream.seek(sealed)
     seal = read_exactly(stream, _SEAL_BYTES)
     # What cannot be right anyway is not hashed: that takes a second for the largest.
-    if not _DIGITS.fullmatch(seal):
-        raise _other_seal()
-    digest = _digest(stream, 0, sealed)
-    if seal != digest.hexdigest().encode("ascii"):
-        raise _other_seal()
-    digest.update(seal)
-    return size, digest.hexdigest()
-
-
-def _other_seal() -> BundleError:
-    return BundleError(
+    if _DIGITS.fullmatch(seal):
+        digest = _digest(stream, 0, sealed)
+        if seal == digest.hexdigest().encode("ascii"):
+            digest.update(seal)
+            return size, digest.hexdigest()
+    raise BundleError(
         "its bytes do not have the SHA-256 that it ends with: it is damaged, incomplete, or "
         "was not made by `fmnist-edge bundle`"
     )
 
 
-def _expect(stream: BinaryIO, offset: int, expected: bytes) -> None:
+def _stands_at(stream: BinaryIO, offset: int, expected: bytes) -> bool:
     stream.seek(offset)
-    if read_exactly(stream, len(expected)) != expected:
-        raise _other_headers()
-
-
-def _other_headers() -> BundleError:
-    return BundleError("the archive has other headers than `fmnist-edge bundle` writes")
+    return read_exactly(stream, len(expected)) == expected
 
 
 def _refuse_other_members(names: list[str]) -> None:

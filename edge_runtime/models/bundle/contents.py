@@ -89,13 +89,10 @@ class Bundle(Described):
 
 
 def read_bundle(source: bytes | BinaryIO) -> Bundle:
-    """Return the contents of a bundle after checking every byte.
+    """Return the contents of a bundle, given as bytes or as an open file, after every check.
 
     The order is: the archive with its seal, the manifest, the members' sizes and hashes, the golden
     vectors, the model. Nothing is run, and the model is not in memory before all else is right.
-
-    Args:
-        source: the whole file, or the open file.
 
     Raises:
         BundleError: it is damaged, or was not made by `fmnist-edge bundle`.
@@ -112,8 +109,8 @@ def read_bundle(source: bytes | BinaryIO) -> Bundle:
     if manifest.model_sha256 != found[MODEL]["sha256"]:
         raise BundleError("its manifest describes another model ('model_sha256')")
     tolerances = check_document(manifest.details)
-    members[CARD] = read_member(stream, CARD, archive.spans[CARD])
-    members[GOLDEN] = read_member(stream, GOLDEN, archive.spans[GOLDEN])
+    for name in (CARD, GOLDEN):
+        members[name] = read_member(stream, name, archive.spans[name])
     golden = Golden.from_npz(members[GOLDEN])
     members[MODEL] = read_member(stream, MODEL, archive.spans[MODEL])
     if hash_of_members(members) != archive.sha256:
@@ -141,10 +138,7 @@ def _check_members(
 ) -> dict[str, dict[str, Any]]:
     """Return size and SHA-256 of the members beside the manifest, which states the same ones."""
     found = {
-        name: {
-            "sha256": hash_of_span(stream, span.start, span.size_bytes),
-            "size_bytes": span.size_bytes,
-        }
+        name: {"sha256": hash_of_span(stream, span), "size_bytes": span.size_bytes}
         for name, span in spans.items()
         if name != MANIFEST
     }

@@ -15,7 +15,7 @@ SCHEMA_VERSION = 1
 LARGEST_VERSION = 2**31 - 1
 
 _MISSING = object()
-Kind = tuple[str, Callable[[Any], bool]]
+_Kind = tuple[str, Callable[[Any], bool]]
 
 
 def _is_count(value: Any) -> bool:
@@ -41,19 +41,17 @@ def _is_text(value: Any) -> bool:
     return isinstance(value, str)
 
 
-def _is_texts(value: Any) -> bool:
-    return isinstance(value, dict) and all(map(_is_text, value.values()))
+def _each(is_right: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    """Return what tells an object whose values are all right."""
+    return lambda value: isinstance(value, dict) and all(map(is_right, value.values()))
 
 
-_TEXT: Kind = ("a text", _is_text)
-_TEXTS: Kind = ("an object of texts", _is_texts)
-_RATE: Kind = ("a rate (value, interval_95, successes and total)", _is_rate)
-_RATES: Kind = (
-    "an object of rates (value, interval_95, successes and total)",
-    lambda value: isinstance(value, dict) and all(map(_is_rate, value.values())),
-)
+_TEXT: _Kind = ("a text", _is_text)
+_TEXTS: _Kind = ("an object of texts", _each(_is_text))
+_RATE: _Kind = ("a rate (value, interval_95, successes and total)", _is_rate)
+_RATES: _Kind = ("an object of rates (value, interval_95, successes and total)", _each(_is_rate))
 
-REQUIRED: Mapping[str, Kind] = {
+_REQUIRED: dict[str, _Kind] = {
     "minimum_runtime": _TEXTS,
     "dataset.name": _TEXT,
     "dataset.fingerprint": ("a SHA-256", is_sha256),
@@ -66,31 +64,26 @@ REQUIRED: Mapping[str, Kind] = {
     "golden.made_with": _TEXTS,
     "golden.made_with.runtime": _TEXT,
 }
-OPTIONAL: Mapping[str, Kind] = {"metrics.agreement_with_full_model": _RATE}
+_OPTIONAL: dict[str, _Kind] = {"metrics.agreement_with_full_model": _RATE}
 
 
 def check_document(document: Mapping[str, Any]) -> tuple[Tolerance, ...]:
-    """Check all that commands read of a bundle's manifest, and return its tolerances.
-
-    Args:
-        document: the manifest but for what `Manifest.from_dict` has read.
+    """Check what commands read of the details of a bundle's manifest; return the tolerances.
 
     Raises:
         BundleError: a field is missing or is of another kind; the sentence names it.
     """
-    check_version(document)
-    tolerances = _tolerances(_value(document, "golden.tolerances"))
-    for fields, is_required in ((REQUIRED, True), (OPTIONAL, False)):
-        for name, (kind, is_right) in fields.items():
-            value = _value(document, name)
-            if value is _MISSING and not is_required:
-                continue
-            if value is _MISSING:
+    stated = _value(document, "golden.tolerances")
+    if not isinstance(stated, list) or not all(isinstance(entry, dict) for entry in stated):
+        raise BundleError("its manifest states no tolerances ('golden.tolerances')")
+    tolerances = tuple(map(Tolerance.from_dict, stated))
+    for name, (kind, is_right) in (_REQUIRED | _OPTIONAL).items():
+        value = _value(document, name)
+        if value is _MISSING:
+            if name in _REQUIRED:
                 raise BundleError(f"its manifest lacks '{name}'; expected {kind}")
-            if not is_right(value):
-                raise BundleError(
-                    f"its manifest's '{name}' must be {kind}, got {_shortened(value)}"
-                )
+        elif not is_right(value):
+            raise BundleError(f"its manifest's '{name}' must be {kind}, got {_shortened(value)}")
     return tolerances
 
 
@@ -118,12 +111,6 @@ def _value(document: Mapping[str, Any], name: str) -> Any:
     for key in name.split("."):
         value = value.get(key, _MISSING) if isinstance(value, Mapping) else _MISSING
     return value
-
-
-def _tolerances(stated: Any) -> tuple[Tolerance, ...]:
-    if not isinstance(stated, list) or not all(isinstance(entry, dict) for entry in stated):
-        raise BundleError("its manifest states no tolerances ('golden.tolerances')")
-    return tuple(Tolerance.from_dict(entry) for entry in stated)
 
 
 def _shortened(value: Any) -> str:

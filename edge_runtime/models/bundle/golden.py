@@ -1,12 +1,8 @@
 """Golden vectors: a few images with the numbers that the model must answer to them.
 
 A hash proves that a file is the same; only numbers prove that the runtime, the kernels and the
-processor of a device make the same of it. They are held against two runs on the device:
-
-- with the *reference* kernels, which are slow and the same everywhere: the scores before the last
-  softmax must be the stored ones. That shows a single changed weight.
-- with the kernels that will serve: every output must be one that scores within the tolerance
-  explain. Fast kernels round differently from processor to processor.
+processor of a device make the same of it. `docs/explanation/bundle.md` tells of the two runs that
+they are held against.
 """
 
 from dataclasses import dataclass

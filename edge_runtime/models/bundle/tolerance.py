@@ -119,7 +119,7 @@ def measured_tolerances(
         kernels: what the golden scores were made with. The reference kernels are held to them
             closely only if that was by themselves.
     """
-    difference = max(largest_difference(reference, other) for other in (built_in, auto))
+    difference = float(max(differences(reference, one).max(initial=0) for one in (built_in, auto)))
     if not np.issubdtype(reference.dtype, np.integer):
         return (_float_tolerance(difference),)
     steps = max(_LEAST_STEPS, 2 * int(difference))
@@ -161,13 +161,11 @@ def _float_tolerance(difference: float) -> Tolerance:
     )
 
 
-def largest_difference(one: NDArray[Any], other: NDArray[Any]) -> float:
-    """Return the largest |one - other|, in steps for integers; NaN counts as infinite."""
-    return float(differences(one, other).max(initial=0))
-
-
 def differences(one: NDArray[Any], other: NDArray[Any]) -> NDArray[np.float64]:
-    """Return (N,) the largest |one - other| of each row of two (N, K); NaN counts as infinite."""
+    """Return (N,) the largest |one - other| of each row of two (N, K); NaN counts as infinite.
+
+    Integers differ by steps.
+    """
     kind = np.int64 if np.issubdtype(one.dtype, np.integer) else np.float64
     difference = np.abs(one.astype(kind) - other.astype(kind)).max(axis=1)
     off: NDArray[np.float64] = np.nan_to_num(difference.astype(np.float64), nan=np.inf)

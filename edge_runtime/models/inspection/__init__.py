@@ -8,25 +8,12 @@
 Neither TensorFlow nor a runtime is needed, and nothing in the file is executed.
 """
 
-from edge_runtime.models.inspection.model import ModelSummary, OperatorUse, inspect_model
-from edge_runtime.models.inspection.operators import BUILTIN_OPERATORS, TFLITE_RUNTIME_2_14
-from edge_runtime.models.inspection.runtimes import (
-    RUNTIMES,
-    Runtime,
-    RuntimeSupport,
-    runtime_support,
-)
-from edge_runtime.models.inspection.tensors import TensorInfo
-
-__all__ = [
-    "BUILTIN_OPERATORS",
-    "RUNTIMES",
-    "TFLITE_RUNTIME_2_14",
-    "ModelSummary",
-    "OperatorUse",
-    "Runtime",
-    "RuntimeSupport",
-    "TensorInfo",
-    "inspect_model",
-    "runtime_support",
-]
+from edge_runtime.models.inspection.model import ModelSummary as ModelSummary
+from edge_runtime.models.inspection.model import OperatorUse as OperatorUse
+from edge_runtime.models.inspection.model import inspect_model as inspect_model
+from edge_runtime.models.inspection.operators import BUILTIN_OPERATORS as BUILTIN_OPERATORS
+from edge_runtime.models.inspection.runtimes import RUNTIMES as RUNTIMES
+from edge_runtime.models.inspection.runtimes import Runtime as Runtime
+from edge_runtime.models.inspection.runtimes import RuntimeSupport as RuntimeSupport
+from edge_runtime.models.inspection.runtimes import runtime_support as runtime_support
+from edge_runtime.models.inspection.tensors import TensorInfo as TensorInfo

@@ -36,11 +36,7 @@ class Span(NamedTuple):
 
 
 class FlatBuffer:
-    """Bytes that claim to be a FlatBuffer.
-
-    Args:
-        data: The whole file. It is never copied.
-    """
+    """A whole file that claims to be a FlatBuffer; its bytes are never copied."""
 
     def __init__(self, data: bytes) -> None:
         self.data = data
@@ -89,12 +85,7 @@ class FlatBuffer:
 
 
 class Table:
-    """A table of a FlatBuffer: fields by slot, each of which may be absent.
-
-    Args:
-        buffer: The file.
-        position: Where the table starts.
-    """
+    """The table at a position of a FlatBuffer: fields by slot, each of which may be absent."""
 
     __slots__ = ("_buffer", "_position", "_size", "_vtable", "_vtable_size")
 

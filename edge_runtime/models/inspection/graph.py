@@ -39,8 +39,8 @@ class Graph:
         """Return the operator that computes each tensor."""
         return {index: operator for operator in self.operators for index in operator.outputs}
 
-    def given_dtype(self, operator: Operator) -> tuple[str, ...]:
-        """Return the type that an operator works on; nothing for one without tensors."""
+    def given_dtypes(self, operator: Operator) -> tuple[str, ...]:
+        """Return the one type that an operator works on; none for one without tensors."""
         inputs = [self.tensors[index] for index in operator.inputs if index != _NO_TENSOR]
         computed = [tensor for tensor in inputs if not tensor.is_constant]
         outputs = [self.tensors[index] for index in operator.outputs]

@@ -1,6 +1,5 @@
 """What a .tflite file is, read from its bytes without running them."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -19,8 +18,6 @@ from edge_runtime.models.inspection.schema import (
 from edge_runtime.models.inspection.scheme import activation_dtypes, scheme_of, softmax_input
 from edge_runtime.models.inspection.tensors import TensorInfo, read_buffer
 from edge_runtime.wording import Described
-
-_MIN_RUNTIME_VERSION = "min_runtime_version"
 
 
 @dataclass(frozen=True)
@@ -136,7 +133,14 @@ def inspect_model(data: bytes) -> ModelSummary:
         raise damaged(f"its schema version is {version}, expected {SCHEMA_VERSION}")
     buffers = [read_buffer(file, table) for table in root.tables(ModelField.BUFFERS)]
     codes = [read_operator_code(table) for table in root.tables(ModelField.OPERATOR_CODES)]
-    graphs = _read_graphs(file, root, codes, buffers)
+    graphs = [
+        read_graph(file, table, number=number, codes=codes, buffers=buffers)
+        for number, table in enumerate(root.tables(ModelField.SUBGRAPHS))
+    ]
+    if not graphs:
+        raise damaged("it has no subgraph, expected at least one")
+    for table in root.tables(ModelField.SIGNATURES):
+        check_signature(table, graphs)
     tensors = tuple(tensor for graph in graphs for tensor in graph.tensors)
     return ModelSummary(
         size_bytes=len(data),
@@ -171,33 +175,18 @@ def check_header(data: bytes) -> None:
         )
 
 
-def _read_graphs(
-    file: FlatBuffer, root: Table, codes: Sequence[OperatorCode], buffers: Sequence[Span]
-) -> list[Graph]:
-    graphs = [
-        read_graph(file, table, number=number, codes=codes, buffers=buffers)
-        for number, table in enumerate(root.tables(ModelField.SUBGRAPHS))
-    ]
-    if not graphs:
-        raise damaged("it has no subgraph, expected at least one")
-    for table in root.tables(ModelField.SIGNATURES):
-        check_signature(table, graphs)
-    return graphs
-
-
 def _count_operators(
     codes: Sequence[OperatorCode], graphs: Sequence[Graph]
 ) -> tuple[OperatorUse, ...]:
-    counts = Counter(operator.code for graph in graphs for operator in graph.operators)
-    dtypes: dict[OperatorCode, set[str]] = {}
+    given: dict[OperatorCode, list[tuple[str, ...]]] = {code: [] for code in codes}
     for graph in graphs:
         for operator in graph.operators:
-            dtypes.setdefault(operator.code, set()).update(graph.given_dtype(operator))
+            given[operator.code].append(graph.given_dtypes(operator))
     return tuple(
         OperatorUse(
-            code.name, code.version, counts[code], code.custom, tuple(sorted(dtypes.get(code, ())))
+            code.name, code.version, len(uses), code.custom, tuple(sorted(set().union(*uses)))
         )
-        for code in dict.fromkeys(codes)
+        for code, uses in given.items()
     )
 
 
@@ -210,7 +199,7 @@ def _read_metadata(data: bytes, root: Table, buffers: Sequence[Span]) -> dict[st
             raise damaged(f"metadata {name!r} names buffer {buffer} of {len(buffers)}")
         start, length = buffers[buffer]
         metadata[name] = f"{length} bytes"
-        if name == _MIN_RUNTIME_VERSION:
+        if name == "min_runtime_version":
             # A version is a few characters, padded with zero bytes to 16.
             text = data[start : start + min(length, 16)].split(b"\0")[0]
             metadata[name] = text.decode("ascii", errors="replace")

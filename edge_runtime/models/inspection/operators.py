@@ -1,6 +1,5 @@
 """The operators of .tflite files."""
 
-from collections.abc import Mapping
 from typing import NamedTuple
 
 from edge_runtime.models.inspection.flatbuffer import Table, damaged
@@ -17,16 +16,12 @@ class OperatorCode(NamedTuple):
     custom: bool
 
 
-def operator_name(code: int) -> str:
-    """Return the name of a builtin operator; those newer than this table are "BUILTIN_<code>"."""
-    return BUILTIN_OPERATORS[code] if code < len(BUILTIN_OPERATORS) else f"BUILTIN_{code}"
-
-
 def read_operator_code(table: Table) -> OperatorCode:
     """Return one entry of the model's list of operators.
 
     Codes above 126 do not fit the field that old files have, and stand in a second one; the larger
-    of the two holds (GetBuiltinCode in tensorflow/lite/schema/schema_utils.cc).
+    of the two holds (GetBuiltinCode in tensorflow/lite/schema/schema_utils.cc). Those newer than
+    `BUILTIN_OPERATORS` are called "BUILTIN_<code>".
 
     Raises:
         ModelError: the code or the version is negative, or a custom operator has no name.
@@ -37,11 +32,13 @@ def read_operator_code(table: Table) -> OperatorCode:
     if code < 0 or version < 0:
         raise damaged(f"it asks for operator {code} in version {version}")
     if code != _CUSTOM:
-        return OperatorCode(operator_name(code), version, custom=False)
-    name = table.text(OperatorCodeField.CUSTOM_NAME)
-    if not name:
+        known = code < len(BUILTIN_OPERATORS)
+        name = BUILTIN_OPERATORS[code] if known else f"BUILTIN_{code}"
+        return OperatorCode(name, version, custom=False)
+    custom_name = table.text(OperatorCodeField.CUSTOM_NAME)
+    if not custom_name:
         raise damaged("a custom operator has no name")
-    return OperatorCode(name, version, custom=True)
+    return OperatorCode(custom_name, version, custom=True)
 
 
 # By code: enum BuiltinOperator of tensorflow/lite/schema/schema.fbs, as of TensorFlow 2.21.
@@ -79,71 +76,3 @@ _NAMES = """
     STABLEHLO_COMPOSITE STABLEHLO_SHIFT_LEFT STABLEHLO_CBRT STABLEHLO_CASE
 """
 BUILTIN_OPERATORS = tuple(_NAMES.split())
-
-
-# The highest version of each operator in tflite-runtime 2.14.0 and in ai-edge-litert 2.3.0, 0 where
-# it is missing, printed by scripts/measure-op-versions.
-_VERSIONS = {
-    (0, 1): """
-        DILATE REDUCE_WINDOW STABLEHLO_ADD STABLEHLO_AND STABLEHLO_CASE STABLEHLO_COMPOSITE
-        STABLEHLO_GATHER STABLEHLO_MAXIMUM STABLEHLO_MINIMUM STABLEHLO_MULTIPLY STABLEHLO_PAD
-        STABLEHLO_REDUCE_WINDOW STABLEHLO_RNG_BIT_GENERATOR STABLEHLO_SCATTER STABLEHLO_SHIFT_LEFT
-    """,
-    (1, 1): """
-        ADD_N ASSIGN_VARIABLE ATAN2 BITCAST BITWISE_XOR BROADCAST_ARGS BUCKETIZE CALL_ONCE CEIL
-        COMPLEX_ABS CONV_3D CONV_3D_TRANSPOSE CUMSUM DENSIFY ELU EMBEDDING_LOOKUP_SPARSE EXPAND_DIMS
-        FLOOR HARD_SWISH HASHTABLE HASHTABLE_FIND HASHTABLE_IMPORT HASHTABLE_LOOKUP HASHTABLE_SIZE
-        IF IMAG L2_POOL_2D LOCAL_RESPONSE_NORMALIZATION LOGICAL_AND LOGICAL_NOT LOGICAL_OR
-        LSH_PROJECTION MATRIX_DIAG MATRIX_SET_DIAG MULTINOMIAL NEG NON_MAX_SUPPRESSION_V4
-        NON_MAX_SUPPRESSION_V5 ONE_HOT POW PRELU RANDOM_STANDARD_NORMAL RANDOM_UNIFORM RANK
-        READ_VARIABLE REAL REDUCE_ALL REDUCE_ANY RELU_0_TO_1 RELU_N1_TO_1 RESHAPE REVERSE_SEQUENCE
-        RFFT2D RIGHT_SHIFT ROUND SCATTER_ND SEGMENT_SUM SHAPE SKIP_GRAM SQUARE UNIQUE
-        UNSORTED_SEGMENT_MAX UNSORTED_SEGMENT_MIN UNSORTED_SEGMENT_PROD UNSORTED_SEGMENT_SUM
-        VAR_HANDLE WHILE ZEROS_LIKE
-    """,
-    (1, 2): "COS LOG SIN SQRT",
-    (1, 6): "DYNAMIC_UPDATE_SLICE",
-    (2, 2): """
-        DEPTH_TO_SPACE DIV EXP FAKE_QUANT FLOOR_MOD GREATER L2_NORMALIZATION LEAKY_RELU LESS_EQUAL
-        LOG_SOFTMAX RANGE REDUCE_PROD SELECT_V2 SIGN SPACE_TO_DEPTH SQUARED_DIFFERENCE SQUEEZE SUM
-        WHERE
-    """,
-    (2, 3): "GELU RSQRT SPLIT_V",
-    (3, 3): """
-        ARG_MAX ARG_MIN AVERAGE_POOL_2D BIDIRECTIONAL_SEQUENCE_LSTM BIDIRECTIONAL_SEQUENCE_RNN
-        FLOOR_DIV GREATER_EQUAL LESS LOGISTIC MAX_POOL_2D MEAN MIRROR_PAD REDUCE_MAX REDUCE_MIN RELU
-        RELU6 RNN SPARSE_TO_DENSE TANH TILE TOPK_V2 UNIDIRECTIONAL_SEQUENCE_RNN
-    """,
-    (3, 4): "BROADCAST_TO NOT_EQUAL REVERSE_V2 SOFTMAX",
-    (3, 5): "EMBEDDING_LOOKUP",
-    (3, 6): "QUANTIZE",
-    (4, 4): """
-        BATCH_MATMUL BATCH_TO_SPACE_ND LSTM MAXIMUM MINIMUM RESIZE_BILINEAR RESIZE_NEAREST_NEIGHBOR
-        SELECT SPACE_TO_BATCH_ND SVDF UNIDIRECTIONAL_SEQUENCE_LSTM
-    """,
-    (4, 5): "EQUAL FILL PACK SPLIT TRANSPOSE_CONV",
-    (4, 6): "GATHER_ND PAD PADV2 UNPACK",
-    (4, 7): "CONCATENATION",
-    (5, 5): "ABS SUB",
-    (5, 6): "ADD",
-    (5, 9): "CAST DEQUANTIZE",
-    (6, 8): "GATHER SLICE",
-    (6, 9): "TRANSPOSE",
-    (7, 7): "DEPTHWISE_CONV_2D",
-    (7, 8): "CONV_2D MUL",
-    (8, 8): "STRIDED_SLICE",
-    (10, 14): "FULLY_CONNECTED",
-}
-
-
-def _versions_of(runtime: int) -> Mapping[str, int]:
-    return {
-        name: versions[runtime]
-        for versions, names in _VERSIONS.items()
-        for name in names.split()
-        if versions[runtime]
-    }
-
-
-TFLITE_RUNTIME_2_14 = _versions_of(0)
-AI_EDGE_LITERT_2_3 = _versions_of(1)

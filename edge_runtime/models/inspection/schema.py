@@ -11,64 +11,36 @@ FILE_IDENTIFIER = b"TFL3"
 SCHEMA_VERSION = 3
 
 
-class ModelField(IntEnum):
-    """Slots of the root table."""
-
-    VERSION, OPERATOR_CODES, SUBGRAPHS, DESCRIPTION, BUFFERS = range(5)
-    METADATA, SIGNATURES = 6, 7
-
-
-class OperatorCodeField(IntEnum):
-    """Slots of an operator code."""
-
-    OLD_BUILTIN_CODE, CUSTOM_NAME, VERSION, BUILTIN_CODE = range(4)
-
-
-class SubgraphField(IntEnum):
-    """Slots of a subgraph."""
-
-    TENSORS, INPUTS, OUTPUTS, OPERATORS, NAME = range(5)
-
-
-class TensorField(IntEnum):
-    """Slots of a tensor."""
-
-    SHAPE, TYPE, BUFFER, NAME, QUANTIZATION, IS_VARIABLE, SPARSITY, SHAPE_SIGNATURE = range(8)
-    EXTERNAL_BUFFER = 10
-
-
-class QuantizationField(IntEnum):
-    """Slots of a tensor's quantization."""
-
-    MINIMUM, MAXIMUM, SCALE, ZERO_POINT = range(4)
-    DETAILS, QUANTIZED_DIMENSION = 5, 6
-
-
-class OperatorField(IntEnum):
-    """Slots of an operator."""
-
-    CODE, INPUTS, OUTPUTS = range(3)
-    OPTIONS, CUSTOM_OPTIONS, MUTATED_INPUTS, INTERMEDIATES = 4, 5, 7, 8
-    LARGE_CUSTOM_OPTIONS_OFFSET, LARGE_CUSTOM_OPTIONS_SIZE, OPTIONS_2 = 9, 10, 12
-
-
-class BufferField(IntEnum):
-    """Slots of a buffer."""
-
-    DATA, OFFSET, SIZE = range(3)
-
-
-class MetadataField(IntEnum):
-    """Slots of a metadata entry."""
-
-    NAME, BUFFER = range(2)
-
-
-class SignatureField(IntEnum):
-    """Slots of a signature."""
-
-    INPUTS, OUTPUTS, KEY = range(3)
-    SUBGRAPH = 4
+# The slots of each kind of table, as many as are known or needed.
+ModelField = IntEnum(
+    "ModelField",
+    "VERSION OPERATOR_CODES SUBGRAPHS DESCRIPTION BUFFERS METADATA_BUFFER METADATA SIGNATURES",
+    start=0,
+)
+OperatorCodeField = IntEnum(
+    "OperatorCodeField", "OLD_BUILTIN_CODE CUSTOM_NAME VERSION BUILTIN_CODE", start=0
+)
+SubgraphField = IntEnum("SubgraphField", "TENSORS INPUTS OUTPUTS OPERATORS NAME", start=0)
+TensorField = IntEnum(
+    "TensorField",
+    "SHAPE TYPE BUFFER NAME QUANTIZATION IS_VARIABLE SPARSITY SHAPE_SIGNATURE HAS_RANK"
+    " VARIANT_TENSORS EXTERNAL_BUFFER",
+    start=0,
+)
+QuantizationField = IntEnum(
+    "QuantizationField",
+    "MINIMUM MAXIMUM SCALE ZERO_POINT DETAILS_TYPE DETAILS QUANTIZED_DIMENSION",
+    start=0,
+)
+OperatorField = IntEnum(
+    "OperatorField",
+    "CODE INPUTS OUTPUTS OPTIONS_TYPE OPTIONS CUSTOM_OPTIONS CUSTOM_OPTIONS_FORMAT MUTATED_INPUTS"
+    " INTERMEDIATES LARGE_CUSTOM_OPTIONS_OFFSET LARGE_CUSTOM_OPTIONS_SIZE OPTIONS_2_TYPE OPTIONS_2",
+    start=0,
+)
+BufferField = IntEnum("BufferField", "DATA OFFSET SIZE", start=0)
+MetadataField = IntEnum("MetadataField", "NAME BUFFER", start=0)
+SignatureField = IntEnum("SignatureField", "INPUTS OUTPUTS KEY DEPRECATED_TAG SUBGRAPH", start=0)
 
 
 class TensorType(NamedTuple):

@@ -57,12 +57,11 @@ def softmax_input(graph: Graph) -> TensorInfo | None:
 
 
 def _scheme_of_weights(weights: set[str]) -> str:
-    narrow = weights & _NARROW_WEIGHTS
     if weights <= {"float32"}:
         return "float32"
     if weights <= {"float32", "float16"}:
         return "float16"
-    return "dynamic" if weights == narrow | (weights & {"float32"}) else "mixed"
+    return "dynamic" if weights <= _NARROW_WEIGHTS | {"float32"} else "mixed"
 
 
 def _dtypes(tensors: Iterable[TensorInfo]) -> set[str]:

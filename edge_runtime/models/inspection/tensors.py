@@ -144,7 +144,10 @@ def _read_quantization(
     if not scales:
         return (), (), 0
     dimension = table.integer(QuantizationField.QUANTIZED_DIMENSION, "i")
-    _check_scale_count(where, len(scales), shape, dimension)
+    if dimension < 0 or (len(scales) > 1 and dimension >= len(shape)):
+        raise damaged(f"{where} is quantized along dimension {dimension} of {len(shape)}")
+    if len(scales) > 1 and len(scales) != shape[dimension]:
+        raise damaged(f"{where} has {len(scales)} scales, expected 1 or {shape[dimension]}")
     zero_points = table.integers(QuantizationField.ZERO_POINT, "q") or (0,)
     # Newer converters write one zero point for all scales.
     if len(zero_points) == 1:
@@ -160,13 +163,6 @@ def _check_scales(where: str, scales: tuple[float, ...], *, is_constant: bool) -
     for scale in scales:
         if not math.isfinite(scale) or scale < 0 or (scale == 0 and not is_constant):
             raise damaged(f"{where} has the scale {scale}, expected a positive number")
-
-
-def _check_scale_count(where: str, count: int, shape: tuple[int, ...], dimension: int) -> None:
-    if dimension < 0 or (count > 1 and dimension >= len(shape)):
-        raise damaged(f"{where} is quantized along dimension {dimension} of {len(shape)}")
-    if count > 1 and count != shape[dimension]:
-        raise damaged(f"{where} has {count} scales, expected 1 or {shape[dimension]}")
 
 
 def _check_zero_points(where: str, zero_points: tuple[int, ...], kind: TensorType) -> None:

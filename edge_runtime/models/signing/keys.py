@@ -32,11 +32,7 @@ _CANONICAL = re.compile(
 
 @dataclass(frozen=True)
 class PublicKey:
-    """The key that verifies what its private half has signed.
-
-    Attributes:
-        pem: its PEM text (SubjectPublicKeyInfo), as cryptography and OpenSSL write it.
-    """
+    """A key as its PEM text (SubjectPublicKeyInfo), as cryptography and OpenSSL write it."""
 
     pem: str
 
@@ -53,10 +49,8 @@ class PublicKey:
     def verifies(self, signature: bytes, message: bytes, *, details: str = "") -> bool:
         """Return whether a signature over a message was made with the private half.
 
-        Args:
-            signature: in DER.
-            message: what was signed.
-            details: Sigstore's name of the algorithm, where the file has one.
+        The signature is in DER; ``details`` is Sigstore's name of the algorithm, where the file has
+        one.
 
         Raises:
             SignatureError: this is no key that can be used.
@@ -152,11 +146,7 @@ def new_private_key(passphrase: bytes | None = None) -> bytes:
 
 
 def public_half(private: bytes, passphrase: bytes | None = None) -> PublicKey:
-    """Return the public half of a private key.
-
-    Args:
-        private: its PEM.
-        passphrase: what it is encrypted with.
+    """Return the public half of a private key, given as PEM.
 
     Raises:
         SignatureError: it is no private key that can be used, or the passphrase is wrong.

@@ -18,13 +18,7 @@ def public_key_path(bundle: Path) -> Path:
 
 @dataclass(frozen=True)
 class Signer:
-    """A private key that can be used.
-
-    Attributes:
-        path: its file.
-        passphrase: what it is encrypted with.
-        public: its public half.
-    """
+    """A private key that can be used: its file, what that is encrypted with, its public half."""
 
     path: Path
     passphrase: bytes | None
@@ -46,11 +40,9 @@ class Signer:
             raise SignatureError(f"{path}: {error}.") from error
 
     def sign(self, data: bytes, *, name: str) -> bytes:
-        """Return a signature file over a bundle; it differs each time, as ECDSA does.
+        """Return a signature file over the bytes of a bundle; it differs each time, as ECDSA does.
 
-        Args:
-            data: the bundle.
-            name: of its file, which the signature names without any consequence.
+        It names the bundle's file, without any consequence.
 
         Raises:
             SignatureError: it does not verify.

@@ -1,7 +1,6 @@
-"""The keys that a device trusts: `trusted-keys.pem` in the folder of its releases.
+"""The keys that a device trusts: their PEM in `trusted-keys.pem`, and nothing else.
 
-The file consists of the PEM of these keys and nothing else. Without it no signature is demanded; a
-damaged one is an error, never the same as none.
+Without this file no signature is demanded; a damaged one is an error, never the same as none.
 """
 
 from dataclasses import dataclass
@@ -29,12 +28,7 @@ _LEAST_DIGITS = 8
 
 @dataclass(frozen=True)
 class Signed:
-    """A signature that has been checked.
-
-    Attributes:
-        signature: the bytes of its file.
-        sha256: of the bundle that it is over.
-    """
+    """A signature that has been checked: the bytes of its file, and the hash of its bundle."""
 
     signature: bytes
     sha256: str
@@ -55,11 +49,7 @@ class Signed:
 
 @dataclass(frozen=True)
 class TrustStore:
-    """The keys that are trusted on a device.
-
-    Args:
-        home: the folder of its releases.
-    """
+    """The keys that are trusted on a device, in the folder of its releases."""
 
     home: Path
 
@@ -109,11 +99,11 @@ class TrustStore:
         return True
 
     def remove(self, fingerprint: str, *, even_last: bool = False) -> PublicKey:
-        """Trust a key no more, and return it.
+        """Trust a key no more, and return it; without any key no signature is demanded any more.
 
         Args:
             fingerprint: of the key, or its first 8 digits at least.
-            even_last: remove it even if it is the last; then no signature is demanded any more.
+            even_last: remove it even if it is the last.
 
         Raises:
             SignatureError: no key has this fingerprint, or it is the last.
@@ -152,12 +142,7 @@ class TrustStore:
         return None if signature is None else Signed(signature, digest)
 
     def state(self, bundle: Path, digest: str) -> SignatureState:
-        """Return what the signature beside a bundle is worth here.
-
-        Args:
-            bundle: where it lies.
-            digest: the SHA-256 of its bytes.
-        """
+        """Return what the signature beside a bundle is worth here; ``digest`` is its SHA-256."""
         try:
             return signature_state(bundle, digest, self.read())
         except SignatureError as error:  # the trusted keys cannot be read

@@ -11,12 +11,12 @@ from typing import Any
 from edge_runtime.errors import EdgeError, SignatureError
 from edge_runtime.files.reading import read_capped
 from edge_runtime.models.signing.envelope import (
-    Envelope,
     pre_authentication_encoding,
     read_envelope,
+    read_statement,
+    refuse_other_file,
 )
 from edge_runtime.models.signing.keys import PublicKey, short
-from edge_runtime.models.signing.statement import read_statement, refuse_other_file
 from edge_runtime.models.signing.strict_json import shown
 
 SIGNATURE_SUFFIX = ".sig"
@@ -47,12 +47,7 @@ def read_signature(bundle: Path) -> bytes | None:
 
 
 def verify(digest: str, signature: bytes, keys: Sequence[PublicKey]) -> PublicKey:
-    """Return the key that has signed a bundle.
-
-    Args:
-        digest: the SHA-256 of the bundle.
-        signature: the bytes of its signature file.
-        keys: those that are trusted.
+    """Return which of the trusted keys has signed a bundle of that SHA-256.
 
     Raises:
         SignatureError: it is by none of them, over something else, or damaged. The message is the
@@ -62,7 +57,12 @@ def verify(digest: str, signature: bytes, keys: Sequence[PublicKey]) -> PublicKe
     if len(signature) > SIGNATURE_LIMIT_BYTES:
         raise SignatureError("it has more than 64 KiB")
     envelope = read_envelope(signature)
-    key = _signer(envelope, keys)
+    key = next((key for key in keys if key.fingerprint == envelope.key), None)
+    if key is None:
+        raise SignatureError(f"it is by the key {shown(envelope.key[:16])}…, which is not trusted")
+    message = pre_authentication_encoding(envelope.payload)
+    if not key.verifies(envelope.signature, message, details=envelope.key_details):
+        raise SignatureError(f"it was not made with the key {key.short} that it names")
     # Only now is it known who says it.
     refuse_other_file(read_statement(envelope.payload), digest)
     return key
@@ -77,7 +77,7 @@ def check_signature(
 
     Args:
         name: what to call the bundle.
-        digest: its SHA-256.
+        digest: its SHA-256; "" will do where it has no signature.
         signature: the bytes of its signature file, if there is one.
         trusted: the keys that this device trusts.
 
@@ -142,13 +142,7 @@ class SignatureState:
 
 
 def signature_state(bundle: Path, digest: str, trusted: Sequence[PublicKey]) -> SignatureState:
-    """Return what the signature beside a bundle is worth here.
-
-    Args:
-        bundle: where the bundle lies.
-        digest: its SHA-256.
-        trusted: the keys that are trusted here.
-    """
+    """Return what the signature beside a bundle of that SHA-256 is worth here."""
     key, demanded = "", bool(trusted)
     try:
         signature = read_signature(bundle)
@@ -158,13 +152,3 @@ def signature_state(bundle: Path, digest: str, trusted: Sequence[PublicKey]) -> 
     except EdgeError as error:
         return SignatureState(key, verified=False, demanded=demanded, problem=str(error))
     return SignatureState(key, verified=signer is not None, demanded=demanded, problem="")
-
-
-def _signer(envelope: Envelope, keys: Sequence[PublicKey]) -> PublicKey:
-    key = next((key for key in keys if key.fingerprint == envelope.key), None)
-    if key is None:
-        raise SignatureError(f"it is by the key {shown(envelope.key[:16])}…, which is not trusted")
-    message = pre_authentication_encoding(envelope.payload)
-    if not key.verifies(envelope.signature, message, details=envelope.key_details):
-        raise SignatureError(f"it was not made with the key {key.short} that it names")
-    return key

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_runtime.runtimes.packages import installed_version
+from edge_runtime.runtimes.availability import installed_version
 
 
 @pytest.mark.parametrize("package", ["numpy", "pillow", "click", "ai-edge-litert", "fmnist-edge"])
