@@ -21,6 +21,7 @@ from edge_runtime.errors import ConversionError, DatasetError, UnsupportedError,
 from edge_runtime.inference.given import as_trained
 from edge_runtime.models.runs import Run, open_run
 from edge_runtime.runtimes.native import native_messages_silenced
+from edge_runtime.wording import spelled_out
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -66,6 +67,7 @@ class Options(TypedDict, total=False):
     runtime_python: str | None
 
 
+@spelled_out(Options)
 def convert(model: Any, scheme: str = "int8", **options: "Unpack[Options]") -> Converted:
     """Convert an image classifier that takes raw pixels 0..255 to a .tflite.
 
@@ -100,6 +102,7 @@ def convert(model: Any, scheme: str = "int8", **options: "Unpack[Options]") -> C
     return _prepare(model, recipes, **options).make(recipes[0])
 
 
+@spelled_out(Options)
 def convert_all(
     model: Any,
     schemes: str | Iterable[str] = ALL,

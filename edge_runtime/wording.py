@@ -1,7 +1,11 @@
 """How numbers and names are written, the same in every report."""
 
+import inspect
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 ABSENT = "\N{EN DASH}"
 MINUS = "\N{MINUS SIGN}"
@@ -277,3 +281,20 @@ def html_table(
     lines += [cells(row, ["th"] + ["td"] * (len(row) - 1)) for row in rows]
     above = f"<b>{escape(printable(title))}</b>" if title else ""
     return f"{above}<table>{''.join(lines)}</table>"
+
+
+def spelled_out(options: type) -> Callable[[Function], Function]:
+    """Let ``help`` and notebooks show each key of a TypedDict in place of ``**options``."""
+
+    def decorate(function: Function) -> Function:
+        signature, kind = inspect.signature(function), inspect.Parameter.KEYWORD_ONLY
+        *named, _ = signature.parameters.values()
+        keys = [
+            inspect.Parameter(key, kind, annotation=hint, default=...)
+            for key, hint in options.__annotations__.items()
+        ]
+        signature = signature.replace(parameters=[*named, *keys])
+        function.__signature__ = signature  # type: ignore[attr-defined]
+        return function
+
+    return decorate

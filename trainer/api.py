@@ -11,14 +11,14 @@ from edge_runtime.data.datasets import Dataset, DatasetSpec, load_dataset
 from edge_runtime.errors import DatasetError, RunError, extra_missing
 from edge_runtime.models.runs import LATEST
 from edge_runtime.runtimes.native import native_messages_silenced
-from trainer.recipe import POST_CNN, TrainingConfig
+from edge_runtime.wording import spelled_out
+from trainer.recipe import POST_CNN, Settings, TrainingConfig
 from trainer.workplace import Workplace, find_interrupted
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from trainer.ending import Progress, Say
-    from trainer.recipe import Settings
     from trainer.run import Run
 
 
@@ -26,6 +26,7 @@ def _silent(*anything: object) -> None:
     pass
 
 
+@spelled_out(Settings)
 def train(
     dataset: Dataset | DatasetSpec | str = "sample",
     *,

@@ -20,6 +20,7 @@ from edge_runtime.inference.pool import usable_cores
 from edge_runtime.proof.parity.contract import Budgets, Contract
 from edge_runtime.proof.parity.contract_file import load_contract
 from edge_runtime.runtimes.backends import Backend, Kernels, choose_backend
+from edge_runtime.wording import spelled_out
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -53,6 +54,7 @@ class Options(TypedDict, total=False):
     quick: bool
 
 
+@spelled_out(Options)
 def benchmark(
     models: GivenModel | Sequence[GivenModel] | Mapping[str, GivenModel],
     *,

@@ -108,7 +108,7 @@ def test_progress_is_told_phase_by_phase_and_nothing_is_printed(
     ("change", "error", "said"),
     [
         ({"models": []}, InputError, "Expected at least one model, got none"),
-        ({"models": [7]}, InputError, "Expected a model to be a path or bytes, got int"),
+        ({"models": [7]}, InputError, "Expected a model as the path or the bytes .*, got int"),
         ({"models": {"": "x"}}, InputError, r"Expected names of models to be text, got \[''\]"),
         ({"models": "none.tflite"}, ModelError, "none.tflite: there is no such model file"),
         ({"models": {"mine": b"x" * 99}}, ModelError, "mine: "),

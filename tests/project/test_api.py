@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from edge_runtime import load_dataset
+from edge_runtime.benchmarks.measuring import Options
 from edge_runtime.proof.parity.contract_file import contract_template
 
 PACKAGES = ("edge_runtime",)
@@ -73,7 +74,26 @@ def test_each_public_function_says_what_it_takes_returns_and_raises(
     if not inspect.isfunction(thing):
         return
     text, signature = str(inspect.getdoc(thing)), inspect.signature(thing)
+    if "measuring.Options" in text:  # whose keys the signature spells out
+        text += str(inspect.getdoc(Options))
     assert signature.return_annotation is not inspect.Signature.empty
     for parameter in signature.parameters.values():
         assert parameter.annotation is not inspect.Parameter.empty, parameter
         assert f"{parameter.name}: " in text, f"{name} does not describe {parameter.name}"
+
+
+@pytest.mark.parametrize(
+    ("package", "name", "option"),
+    [
+        ("converter", "convert", "representative"),
+        ("converter", "convert_all", "runtime_python"),
+        ("trainer", "train", "learning_rate"),
+        ("edge_runtime", "benchmark", "workers"),
+    ],
+)
+def test_help_shows_each_option_and_not_only_that_there_are_some(
+    package: str, name: str, option: str
+) -> None:
+    parameters = inspect.signature(getattr(importlib.import_module(package), name)).parameters
+    assert parameters[option].kind is inspect.Parameter.KEYWORD_ONLY
+    assert not any(each.kind is inspect.Parameter.VAR_KEYWORD for each in parameters.values())
