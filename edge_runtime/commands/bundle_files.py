@@ -15,28 +15,11 @@ from edge_runtime.models.bundle.contents import Bundle
 from edge_runtime.models.model_file import (
     BUNDLE_SUFFIX,
     ModelFile,
-    is_bundle,
-    model_stem,
     read_model,
     read_model_bytes,
 )
 from edge_runtime.models.signing.making import Signer, public_key_path
 from edge_runtime.models.signing.verification import signature_path, signature_state
-
-
-def chosen_target(model: Path, out: Path | None) -> Path:
-    """Return where the bundle of a model goes: to --out, or beside the model."""
-    default = f"{model_stem(model)}{BUNDLE_SUFFIX}"
-    if out is None:
-        return model.with_name(default)
-    if out.is_dir():
-        return out / default
-    if not is_bundle(out):
-        raise click.UsageError(
-            f"Expected --out to be a folder that is there, or to end in {BUNDLE_SUFFIX}, got "
-            f"'{out}'."
-        )
-    return out
 
 
 def known_bundles(runs_dir: Path, target: Path) -> list[Bundle]:

@@ -1,8 +1,9 @@
-"""Under which names `parity` writes what it found, and whether it can."""
+"""Where commands write what they found, and whether they can."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+import click
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,9 +23,27 @@ REPORT_FILES = {
 }
 
 
-def chosen_files(formats: Sequence[str]) -> dict[str, str]:
-    """Return the file's name of each format that is asked for, in the order in which all stand."""
-    return {kind: name for kind, name in REPORT_FILES.items() if kind in formats}
+def chosen_file(out: Path | None, default: Path, suffix: str) -> Path:
+    """Return where a file goes that --out may name, or the folder for it; else to ``default``."""
+    if out is None:
+        return default
+    if out.is_dir():
+        return out / default.name
+    if not out.name.endswith(suffix):
+        suggested = out.with_name(out.name.removesuffix(Path(suffix).suffix) + suffix)
+        raise click.UsageError(
+            f"Expected --out to be a folder that is there, or to end in {suffix}, as in "
+            f"{suggested}; got '{out}'."
+        )
+    return out
+
+
+def refuse_impossible_file(path: Path, option: str) -> None:
+    """Raise if a file of that name cannot be written; asked before the slow part."""
+    if path.is_dir():
+        raise EdgeError(f"{path} is a folder; choose another {option}.")
+    if not path.parent.is_dir():
+        raise EdgeError(f"There is no folder {path.parent}; make it, or choose another.")
 
 
 def refuse_unwritable(folder: Path, names: Iterable[str]) -> None:

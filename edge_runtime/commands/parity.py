@@ -21,7 +21,6 @@ from edge_runtime.commands.options import (
 )
 from edge_runtime.commands.outputs import (
     REPORT_FILES,
-    chosen_files,
     refuse_unwritable,
     render,
     write_results,
@@ -170,7 +169,8 @@ def parity(
     plan = plan_comparison(given, full, lineage)
     links, run = plan.links, _run(plan, dataset_choice["dataset"], lineage)
     folder = out or (run.parity_folder if run else Path("parity"))
-    reports = chosen_files(formats or ("html", "json"))
+    wanted = formats or ("html", "json")
+    reports = {kind: name for kind, name in REPORT_FILES.items() if kind in wanted}
     refuse_unwritable(folder, reports.values())
     if {"html", "markdown"} & set(reports):
         refuse_missing_jinja()

@@ -1,14 +1,15 @@
 """The commands of a device: `install`, `rollback`, `status` and `selftest`."""
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 
-from edge_runtime.commands.options import is_word_installed
+from edge_runtime.commands.options import backend_option, is_word_installed
 from edge_runtime.console.help import command
-from edge_runtime.console.talk import json_option, talk_options
+from edge_runtime.console.talk import result_options
 from edge_runtime.console.terminal import echo, echo_json
 from edge_runtime.devices.releases import NOTHING_INSTALLED, Release, Releases, device_home
 from edge_runtime.errors import EdgeError, ReleaseError, SignatureError
@@ -17,10 +18,6 @@ from edge_runtime.models.model_file import ModelFile, read_model
 from edge_runtime.models.signing.verification import SignatureState
 from edge_runtime.runtimes.backends import choose_backend
 from edge_runtime.wording import percent
-
-_backend_option = click.option(
-    "--backend", metavar="NAME", help="The runtime to use, as in `classify`."
-)
 
 
 @command(
@@ -33,9 +30,8 @@ _backend_option = click.option(
 @click.option(
     "--allow-downgrade", is_flag=True, help="Install it even if a newer version is installed."
 )
-@_backend_option
-@json_option
-@talk_options
+@backend_option
+@result_options
 def install(bundle: Path, allow_downgrade: bool, backend: str | None, as_json: bool) -> None:
     """Check BUNDLE (.edge.zip), put it in place on this device, and switch to it.
 
@@ -60,9 +56,8 @@ def install(bundle: Path, allow_downgrade: bool, backend: str | None, as_json: b
 @command(
     examples=(("Back to the bundle before", "fmnist-edge rollback"),),
 )
-@_backend_option
-@json_option
-@talk_options
+@backend_option
+@result_options
 def rollback(backend: str | None, as_json: bool) -> None:
     """Go back to the bundle that was installed before the current one, after checking it.
 
@@ -76,8 +71,7 @@ def rollback(backend: str | None, as_json: bool) -> None:
 @command(
     examples=(("For a program that watches many devices", "fmnist-edge status --json"),),
 )
-@json_option
-@talk_options
+@result_options
 def status(as_json: bool) -> int:
     """Show which bundle is installed on this device, whether it is intact, and who signed it.
 
@@ -119,9 +113,8 @@ def status(as_json: bool) -> int:
     ),
 )
 @click.argument("model", required=False, type=click.Path(path_type=Path))
-@_backend_option
-@json_option
-@talk_options
+@backend_option
+@result_options
 def selftest(model: Path | None, backend: str | None, as_json: bool) -> int:
     """Answer yes or no: does this device compute what it should?
 
@@ -211,12 +204,14 @@ def _print_release(releases: Releases, release: Release, as_json: bool, what: st
     if as_json:
         echo_json({"result": what, **described})
         return
-    accuracy = described["metrics"]["accuracy"]
-    low, high = accuracy["interval_95"]
     echo(f"{what:<10} version {release.version}, SHA-256 {release.sha256}")
-    echo(
-        f"accuracy   {percent(accuracy['value'])} % (95 % interval {percent(low)} to "
-        f"{percent(high)}, {accuracy['total']:,} test images)"
-    )
+    echo(f"accuracy   {accuracy_in_words(described['metrics'])}")
     echo(f"file       {release.path}")
     echo(f"signature  {_signature(releases, release).in_words}")
+
+
+def accuracy_in_words(metrics: Mapping[str, Any]) -> str:
+    """Return what a bundle's manifest says of its accuracy."""
+    accuracy = metrics["accuracy"]
+    value, low, high = map(percent, (accuracy["value"], *accuracy["interval_95"]))
+    return f"{value} % (95 % interval {low} to {high}, {accuracy['total']:,} test images)"
