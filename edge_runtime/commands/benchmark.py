@@ -13,16 +13,12 @@ from edge_runtime.benchmarks.contestant import named_models
 from edge_runtime.benchmarks.plot import benchmark_plot, refuse_missing_matplotlib
 from edge_runtime.benchmarks.table import benchmark_table
 from edge_runtime.commands.chain import model_name
-from edge_runtime.commands.options import (
-    ModelPath,
-    dataset_options,
-    refuse_options_without_dataset,
-    run_options,
-    spec_from_options,
-)
+from edge_runtime.commands.options import ModelPath, dataset_options, named_dataset, run_options
+from edge_runtime.commands.outputs import refuse_impossible_file
+from edge_runtime.commands.runs import converted_in
 from edge_runtime.console.help import command
 from edge_runtime.console.numeric import Whole
-from edge_runtime.console.talk import Console, json_option, talk_options, text_width
+from edge_runtime.console.talk import Console, pass_console, result_options, text_width
 from edge_runtime.console.terminal import echo, echo_json
 from edge_runtime.data.datasets import Dataset, load_dataset
 from edge_runtime.errors import EdgeError, RunError
@@ -131,11 +127,10 @@ _MEASURING = (
     help="Draw accuracy against latency and size; needs Matplotlib.",
 )
 @click.option("--force", is_flag=True, help="Let --plot replace a file.")
-@json_option
-@talk_options
-@click.pass_context
+@result_options
+@pass_console
 def benchmark(
-    context: click.Context,
+    console: Console,
     /,
     models: tuple[Path, ...],
     run_name: str | None,
@@ -161,25 +156,23 @@ def benchmark(
     The exit code is 3 if a model breaks a budget of the contract. A float32 model beside others is
     only what they are compared with, and is not checked.
     """
-    console = context.ensure_object(Console)
     measuring = {name: options.pop(name) for name in _MEASURING}
-    refuse_options_without_dataset(options)
+    named = named_dataset(options)
     _refuse_impossible_plot(plot_path, force=force)
     lineage = Lineage(Path(runs_dir), run_name)
     run = None if models else find_run(lineage.runs_dir, lineage.run_name)
-    named = named_models(models or _converted(run), name_of=model_name)
-    asked_for = options["dataset"] is not None
+    compared = named_models(converted_in(run) if run else models, name_of=model_name)
     notes: list[str] = []  # shown once the models are known to be sound
-    run = run or _run_of(models, lineage, [] if asked_for else notes)
-    dataset = _dataset(options, run, notes)
+    run = run or _run_of(models, lineage, [] if named else notes)
+    dataset = load_dataset(named, needs=("test",)) if named else _dataset(run, notes)
     if plot_path is not None and dataset is None:
         console.say(*notes)
         raise EdgeError("--plot needs test images for the accuracy; name them with --dataset.")
     with _bars(console) as progress:
         found = measure(
-            named,
+            compared,
             dataset=dataset,
-            must_fit=asked_for or plot_path is not None,
+            must_fit=named is not None or plot_path is not None,
             contract=contract or (CONTRACT_FILE if CONTRACT_FILE.is_file() else None),
             predictions_folders=[run.parity_folder, run.folder] if run else [],
             progress=progress,
@@ -224,17 +217,14 @@ def _bars(console: Console) -> Iterator[Callable[[str, int, int], None]]:
 
 
 def _refuse_impossible_plot(path: Path | None, *, force: bool) -> None:
-    """Raise unless the plot can be drawn and written; asked before the slow part."""
+    """Raise unless the plot can be drawn and written."""
     if path is None:
         return
     if path.suffix.lower() != ".png":
         raise click.UsageError(f"Expected --plot to end in .png, got '{path}'.")
-    if path.is_dir():
-        raise EdgeError(f"{path} is a folder; choose another --plot.")
+    refuse_impossible_file(path, "--plot")
     if path.exists() and not force:
         raise EdgeError(f"{path} exists; choose another --plot, or use --force.")
-    if not path.parent.is_dir():
-        raise EdgeError(f"There is no folder {path.parent}; make it, or choose another --plot.")
     try:
         refuse_unwritable_folder(path.parent)
     except OSError as error:
@@ -260,19 +250,8 @@ def _run_of(models: Sequence[Path], lineage: Lineage, notes: list[str]) -> Run |
     return runs[0]
 
 
-def _converted(run: Run | None) -> list[Path]:
-    models = run.converted_models() if run else []
-    if run and not models:
-        raise RunError(
-            f"{run.name} has no converted models yet; make one first with: fmnist-edge convert"
-        )
-    return models
-
-
-def _dataset(options: dict[str, Any], run: Run | None, notes: list[str]) -> Dataset | None:
-    """Return the images: those that were named, or else the run's if they can be loaded."""
-    if options["dataset"] is not None:
-        return load_dataset(spec_from_options(options, seed=0), needs=("test",))
+def _dataset(run: Run | None, notes: list[str]) -> Dataset | None:
+    """Return the run's images, if they can be loaded."""
     try:
         return run.load_dataset() if run else None
     except EdgeError as error:

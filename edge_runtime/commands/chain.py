@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from edge_runtime.commands.options import INSTALLED
@@ -92,8 +92,10 @@ def open_links(paths: Sequence[Path]) -> list[Link]:
     return sorted((open_link(path) for path in paths), key=lambda link: not link.is_full)
 
 
-def complete(links: Sequence[Link], predict: Callable[[Path, str], Predictions]) -> list[Link]:
-    """Return the links with predictions, each under a name of its own.
+def complete(
+    links: Sequence[Link], predict: Callable[[Path, str], Predictions]
+) -> list[Predictions]:
+    """Return what each link says, each under a name of its own.
 
     A model is called by its file's stem, or by its path where stems clash; predictions keep the
     name that they were stored under, and get their file's where names clash.
@@ -103,25 +105,12 @@ def complete(links: Sequence[Link], predict: Callable[[Path, str], Predictions])
         predict: runs the model at a path under a name.
     """
     stems = [link.stem for link in links]
-    done = []
-    for link in links:
-        name = link.stem if stems.count(link.stem) == 1 else str(link.path.with_name(link.stem))
-        done.append(replace(link, predictions=link.predictions or predict(link.path, name)))
-    names = [_name(link) for link in done]
-    return [
-        _renamed(link, f"{name} ({link.stem})") if names.count(name) > 1 and is_stored else link
-        for link, name, is_stored in zip(
-            done, names, [bool(link.predictions) for link in links], strict=True
-        )
-    ]
-
-
-def _name(link: Link) -> str:
-    return link.predictions.model if link.predictions else link.stem
-
-
-def _renamed(link: Link, name: str) -> Link:
-    if link.predictions is None or link.predictions.model == link.stem:
-        return link
-    details = {**link.predictions.details, "model": name}
-    return replace(link, predictions=replace(link.predictions, details=details))
+    chain = []
+    for link, stem in zip(links, stems, strict=True):
+        name = stem if stems.count(stem) == 1 else str(link.path.with_name(stem))
+        chain.append(link.predictions or predict(link.path, name))
+    names = [each.model for each in chain]
+    for place, (link, name) in enumerate(zip(links, names, strict=True)):
+        if link.predictions and names.count(name) > 1 and name != link.stem:
+            chain[place] = link.predictions.with_details(model=f"{name} ({link.stem})")
+    return chain

@@ -14,6 +14,7 @@ from edge_runtime.files.reading import resolved
 from edge_runtime.files.writing import refuse_unwritable_folder, write_together
 from edge_runtime.proof.parity_report import ParityReport
 from edge_runtime.proof.report import report_html, report_json, report_junit, report_markdown
+from edge_runtime.proof.report.rendering import refuse_missing_jinja
 
 REPORT_FILES = {
     "html": "report.html",
@@ -46,8 +47,13 @@ def refuse_impossible_file(path: Path, option: str) -> None:
         raise EdgeError(f"There is no folder {path.parent}; make it, or choose another.")
 
 
-def refuse_unwritable(folder: Path, names: Iterable[str]) -> None:
-    """Raise unless the reports can be written; asked before the slow part."""
+def report_files(folder: Path, formats: Sequence[str]) -> dict[str, Path]:
+    """Return where the report of each format goes, in the order of `REPORT_FILES`.
+
+    Raises:
+        EdgeError: one cannot be made or written; asked before the slow part.
+    """
+    files = {kind: folder / name for kind, name in REPORT_FILES.items() if kind in formats}
     try:
         refuse_unwritable_folder(folder)
     except OSError as error:
@@ -56,9 +62,12 @@ def refuse_unwritable(folder: Path, names: Iterable[str]) -> None:
         raise EdgeError(
             f"The reports cannot be written to {folder} ({error.strerror}); choose another --out."
         ) from error
-    for name in names:
-        if (folder / name).is_dir():
-            raise EdgeError(f"{folder / name} is a folder; choose another --out.")
+    for path in files.values():
+        if path.is_dir():
+            raise EdgeError(f"{path} is a folder; choose another --out.")
+    if {"html", "markdown"} & set(files):
+        refuse_missing_jinja()
+    return files
 
 
 def render(report: ParityReport, pictures: NDArray[np.uint8] | None, kind: str) -> str:

@@ -81,12 +81,10 @@ def find_reference(
         ModelError: a file or its manifest is damaged.
     """
     sources = [source_of(link, lineage) for link in converted]
+    digest = str(sources[0].sha256)
     for link, source in zip(converted, sources, strict=True):
         if source.sha256 is None:
             raise RunError(_unknown(link, source))
-    first = sources[0]
-    digest = str(first.sha256)
-    for link, source in zip(converted, sources, strict=True):
         if source.sha256 != digest:
             raise RunError(
                 f"{converted[0].path} and {link.path} were converted from different full models "
@@ -101,7 +99,7 @@ def find_reference(
         found = lineage.find(digest, converted=link.path, file=source.origin.file)
         if found is not None:
             return found, how
-    raise RunError(_missing(converted[0], first, lineage))
+    raise RunError(_missing(converted[0], sources[0], lineage))
 
 
 def _named(given: Sequence[Link], converted: Link, digest: str) -> FullModel:
