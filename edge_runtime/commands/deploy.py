@@ -7,7 +7,7 @@ import click
 
 from edge_runtime.commands.options import run_options
 from edge_runtime.console.help import command
-from edge_runtime.console.talk import Console, json_option, talk_options
+from edge_runtime.console.talk import Console, pass_console, result_options
 from edge_runtime.console.terminal import echo, echo_json
 from edge_runtime.devices import Device, EmulatedDevice, open_device
 from edge_runtime.devices.deployment import Delivery, SignedBundle, install_bundle
@@ -56,11 +56,10 @@ from edge_runtime.models.signing.keys import short
     help="Install the bundle even if the device has a newer version.",
 )
 @click.option("--no-bundle", is_flag=True, help="Set up the software only.")
-@json_option
-@talk_options
-@click.pass_context
+@result_options
+@pass_console
 def deploy(
-    context: click.Context,
+    console: Console,
     /,
     device_name: str,
     bundle: Path | None,
@@ -87,7 +86,6 @@ def deploy(
     USER@HOST may also be a name from ~/.ssh/config, or `emulated` for the Pi of
     scripts/emulated-pi.
     """
-    console = context.ensure_object(Console)
     if no_bundle and bundle:
         raise click.UsageError("Expected BUNDLE or --no-bundle, got both; give one of them.")
     chosen = None if no_bundle else bundle or _latest_bundle(runs_dir, run_name)

@@ -7,7 +7,7 @@ import click
 
 from edge_runtime.commands.options import ModelPath
 from edge_runtime.console.help import command
-from edge_runtime.console.talk import json_option, talk_options
+from edge_runtime.console.talk import result_options
 from edge_runtime.console.terminal import echo, echo_json
 from edge_runtime.errors import ManifestError, ModelError, ReleaseError
 from edge_runtime.models.bundle.contents import Bundle
@@ -33,8 +33,7 @@ from edge_runtime.models.signing.verification import SignatureState, signature_s
 )
 @click.argument("model", type=ModelPath())
 @click.option("--tensors", is_flag=True, help="List every tensor.")
-@json_option
-@talk_options
+@result_options
 def inspect(model: Path, tensors: bool, as_json: bool) -> None:
     """Say what a .tflite file is, without running it: its scheme, operators and their versions,
     tensors, input and output, size, the runtimes that can run it, and whether it is well-formed.
@@ -78,7 +77,7 @@ def inspect(model: Path, tensors: bool, as_json: bool) -> None:
 
 
 def _read(model: Path) -> tuple[ModelFile, str]:
-    """Return the model, sound even where its manifest is not, and what is wrong with that."""
+    """Return the model, and what is wrong with its manifest if it is sound without that."""
     try:
         return read_model(model), ""
     except ManifestError as error:
@@ -104,10 +103,8 @@ def _print_summary(
     echo("well-formed yes")
     echo(f"size        {summary.size_bytes:,} bytes, SHA-256 {summary.sha256}")
     echo(f"scheme      {summary.scheme}")
-    for tensor in summary.inputs:
-        echo(f"input       {_describe(tensor)}")
-    for tensor in summary.outputs:
-        echo(f"output      {_describe(tensor)}")
+    echo(*(f"input       {_describe(tensor)}" for tensor in summary.inputs))
+    echo(*(f"output      {_describe(tensor)}" for tensor in summary.outputs))
     operators = ", ".join(
         f"{use.name} v{use.version}" + (f" ×{use.count}" if use.count > 1 else "")
         for use in summary.operators
