@@ -11,8 +11,8 @@ from edge_runtime.console.talk import Console, pass_console, result_options
 from edge_runtime.console.terminal import echo, echo_json
 from edge_runtime.devices import Device, EmulatedDevice, open_device
 from edge_runtime.devices.deployment import Delivery, SignedBundle, install_bundle
+from edge_runtime.devices.packages import project_version
 from edge_runtime.devices.setup import SetUp, look, set_up
-from edge_runtime.devices.wheel import project_version
 from edge_runtime.errors import RunError
 from edge_runtime.files.reading import MEBIBYTE
 from edge_runtime.models.model_file import BUNDLE_SUFFIX, is_bundle, read_model

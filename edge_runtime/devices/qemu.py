@@ -6,7 +6,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge_runtime.devices.device import run_here
+from edge_runtime.devices.device import Device
 from edge_runtime.errors import DeviceError, nearest_name
 
 _BINFMT = Path("/proc/sys/fs/binfmt_misc")
@@ -97,7 +97,7 @@ def register_qemu() -> None:
             "qemu-user-static"
         )
     if not (_BINFMT / "register").exists():
-        mounted = run_here(["mount", "-t", "binfmt_misc", "binfmt_misc", str(_BINFMT)])
+        mounted = Device().run(["mount", "-t", "binfmt_misc", "binfmt_misc", str(_BINFMT)])
         if mounted.code:
             raise DeviceError(f"The kernel's binfmt_misc cannot be mounted: {mounted.err.strip()}")
         if (_BINFMT / _RULE).exists():

@@ -15,9 +15,8 @@ from edge_runtime.devices.facts import (
     refuse_unfit,
     requirements,
 )
-from edge_runtime.devices.packages import fetch_packages
+from edge_runtime.devices.packages import device_wheel, fetch_packages
 from edge_runtime.devices.transfer import Parcel, put_files
-from edge_runtime.devices.wheel import device_wheel
 from edge_runtime.errors import DeviceError
 from edge_runtime.files.reading import sha256
 

@@ -61,6 +61,11 @@ class Parcel:
     data: bytes
     target: str
 
+    @property
+    def arguments(self) -> tuple[str, str, str]:
+        """Target, size and hash, as the scripts above take them."""
+        return _path(self.target), str(len(self.data)), sha256(self.data)
+
 
 def put_files(
     device: Device, parcels: Sequence[Parcel], *, progress: Progress = lambda done: None
@@ -116,11 +121,7 @@ def _put_missing(device: Device, parcels: Sequence[Parcel], progress: Progress) 
 
 
 def _look(device: Device, parcels: Sequence[Parcel]) -> list[str]:
-    arguments = [
-        part
-        for parcel in parcels
-        for part in (_path(parcel.target), str(len(parcel.data)), sha256(parcel.data))
-    ]
+    arguments = [argument for parcel in parcels for argument in parcel.arguments]
     answer = device.run(["sh", "-c", _LOOK, "sh", *arguments], timeout_s=_SHORT_TIMEOUT_S)
     states = check(device, answer, "look for files").text.split()
     if len(states) != len(parcels):
@@ -131,8 +132,7 @@ def _look(device: Device, parcels: Sequence[Parcel]) -> list[str]:
 def _send(device: Device, parcel: Parcel, state: str, progress: Progress) -> Answer:
     """Send what is missing of a file after what `_look` said of it."""
     start = 0 if state == "done" else int(state)
-    size, digest = str(len(parcel.data)), sha256(parcel.data)
-    command = ["sh", "-c", _TAKE, "sh", _path(parcel.target), size, digest, str(start)]
+    command = ["sh", "-c", _TAKE, "sh", *parcel.arguments, str(start)]
     return device.run(command, data=parcel.data[start:], progress=progress)
 
 

@@ -19,9 +19,8 @@ from signatures import KEY, OTHER_KEY, public_key, public_pem, signed
 
 from edge_runtime.devices import SshDevice, provision, setup, transfer
 from edge_runtime.devices.facts import Facts, refuse_full, refuse_unfit, requirements
-from edge_runtime.devices.packages import fetch_packages, platforms
+from edge_runtime.devices.packages import device_wheel, fetch_packages, platforms, project_version
 from edge_runtime.devices.setup import SetUp, look, set_up
-from edge_runtime.devices.wheel import device_wheel, project_version
 from edge_runtime.errors import DeviceError, DeviceLostError
 
 PI = Facts(
