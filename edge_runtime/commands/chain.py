@@ -7,7 +7,7 @@ from pathlib import Path
 
 from edge_runtime.commands.options import INSTALLED
 from edge_runtime.data.predictions import PREDICTIONS_SUFFIX, Predictions
-from edge_runtime.devices.releases import FILE_NAME, Releases, device_home
+from edge_runtime.devices.installed import FILE_NAME, Installed
 from edge_runtime.errors import PredictionsError, ReleaseError
 from edge_runtime.files.reading import resolved, sha256
 from edge_runtime.models.full_model import hash_full_model, is_full_model
@@ -18,7 +18,7 @@ from edge_runtime.models.model_file import model_stem, read_model
 def model_name(path: Path) -> str:
     """Return what reports call a model: `installed` for the current release, else as its file."""
     with contextlib.suppress(OSError, ReleaseError):  # nothing is installed, or there is no home
-        if path.samefile(Releases(device_home()).link / FILE_NAME):
+        if path.samefile(Installed().link / FILE_NAME):
             return INSTALLED
     return model_stem(path)
 

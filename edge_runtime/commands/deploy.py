@@ -89,14 +89,7 @@ def deploy(
     if no_bundle and bundle:
         raise click.UsageError("Expected BUNDLE or --no-bundle, got both; give one of them.")
     chosen = None if no_bundle else bundle or _latest_bundle(runs_dir, run_name)
-    if chosen and not is_bundle(chosen):
-        raise click.UsageError(f"Expected a bundle ({BUNDLE_SUFFIX}), got {chosen}.")
-    if chosen and not chosen.is_file():
-        raise RunError(f"There is no bundle {chosen}; make one with: fmnist-edge bundle")
-    signed = None
-    if chosen:  # what is damaged is refused before the device is touched
-        signed = SignedBundle.read(chosen)
-        read_model(chosen)
+    signed = _read(chosen) if chosen else None
     device = _open(device_name)
     emulated = isinstance(device, EmulatedDevice)
     console.say(f"looking at {device.name}")
@@ -111,10 +104,22 @@ def deploy(
     )
     delivery = None
     if signed:
-        delivery = install_bundle(
-            device, done, signed, allow_downgrade=allow_downgrade, say=console.say
-        )
-    _print(device, done, chosen, delivery, as_json)
+        delivery = install_bundle(done, signed, allow_downgrade=allow_downgrade, say=console.say)
+    if as_json:
+        echo_json(_document(done, chosen, delivery))
+    else:
+        _print(done, chosen, delivery)
+
+
+def _read(bundle: Path) -> SignedBundle:
+    """Return the bundle, sound, before the device is touched."""
+    if not is_bundle(bundle):
+        raise click.UsageError(f"Expected a bundle ({BUNDLE_SUFFIX}), got {bundle}.")
+    if not bundle.is_file():
+        raise RunError(f"There is no bundle {bundle}; make one with: fmnist-edge bundle")
+    signed = SignedBundle.read(bundle)
+    read_model(bundle)
+    return signed
 
 
 def _open(name: str) -> Device:
@@ -131,13 +136,8 @@ def _latest_bundle(runs_dir: str, run_name: str | None) -> Path:
     return found[-1]
 
 
-def _print(
-    device: Device, done: SetUp, bundle: Path | None, delivery: Delivery | None, as_json: bool
-) -> None:
-    facts = done.facts
-    if as_json:
-        echo_json(_document(device, done, bundle, delivery))
-        return
+def _print(done: SetUp, bundle: Path | None, delivery: Delivery | None) -> None:
+    device, facts = done.device, done.facts
     echo(f"device    {device.name}: {facts.name}")
     echo(f"system    {facts.kind}, {' '.join(facts.libc)}, Python {facts.python_text}")
     echo(f"space     {facts.free_bytes / 10**9:,.1f} GB free")
@@ -159,12 +159,10 @@ def _amount(sent_bytes: int) -> str:
     return f"{sent_bytes / MEBIBYTE:,.1f} MiB copied"
 
 
-def _document(
-    device: Device, done: SetUp, bundle: Path | None, delivery: Delivery | None
-) -> dict[str, Any]:
+def _document(done: SetUp, bundle: Path | None, delivery: Delivery | None) -> dict[str, Any]:
     facts = done.facts
     return {
-        "device": device.name,
+        "device": done.device.name,
         "name": facts.name,
         "machine": facts.machine,
         "pointer_bits": facts.pointer_bits,

@@ -88,10 +88,10 @@ def _read(model: Path) -> tuple[ModelFile, str]:
 
 def _signature(model: Path, bundle: Bundle) -> SignatureState:
     """Return what the signature beside a bundle is worth on this machine."""
-    from edge_runtime.devices.releases import Releases, device_home
+    from edge_runtime.devices.installed import Installed
 
     try:
-        return Releases(device_home()).trusted.state(model, bundle.sha256)
+        return Installed().trusted.state(model, bundle.sha256)
     except ReleaseError:  # there is no home folder, and so no trusted key
         return signature_state(model, bundle.sha256, ())
 

@@ -8,7 +8,7 @@ import click
 from edge_runtime.console.help import HelpInParts, command
 from edge_runtime.console.talk import Console, pass_console, result_options, talk_options
 from edge_runtime.console.terminal import echo, echo_json
-from edge_runtime.devices.releases import Releases, device_home
+from edge_runtime.devices.releases import Releases
 from edge_runtime.errors import SignatureError
 from edge_runtime.files.reading import read_capped
 from edge_runtime.files.writing import write_atomically
@@ -134,7 +134,7 @@ def trust(
         raise click.UsageError("Give a KEY.pub or --remove, not both.")
     if force and remove is None:
         raise click.UsageError("--force is for --remove.")
-    releases = Releases(device_home())
+    releases = Releases()
     result, changed = "", None
     if key is not None:
         changed = read_public_key(key)

@@ -33,9 +33,9 @@ class ModelPath(click.Path):
         path: Any = super().convert(value, param, ctx)
         if not is_word_installed(path):
             return path
-        from edge_runtime.devices.releases import Releases, device_home
+        from edge_runtime.devices.installed import Installed
 
-        return Releases(device_home()).installed_path()
+        return Installed().installed_path()
 
 
 backend_option = click.option(

@@ -11,7 +11,8 @@ from edge_runtime.commands.options import backend_option, is_word_installed
 from edge_runtime.console.help import command
 from edge_runtime.console.talk import result_options
 from edge_runtime.console.terminal import echo, echo_json
-from edge_runtime.devices.releases import NOTHING_INSTALLED, Release, Releases, device_home
+from edge_runtime.devices.installed import NOTHING_INSTALLED, Release
+from edge_runtime.devices.releases import Releases
 from edge_runtime.errors import EdgeError, ReleaseError, SignatureError
 from edge_runtime.inference.loading.opening import examine
 from edge_runtime.models.model_file import ModelFile, read_model
@@ -46,7 +47,7 @@ def install(bundle: Path, allow_downgrade: bool, backend: str | None, as_json: b
     Bundles are kept in $FMNIST_EDGE_HOME, or ~/.local/share/fmnist-edge. The current one is
     current/model.edge.zip there.
     """
-    releases = Releases(device_home())
+    releases = Releases()
     release, changed = releases.install(
         bundle, backend=choose_backend(backend), allow_downgrade=allow_downgrade
     )
@@ -63,7 +64,7 @@ def rollback(backend: str | None, as_json: bool) -> None:
 
     The check includes its signature if a key is trusted on this device.
     """
-    releases = Releases(device_home())
+    releases = Releases()
     release = releases.rollback(backend=choose_backend(backend))
     _print_release(releases, release, as_json, "back to")
 
@@ -77,7 +78,7 @@ def status(as_json: bool) -> int:
 
     The exit code is 1 if it is damaged.
     """
-    releases = Releases(device_home())
+    releases = Releases()
     digest, problem, release = releases.current_sha256(), "", None
     try:
         release = releases.current()
@@ -157,7 +158,7 @@ def selftest(model: Path | None, backend: str | None, as_json: bool) -> int:
 
 def _installed_or(model: Path | None) -> tuple[ModelFile, SignatureState | None]:
     """Return the model, and of a bundle what its signature is worth."""
-    releases = Releases(device_home())
+    releases = Releases()
     if model is not None and not is_word_installed(model):
         file = read_model(model)
         return file, releases.trusted.state(model, file.sha256) if file.bundle else None
@@ -187,14 +188,14 @@ def _trusted(releases: Releases) -> list[str] | None:
 
 
 def _describe(releases: Releases, release: Release) -> dict[str, Any]:
-    manifest = release.model.manifest
+    manifest = release.bundle.manifest
     return {
         "path": str(release.path),
         "sha256": release.sha256,
         "version": release.version,
-        "size_bytes": release.model.bundle.size_bytes if release.model.bundle else None,
-        "class_names": list(manifest.class_names) if manifest else None,
-        "metrics": manifest.details.get("metrics") if manifest else None,
+        "size_bytes": release.bundle.size_bytes,
+        "class_names": list(manifest.class_names),
+        "metrics": manifest.details.get("metrics"),
         "signature": _signature(releases, release).to_dict(),
     }
 

@@ -22,13 +22,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edge_runtime.devices.installed import (
-    FILE_NAME,
-    NOTHING_INSTALLED,
-    Installed,
-    Release,
-    device_home,
-)
+from edge_runtime.devices.installed import Installed, Release
 from edge_runtime.errors import BundleError, ReleaseError
 from edge_runtime.files.documents import DOCUMENT_LIMIT_BYTES
 from edge_runtime.files.locks import lock
@@ -42,8 +36,6 @@ from edge_runtime.runtimes.backends import Backend, choose_backend
 if TYPE_CHECKING:
     from edge_runtime.models.signing.keys import PublicKey
     from edge_runtime.models.signing.trust import Signed
-
-__all__ = ["FILE_NAME", "KEPT", "NOTHING_INSTALLED", "Release", "Releases", "device_home"]
 
 KEPT = 3
 

@@ -17,7 +17,8 @@ from PIL import Image
 
 from edge_runtime.commands.chain import model_name
 from edge_runtime.data.predictions import Predictions
-from edge_runtime.devices.releases import FILE_NAME, KEPT, NOTHING_INSTALLED, Releases, device_home
+from edge_runtime.devices.installed import FILE_NAME, NOTHING_INSTALLED, device_home
+from edge_runtime.devices.releases import KEPT, Releases
 from edge_runtime.errors import BundleError, ModelError, ReleaseError
 from edge_runtime.files.reading import sha256
 

@@ -19,7 +19,8 @@ from signatures import (
 )
 from trusting_device import FINGERPRINT, contents, malicious, nothing_is_installed
 
-from edge_runtime.devices.releases import FILE_NAME, Releases, device_home
+from edge_runtime.devices.installed import FILE_NAME, device_home
+from edge_runtime.devices.releases import Releases
 from edge_runtime.errors import MissingDependencyError, ReleaseError, SignatureError
 from edge_runtime.files.reading import sha256
 
