@@ -9,6 +9,7 @@ from edge_runtime.commands.options import ModelPath
 from edge_runtime.console.help import command
 from edge_runtime.console.talk import result_options
 from edge_runtime.console.terminal import echo, echo_json
+from edge_runtime.devices.installed import Installed
 from edge_runtime.errors import ManifestError, ModelError, ReleaseError
 from edge_runtime.models.bundle.contents import Bundle
 from edge_runtime.models.inspection import (
@@ -88,8 +89,6 @@ def _read(model: Path) -> tuple[ModelFile, str]:
 
 def _signature(model: Path, bundle: Bundle) -> SignatureState:
     """Return what the signature beside a bundle is worth on this machine."""
-    from edge_runtime.devices.installed import Installed
-
     try:
         return Installed().trusted.state(model, bundle.sha256)
     except ReleaseError:  # there is no home folder, and so no trusted key

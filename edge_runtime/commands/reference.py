@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from edge_runtime.commands.chain import Link
 from edge_runtime.errors import ModelError, RunError
@@ -20,18 +20,10 @@ from edge_runtime.proof.parity.basis import HowFound
 FLOAT_MODEL = "float32.tflite"
 
 
-@dataclass(frozen=True)
-class Source:
-    """The full model that a link came from.
-
-    Attributes:
-        sha256: its hash; None if nothing tells it.
-        found: how that is known.
-        origin: what is recorded.
-    """
+class Source(NamedTuple):
+    """The hash of the full model that a link came from, if anything tells it; what is recorded."""
 
     sha256: str | None
-    found: HowFound
     origin: Origin
 
 
@@ -44,7 +36,7 @@ def source_of(link: Link, lineage: Lineage) -> Source:
     """
     origin = _origin(link, lineage)
     if origin.sha256 is not None or origin.run is None:
-        return Source(origin.sha256, "its source by hash", origin)
+        return Source(origin.sha256, origin)
     known = full_models(origin.run)
     if len(known) > 1:
         raise RunError(
@@ -53,7 +45,7 @@ def source_of(link: Link, lineage: Lineage) -> Source:
             f"with: fmnist-edge convert {origin.run.model_path} --force, or name the full model "
             "with --reference."
         )
-    return Source(next(iter(known), None), "its run", origin)
+    return Source(next(iter(known), None), origin)
 
 
 def _origin(link: Link, lineage: Lineage) -> Origin:
@@ -91,7 +83,7 @@ def find_reference(
                 f"(SHA-256 {_short(digest)} and {_short(source.sha256)}); compare them one by one, "
                 "or name what to hold both to with --reference."
             )
-    by_run = any(source.found == "its run" for source in sources)
+    by_run = any(source.origin.sha256 is None for source in sources)
     how: HowFound = "its run" if by_run else "its source by hash"
     if given:
         return _named(given, converted[0], digest), how
@@ -178,24 +170,19 @@ def models_between(given: Sequence[Link], full: FullModel, lineage: Lineage) -> 
     for path in full.run.converted_models():
         link = Link(path)
         wanted = path.name == FLOAT_MODEL and link.sha256 not in here
-        if (wanted or link.sha256 in elsewhere) and _is_of(link, full, lineage):
+        if (wanted or link.sha256 in elsewhere) and _known_source(link, lineage) == full.sha256:
             between.append(link)
     return between
 
 
-def _is_of(link: Link, full: FullModel, lineage: Lineage) -> bool:
-    try:
-        return source_of(link, lineage).sha256 == full.sha256
-    except (ModelError, RunError):  # a file that was not asked for may be damaged
-        return False
-
-
 def foreign_models(converted: Sequence[Link], digest: str | None, lineage: Lineage) -> list[str]:
     """Return the names of those that are known to come from another full model."""
-    foreign = []
-    for link in converted:
-        with suppress(ModelError, RunError):  # what they came from was not asked for
-            source = source_of(link, lineage).sha256
-            if source is not None and source != digest:
-                foreign.append(link.stem)
-    return foreign
+    sources = [(link.stem, _known_source(link, lineage)) for link in converted]
+    return [name for name, source in sources if source is not None and source != digest]
+
+
+def _known_source(link: Link, lineage: Lineage) -> str | None:
+    """Return the hash of what a link came from; who did not ask for it is not told of damage."""
+    with suppress(ModelError, RunError):
+        return source_of(link, lineage).sha256
+    return None

@@ -93,15 +93,10 @@ class Device:
 
 
 def check(device: Device, answer: Answer, what: str) -> Answer:
-    """Return the answer, or raise the reason that the device gave.
-
-    Args:
-        device: where it ran.
-        answer: what came of it.
-        what: what was tried, as in "set up Python".
+    """Return the answer of a command that was to do something, as in "set up Python".
 
     Raises:
-        DeviceError: it ended with another exit code than 0.
+        DeviceError: it ended with another exit code than 0; its last words say why.
     """
     if answer.code == 0:
         return answer

@@ -130,7 +130,7 @@ class EmulatedDevice(Device):
 
     @property
     def label(self) -> str:
-        """A short word."""
+        """As in "emulated-pi4"."""
         return f"emulated-pi{self.board.name[-1]}"
 
     def _wrapped(self, command: Sequence[str]) -> list[str]:
@@ -144,11 +144,7 @@ class EmulatedDevice(Device):
 
 
 def refuse_without_root() -> None:
-    """Raise unless this process may mount and change its root folder.
-
-    Raises:
-        DeviceError: it is not root's.
-    """
+    """Raise `DeviceError` unless this process may mount and change its root folder."""
     if os.geteuid() != 0:
         raise DeviceError(
             "The emulated Pi is entered with chroot, which only root may do; run the same command "

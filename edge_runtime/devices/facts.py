@@ -3,6 +3,7 @@
 `setup.py` says the same for the machine that it runs on; here the device was asked.
 """
 
+import contextlib
 import importlib.metadata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -119,18 +120,13 @@ def litert_here() -> str | None:
 
     The device gets the same, so that what was proved here is what runs there.
     """
-    try:
+    with contextlib.suppress(importlib.metadata.PackageNotFoundError):
         return importlib.metadata.version("ai-edge-litert")
-    except importlib.metadata.PackageNotFoundError:
-        return None
+    return None
 
 
 def refuse_full(device: str, facts: Facts) -> None:
-    """Raise unless there is room for a new environment.
-
-    Raises:
-        DeviceError: there is less than it takes.
-    """
+    """Raise `DeviceError` unless there is room for a new environment."""
     if facts.free_bytes < _NEEDED_BYTES:
         raise DeviceError(
             f"{device} has {facts.free_bytes / 10**6:,.0f} MB free at {facts.home}; setting up "

@@ -64,11 +64,7 @@ DEFAULT_BOARD = "pi4"
 
 
 def find_board(name: str) -> Board:
-    """Return the board of a name.
-
-    Raises:
-        DeviceError: there is none.
-    """
+    """Return the board of a name, or raise `DeviceError` if there is none."""
     if name not in BOARDS:
         raise DeviceError(
             f"There is no emulated board '{name}'; expected {', '.join(BOARDS)}."

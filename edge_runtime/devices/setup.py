@@ -94,8 +94,8 @@ def set_up(
     The new environment is made beside the old one, which stays until the new one works.
 
     Args:
-        device: the device.
-        facts: what `look` found there.
+        device: where `look` found the ``facts``.
+        facts: what it is like.
         offline: fetch the packages here and copy them; else the device's own pip fetches them.
         compiled: compile Python's files at once; else each when it is first used.
         verifies: whether the device must be able to verify signatures, as it must in any case if it
