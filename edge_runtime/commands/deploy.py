@@ -9,7 +9,7 @@ from edge_runtime.commands.options import run_options
 from edge_runtime.console.help import command
 from edge_runtime.console.talk import Console, pass_console, result_options
 from edge_runtime.console.terminal import echo, echo_json
-from edge_runtime.devices import Device, EmulatedDevice, open_device
+from edge_runtime.devices import EmulatedDevice, open_device
 from edge_runtime.devices.deployment import Delivery, SignedBundle, install_bundle
 from edge_runtime.devices.packages import project_version
 from edge_runtime.devices.setup import SetUp, look, set_up
@@ -90,13 +90,13 @@ def deploy(
         raise click.UsageError("Expected BUNDLE or --no-bundle, got both; give one of them.")
     chosen = None if no_bundle else bundle or _latest_bundle(runs_dir, run_name)
     signed = _read(chosen) if chosen else None
-    device = _open(device_name)
+    known = device_name.partition(":")[0] in ("ssh", "emulated")
+    device = open_device(device_name if known else f"ssh:{device_name}")
     emulated = isinstance(device, EmulatedDevice)
     console.say(f"looking at {device.name}")
-    facts = look(device, home)
     done = set_up(
         device,
-        facts,
+        look(device, home),
         offline=offline or emulated,
         compiled=not emulated,
         verifies=signed is not None and signed.signature is not None,
@@ -122,12 +122,6 @@ def _read(bundle: Path) -> SignedBundle:
     return signed
 
 
-def _open(name: str) -> Device:
-    """Return the device; a bare name is one of ssh's."""
-    known = name.partition(":")[0] in ("ssh", "emulated")
-    return open_device(name if known else f"ssh:{name}")
-
-
 def _latest_bundle(runs_dir: str, run_name: str | None) -> Path:
     run = find_run(Path(runs_dir), run_name)
     found = sorted(run.folder.glob(f"*{BUNDLE_SUFFIX}"), key=lambda path: path.stat().st_mtime_ns)
@@ -138,11 +132,13 @@ def _latest_bundle(runs_dir: str, run_name: str | None) -> Path:
 
 def _print(done: SetUp, bundle: Path | None, delivery: Delivery | None) -> None:
     device, facts = done.device, done.facts
-    echo(f"device    {device.name}: {facts.name}")
-    echo(f"system    {facts.kind}, {' '.join(facts.libc)}, Python {facts.python_text}")
-    echo(f"space     {facts.free_bytes / 10**9:,.1f} GB free")
     state = f"installed, {_amount(done.sent_bytes)}" if done.changed else "unchanged"
-    echo(f"software  fmnist-edge {project_version()}, {done.runtime}: {state}")
+    echo(
+        f"device    {device.name}: {facts.name}",
+        f"system    {facts.kind}, {' '.join(facts.libc)}, Python {facts.python_text}",
+        f"space     {facts.free_bytes / 10**9:,.1f} GB free",
+        f"software  fmnist-edge {project_version()}, {done.runtime}: {state}",
+    )
     if delivery:
         state = _amount(delivery.sent_bytes) if delivery.sent_bytes else "was there"
         echo(f"bundle    {bundle}, {delivery.sha256[:12]}…: {state}")

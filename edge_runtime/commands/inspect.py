@@ -73,8 +73,12 @@ def inspect(model: Path, tensors: bool, as_json: bool) -> None:
         echo("manifest    none beside it: classes are numbered, pictures are never inverted")
     else:
         echo(f"classes     {', '.join(file.manifest.class_names)}")
-    if tensors:
-        _print_tensors(summary)
+    if not tensors:
+        return
+    echo("tensors")
+    for tensor in summary.tensors:
+        kind = "constant" if tensor.is_constant else "computed"
+        echo(f"  {tensor.index:>4}  {kind}  {_describe(tensor)}  {tensor.name}")
 
 
 def _read(model: Path) -> tuple[ModelFile, str]:
@@ -141,10 +145,3 @@ def _describe(tensor: TensorInfo) -> str:
     elif tensor.scales:
         text += f", {len(tensor.scales)} scales along axis {tensor.quantized_dimension}"
     return text
-
-
-def _print_tensors(summary: ModelSummary) -> None:
-    echo("tensors")
-    for tensor in summary.tensors:
-        kind = "constant" if tensor.is_constant else "computed"
-        echo(f"  {tensor.index:>4}  {kind}  {_describe(tensor)}  {tensor.name}")

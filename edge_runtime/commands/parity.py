@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -221,19 +220,17 @@ def _answers(
     console: Console,
 ) -> list[Predictions]:
     """Return what each model of the chain says, the full one first, then what devices say."""
-    chain = complete(links, partial(_predict, dataset, backend, console))
+
+    def predict(path: Path, name: str) -> Predictions:
+        if dataset is None:
+            raise PredictionsError(f"{path} must be run on images; say which with --dataset.")
+        with console.progress(len(dataset.test), f"{name:<10}") as advance:
+            return predict_file(path, dataset, backend=backend, name=name, progress=advance)
+
+    chain = complete(links, predict)
     if dataset is not None:
         chain += [run_on_device(ready, links, chain, dataset, console) for ready in devices]
     return chain
-
-
-def _predict(
-    dataset: Dataset | None, backend: str | None, console: Console, path: Path, name: str
-) -> Predictions:
-    if dataset is None:
-        raise PredictionsError(f"{path} must be run on images; say which with --dataset.")
-    with console.progress(len(dataset.test), f"{name:<10}") as advance:
-        return predict_file(path, dataset, backend=backend, name=name, progress=advance)
 
 
 def _pictures(predictions: Predictions, dataset: Dataset | None) -> NDArray[np.uint8] | None:

@@ -26,6 +26,7 @@ from edge_runtime.models.lineage import Lineage
 from edge_runtime.models.model_file import refuse_missing
 from edge_runtime.proof.metrics import Rate
 from edge_runtime.runtimes.backends import BACKENDS, Kernels
+from edge_runtime.wording import plural
 
 
 @command(
@@ -160,16 +161,11 @@ def _print(predictions: Predictions, target: Path, as_json: bool) -> None:
     right = int((predictions.answers == predictions.labels).sum())
     accuracy = Rate(right, len(predictions))
     absent = predictions.absent_classes
-    if as_json:
-        document = {
-            "predictions": str(target),
-            "accuracy": accuracy.to_dict(),
-            "classes_without_images": list(absent),
-            **predictions.details,
-        }
-        echo_json(document)
-        return
     details = predictions.details
+    if as_json:
+        found = {"accuracy": accuracy.to_dict(), "classes_without_images": list(absent)}
+        echo_json({"predictions": str(target), **found, **details})
+        return
     low, high = accuracy.interval
     echo(f"model     {details['model']}: {details['scheme']}, {details['size_bytes']:,} bytes")
     kind = "training" if details["split"] == "train" else "test"
@@ -178,12 +174,12 @@ def _print(predictions: Predictions, target: Path, as_json: bool) -> None:
         echo(f"          none of them is: {', '.join(absent)}")
     echo(f"right     {right:,}, {accuracy.value:.1%} (95 % interval {low:.1%} to {high:.1%})")
     echo(f"latency   {_latency(details)}")
-    threads = details["threads"]
-    count = "" if threads is None else f", {threads} thread{'s' if threads > 1 else ''}"
+    threads, grown = details["threads"], details["memory_bytes"]
+    count = "" if threads is None else f", {plural(threads, 'thread')}"
     echo(f"kernels   {details['kernels']}")
     echo(f"runtime   {details['backend']} {details['backend_version']}{count}")
-    echo(f"memory    {_memory(details)}")
-    echo(f"written   {target}")
+    memory = "not measured" if grown is None else f"{grown / MEBIBYTE:,.1f} MiB more at most"
+    echo(f"memory    {memory}", f"written   {target}")
 
 
 def _latency(details: Any) -> str:
@@ -194,8 +190,3 @@ def _latency(details: Any) -> str:
         f"{latency['median']:,.1f} µs median of one image, 80 % within "
         f"{latency['p10']:,.1f} to {latency['p90']:,.1f}"
     )
-
-
-def _memory(details: Any) -> str:
-    grown = details["memory_bytes"]
-    return "not measured" if grown is None else f"{grown / MEBIBYTE:,.1f} MiB more at most"

@@ -128,7 +128,7 @@ def selftest(model: Path | None, backend: str | None, as_json: bool) -> int:
     start = time.monotonic()
     file: ModelFile | None = None
     state: SignatureState | None = None
-    answer, found = "", None
+    found = None
     try:
         file, state = _installed_or(model)
         if state and state.problem:
