@@ -13,7 +13,14 @@ from edge_runtime.benchmarks.contestant import named_models
 from edge_runtime.benchmarks.plot import benchmark_plot, refuse_missing_matplotlib
 from edge_runtime.benchmarks.table import benchmark_table
 from edge_runtime.commands.chain import model_name
-from edge_runtime.commands.options import ModelPath, dataset_options, named_dataset, run_options
+from edge_runtime.commands.options import (
+    ModelPath,
+    dataset_options,
+    file_option,
+    named_dataset,
+    run_options,
+    seed_option,
+)
 from edge_runtime.commands.outputs import refuse_impossible_file
 from edge_runtime.commands.runs import converted_in
 from edge_runtime.console.help import command
@@ -100,31 +107,22 @@ _MEASURING = (
     help="Threads and processes that share the cores for the throughput.  [default: one for each "
     "core]",
 )
-@click.option(
-    "--seed",
-    type=Whole(min=0),
-    default=0,
-    show_default=True,
-    help="Seed of the order of the turns.",
-)
+@seed_option("Seed of the order of the turns.")
 @click.option(
     "--quick",
     is_flag=True,
     help=f"Measure {QUICK.rounds.rounds} rounds, and everything else only once.",
 )
-@click.option(
+@file_option(
     "--contract",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Check the models against the budgets of this contract.  [default: parity.toml in the "
-    "current folder, if there is one]",
+    "Check the models against the budgets of this contract.  [default: parity.toml in the current "
+    "folder, if there is one]",
 )
-@click.option(
+@file_option(
     "--plot",
-    "plot_path",
-    type=click.Path(path_type=Path),
+    "Draw accuracy against latency and size; needs Matplotlib.",
+    to="plot_path",
     metavar="FILE.png",
-    help="Draw accuracy against latency and size; needs Matplotlib.",
 )
 @click.option("--force", is_flag=True, help="Let --plot replace a file.")
 @result_options

@@ -16,6 +16,7 @@ from edge_runtime.commands.keys import passphrase_option
 from edge_runtime.commands.options import (
     backend_option,
     dataset_options,
+    file_option,
     is_word_installed,
     named_dataset,
     run_options,
@@ -66,11 +67,9 @@ _PREFERRED = "int8.tflite"
 @click.argument("model", required=False, type=click.Path(path_type=Path))
 @run_options
 @dataset_options(default=None)
-@click.option(
+@file_option(
     "--out",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Where to write, a folder or a name that ends in .edge.zip.  [default: beside MODEL]",
+    "Where to write, a folder or a name that ends in .edge.zip.  [default: beside MODEL]",
 )
 @click.option(
     "--bundle-version",
@@ -80,12 +79,8 @@ _PREFERRED = "int8.tflite"
     "content in --runs-dir or at --out; else one more than the largest there]",
 )
 @click.option("--force", is_flag=True, help="Replace a bundle of another content.")
-@click.option(
-    "--sign",
-    "key",
-    type=click.Path(path_type=Path),
-    metavar="KEY",
-    help="Sign it with this private key; `keys new` makes one.",
+@file_option(
+    "--sign", "Sign it with this private key; `keys new` makes one.", to="key", metavar="KEY"
 )
 @passphrase_option
 @backend_option

@@ -11,8 +11,10 @@ from edge_runtime.commands.options import (
     ModelPath,
     backend_option,
     dataset_options,
+    file_option,
     named_dataset,
     run_options,
+    seed_option,
 )
 from edge_runtime.commands.reference import FLOAT_MODEL, find_reference, models_between
 from edge_runtime.commands.runs import images_for
@@ -55,13 +57,11 @@ _FEW = 4
     show_default=True,
     help="How many training images to use at most, the same number of each class.",
 )
-@click.option("--seed", type=Whole(min=0), default=0, show_default=True, help="Of their draw.")
+@seed_option("Of their draw.")
 @backend_option
-@click.option(
+@file_option(
     "--reference",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="What MODEL should answer like: a full model (.keras, SavedModel), a float .tflite, or "
+    "What MODEL should answer like: a full model (.keras, SavedModel), a float .tflite, or "
     "predictions.  [default: the full model that MODEL was converted from, where a run has it]",
 )
 @click.option(

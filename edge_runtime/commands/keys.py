@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from edge_runtime.commands.options import file_option
 from edge_runtime.console.help import HelpInParts, command
 from edge_runtime.console.talk import Console, pass_console, result_options, talk_options
 from edge_runtime.console.terminal import echo, echo_json
@@ -28,11 +29,9 @@ _OWNER_ONLY = 0o600
 
 
 # `read_passphrase` takes its value.
-passphrase_option = click.option(
+passphrase_option = file_option(
     "--passphrase-file",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help=f"The private key's passphrase is this file's first line.  [default: "
+    "The private key's passphrase is this file's first line.  [default: "
     f"${PASSPHRASE_VARIABLE}; else it has none]",
 )
 

@@ -38,6 +38,19 @@ class ModelPath(click.Path):
         return Installed().installed_path()
 
 
+def file_option(
+    name: str, help_text: str, *, to: str | None = None, metavar: str = "FILE"
+) -> Decorator:
+    """Add an option that names a file; its value is a `Path`, under the name of ``to`` if given."""
+    names = (name, to) if to else (name,)
+    return click.option(*names, type=click.Path(path_type=Path), metavar=metavar, help=help_text)
+
+
+def seed_option(help_text: str) -> Decorator:
+    """Add --seed."""
+    return click.option("--seed", type=Whole(min=0), default=0, show_default=True, help=help_text)
+
+
 backend_option = click.option(
     "--backend", metavar="NAME", help="The runtime to use, as in `classify`."
 )

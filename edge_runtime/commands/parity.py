@@ -15,6 +15,7 @@ from edge_runtime.commands.options import (
     ModelPath,
     backend_option,
     dataset_options,
+    file_option,
     named_dataset,
     run_options,
 )
@@ -59,11 +60,9 @@ from edge_runtime.proof.report import report_json, report_table
 )
 @click.argument("models", nargs=-1, type=ModelPath(), metavar="[MODEL]...")
 @run_options
-@click.option(
+@file_option(
     "--reference",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="The full model to compare with, whatever the others were converted from: a .keras, a "
+    "The full model to compare with, whatever the others were converted from: a .keras, a "
     "SavedModel, or predictions.  [default: the one that they were converted from]",
 )
 @dataset_options(default=None)
@@ -78,12 +77,10 @@ from edge_runtime.proof.report import report_json, report_table
     help="The share of answers that must stay the full model's: 0.95 is 95 of 100.  "
     f"[default: {DEFAULT_MIN_AGREEMENT}]",
 )
-@click.option(
+@file_option(
     "--contract",
-    "contract_path",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="All that is demanded, as in the parity.toml that --init writes.",
+    "All that is demanded, as in the parity.toml that --init writes.",
+    to="contract_path",
 )
 @click.option("--init", is_flag=True, help="Write a parity.toml with comments here, and stop.")
 @click.option("--force", is_flag=True, help="Let --init replace a parity.toml.")

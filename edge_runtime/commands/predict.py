@@ -8,7 +8,13 @@ from typing import Any, get_args
 import click
 
 from edge_runtime.commands.chain import model_name
-from edge_runtime.commands.options import ModelPath, dataset_options, named_dataset, run_options
+from edge_runtime.commands.options import (
+    ModelPath,
+    dataset_options,
+    file_option,
+    named_dataset,
+    run_options,
+)
 from edge_runtime.commands.outputs import chosen_file, refuse_impossible_file
 from edge_runtime.commands.runs import images_for
 from edge_runtime.console.help import command
@@ -56,11 +62,9 @@ from edge_runtime.wording import plural
     show_default=True,
     help="Which images of the dataset.",
 )
-@click.option(
+@file_option(
     "--out",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Where to write, a folder or a name that ends in .predictions.npz.  "
+    "Where to write, a folder or a name that ends in .predictions.npz.  "
     "[default: NAME.predictions.npz here]",
 )
 @click.option("--force", is_flag=True, help="Replace predictions of that name.")

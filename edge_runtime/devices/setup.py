@@ -1,12 +1,18 @@
-"""Set up this project's device part on a device: an environment with one TFLite runtime."""
+"""Set up this project's device part on a device: an environment with one TFLite runtime.
+
+As a program it sets up the device that it runs on. It needs nothing but the standard library, since
+nothing else is installed there yet.
+"""
 
 import hashlib
 import json
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from edge_runtime.console.terminal import echo
 from edge_runtime.devices.device import Answer, Device, check
 from edge_runtime.devices.facts import (
     Facts,
@@ -17,7 +23,7 @@ from edge_runtime.devices.facts import (
 )
 from edge_runtime.devices.packages import device_wheel, fetch_packages
 from edge_runtime.devices.transfer import Parcel, put_files
-from edge_runtime.errors import DeviceError
+from edge_runtime.errors import DeviceError, EdgeError
 from edge_runtime.files.reading import sha256
 
 Result = TypeVar("Result")
@@ -163,3 +169,29 @@ def _provision(device: Device, what: str, home: str, *arguments: str, timeout_s:
             f"{device.name} has no python3; install it there with: sudo apt install python3-venv"
         )
     return check(device, answer, "set up Python" if what == "install" else "be looked at")
+
+
+def main() -> int:
+    """Set up the device that this runs on, as `scripts/pi-setup` does; say what comes next."""
+    device = Device()
+    try:
+        facts = look(device)
+        echo(f"{facts.name}: {facts.kind}, Python {facts.python_text}")
+        done = set_up(device, facts, say=lambda message: echo(message, err=True))
+    except EdgeError as error:
+        echo(f"Error: {error}", err=True)
+        return 1
+    state = "installed" if done.changed else "unchanged"
+    echo(
+        f"fmnist-edge with {done.runtime}: {state}",
+        f"Put it on your path:  export PATH={facts.home}/venv/bin:$PATH",
+        "Then:                 fmnist-edge classify MODEL picture.jpg",
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 from edge_runtime.devices import EmulatedDevice, SshDevice, open_device, transfer
 from edge_runtime.devices import emulated as emulated_module
 from edge_runtime.devices.device import Device
-from edge_runtime.devices.emulated import cached_root, enter_command
-from edge_runtime.devices.qemu import BOARDS, Board
+from edge_runtime.devices.emulated import BOARDS, Board, cached_root, enter_command
 from edge_runtime.devices.ssh import ssh_error
 from edge_runtime.devices.transfer import Parcel, get_file, put_files
 from edge_runtime.errors import DeviceError, DeviceLostError, DeviceTimeoutError
