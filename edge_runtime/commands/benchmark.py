@@ -12,7 +12,7 @@ from edge_runtime.benchmarks import benchmark as measure
 from edge_runtime.benchmarks.contestant import named_models
 from edge_runtime.benchmarks.plot import benchmark_plot, refuse_missing_matplotlib
 from edge_runtime.benchmarks.table import benchmark_table
-from edge_runtime.commands.chain import model_name
+from edge_runtime.commands.chain import converted_in, model_name
 from edge_runtime.commands.options import (
     ModelPath,
     dataset_options,
@@ -22,7 +22,6 @@ from edge_runtime.commands.options import (
     seed_option,
 )
 from edge_runtime.commands.outputs import refuse_impossible_file
-from edge_runtime.commands.runs import converted_in
 from edge_runtime.console.help import command
 from edge_runtime.console.numeric import Whole
 from edge_runtime.console.talk import Console, pass_console, result_options, text_width

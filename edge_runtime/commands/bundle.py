@@ -12,6 +12,7 @@ from edge_runtime.commands.bundle_files import (
     signer_of_options,
     write_bundle,
 )
+from edge_runtime.commands.chain import converted_in
 from edge_runtime.commands.keys import passphrase_option
 from edge_runtime.commands.options import (
     backend_option,
@@ -23,7 +24,6 @@ from edge_runtime.commands.options import (
 )
 from edge_runtime.commands.outputs import chosen_file
 from edge_runtime.commands.releases import accuracy_in_words
-from edge_runtime.commands.runs import converted_in
 from edge_runtime.console.help import command
 from edge_runtime.console.numeric import Whole
 from edge_runtime.console.talk import Console, pass_console, result_options

@@ -45,9 +45,7 @@ def next_version(make: Callable[..., Bundle], file: ModelFile, known: list[Bundl
 def signer_of_options(key: Path | None, passphrase_file: Path | None) -> Signer | None:
     """Return the signer that --sign and --passphrase-file name; None without --sign.
 
-    Raises:
-        SignatureError: the key or the passphrase cannot be used.
-        MissingDependencyError: what signing needs is not installed.
+    Raises SignatureError if they cannot be used, MissingDependencyError without model-signing.
     """
     if key is not None:
         return Signer.open(key, read_passphrase(passphrase_file))
@@ -59,13 +57,9 @@ def signer_of_options(key: Path | None, passphrase_file: Path | None) -> Signer 
 def write_bundle(
     console: Console, target: Path, data: bytes, signer: Signer | None, *, force: bool
 ) -> None:
-    """Write the bundle and what belongs beside it, all or none of them.
+    """Write the bundle and what belongs beside it, all or none; remove the signature of another.
 
-    A signature of what was there before is removed.
-
-    Raises:
-        BundleError: there is a bundle of another content, and it is not forced.
-        OSError: they cannot be written.
+    Raises BundleError if there is a bundle of another content and it is not forced.
     """
     same = target.is_file() and read_model_bytes(target) == data
     if target.exists() and not same and not force:

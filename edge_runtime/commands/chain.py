@@ -1,18 +1,20 @@
-"""Which models make the chain that `parity` judges, and what they say."""
+"""The models that commands are given: what they are called, what they say, and their images."""
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from edge_runtime.commands.options import INSTALLED
+from edge_runtime.data.datasets import Dataset, DatasetSpec, load_dataset
 from edge_runtime.data.predictions import PREDICTIONS_SUFFIX, Predictions
 from edge_runtime.devices.installed import FILE_NAME, Installed
-from edge_runtime.errors import PredictionsError, ReleaseError
+from edge_runtime.errors import PredictionsError, ReleaseError, RunError
 from edge_runtime.files.reading import resolved, sha256
 from edge_runtime.models.full_model import hash_full_model, is_full_model
-from edge_runtime.models.lineage import recorded_text
+from edge_runtime.models.lineage import Lineage, recorded_text, run_for_images
 from edge_runtime.models.model_file import model_stem, read_model
+from edge_runtime.models.runs import Run
 
 
 def model_name(path: Path) -> str:
@@ -51,11 +53,7 @@ class Link:
 
     @property
     def sha256(self) -> str | None:
-        """The model's hash; None for predictions that do not say it.
-
-        Raises:
-            ModelError: the file cannot be read.
-        """
+        """The model's hash; None for predictions that do not say it."""
         if self.predictions is not None:
             return recorded_text(self.predictions, "model_sha256")
         if is_full_model(self.path):
@@ -64,11 +62,7 @@ class Link:
 
 
 def open_link(path: Path) -> Link:
-    """Return the link of a file; predictions are loaded.
-
-    Raises:
-        PredictionsError: there is no such file, or the predictions cannot be read.
-    """
+    """Return the link of a file, its predictions loaded; PredictionsError if there is none."""
     if path.name.endswith(PREDICTIONS_SUFFIX):
         return Link(path, Predictions.load(path))
     if not path.exists():
@@ -95,14 +89,10 @@ def open_links(paths: Sequence[Path]) -> list[Link]:
 def complete(
     links: Sequence[Link], predict: Callable[[Path, str], Predictions]
 ) -> list[Predictions]:
-    """Return what each link says, each under a name of its own.
+    """Return what each link says; ``predict`` runs the model at a path under a name.
 
     A model is called by its file's stem, or by its path where stems clash; predictions keep the
     name that they were stored under, and get their file's where names clash.
-
-    Args:
-        links: the chain.
-        predict: runs the model at a path under a name.
     """
     stems = [link.stem for link in links]
     chain = []
@@ -114,3 +104,31 @@ def complete(
         if link.predictions and names.count(name) > 1 and name != link.stem:
             chain[place] = link.predictions.with_details(model=f"{name} ({link.stem})")
     return chain
+
+
+def images_for(
+    model: Path,
+    named: DatasetSpec | None,
+    lineage: Lineage,
+    *,
+    needs: Collection[str] = ("train", "test"),
+) -> Dataset:
+    """Return the dataset that was named, or else that of the run that a model is for.
+
+    Raises:
+        DatasetError: the images cannot be loaded.
+        RunError: no run has them, or they have changed since.
+    """
+    if named is not None:
+        return load_dataset(named, needs=needs)
+    return run_for_images(model, lineage).load_dataset()
+
+
+def converted_in(run: Run) -> list[Path]:
+    """Return the models that were converted in a run, the largest first; RunError for none."""
+    models = run.converted_models()
+    if not models:
+        raise RunError(
+            f"{run.name} has no converted models yet; make one first with: fmnist-edge convert"
+        )
+    return models

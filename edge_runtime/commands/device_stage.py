@@ -25,16 +25,11 @@ class ReadyDevice(NamedTuple):
 def ready_devices(
     names: Sequence[str], links: Sequence[Link], console: Console
 ) -> list[ReadyDevice]:
-    """Reach each device before anything slow is done here.
-
-    Args:
-        names: as `open_device` takes them.
-        links: the chain, which must have a model to send.
-        console: where words go.
+    """Reach each device, named as `open_device` takes it, before anything slow is done here.
 
     Raises:
         DeviceError: a device cannot be reached, or has no fmnist-edge.
-        PredictionsError: the chain has no model file.
+        PredictionsError: the chain has no model file that could be sent.
     """
     if names and not any(_can_be_sent(link) for link in links):
         raise PredictionsError(

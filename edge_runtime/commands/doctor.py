@@ -6,7 +6,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from edge_runtime.commands.chain import Link, open_link
+from edge_runtime.commands.chain import Link, images_for, open_link
 from edge_runtime.commands.options import (
     ModelPath,
     backend_option,
@@ -17,7 +17,6 @@ from edge_runtime.commands.options import (
     seed_option,
 )
 from edge_runtime.commands.reference import FLOAT_MODEL, find_reference, models_between
-from edge_runtime.commands.runs import images_for
 from edge_runtime.console.help import command
 from edge_runtime.console.numeric import Whole
 from edge_runtime.console.talk import Console, result_options

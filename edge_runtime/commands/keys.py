@@ -39,8 +39,7 @@ passphrase_option = file_option(
 def read_passphrase(file: Path | None) -> bytes | None:
     """Return the passphrase that the options or the environment give, or None.
 
-    Raises:
-        SignatureError: it is empty, too long, or cannot be read.
+    Raises SignatureError if it is empty, too long, or cannot be read.
     """
     if file is None:
         return os.fsencode(os.environ.get(PASSPHRASE_VARIABLE, "")) or None

@@ -101,8 +101,7 @@ def dataset_options(default: str | None) -> Decorator:
 def named_dataset(options: dict[str, Any]) -> "DatasetSpec | None":
     """Return what the values of `dataset_options` name; None stands for the run's own images.
 
-    Raises:
-        click.UsageError: they say something that needs --dataset beside it.
+    Raises UsageError if they say something that needs --dataset beside it.
     """
     refuse_options_without_dataset(options)
     return None if options["dataset"] is None else spec_from_options(options, seed=0)

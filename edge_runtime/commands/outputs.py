@@ -50,8 +50,7 @@ def refuse_impossible_file(path: Path, option: str) -> None:
 def report_files(folder: Path, formats: Sequence[str]) -> dict[str, Path]:
     """Return where the report of each format goes, in the order of `REPORT_FILES`.
 
-    Raises:
-        EdgeError: one cannot be made or written; asked before the slow part.
+    Raises EdgeError if one cannot be made or written; asked before the slow part.
     """
     files = {kind: folder / name for kind, name in REPORT_FILES.items() if kind in formats}
     try:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from edge_runtime.commands.chain import Link, open_link
+from edge_runtime.commands.chain import Link, converted_in, open_link
 from edge_runtime.commands.reference import (
     find_reference,
     foreign_models,
@@ -11,7 +11,6 @@ from edge_runtime.commands.reference import (
     other_model_in_run,
     source_of,
 )
-from edge_runtime.commands.runs import converted_in
 from edge_runtime.errors import PredictionsError, RunError
 from edge_runtime.files.reading import resolved
 from edge_runtime.models.lineage import Lineage, Origin, full_models, recorded_text
@@ -92,12 +91,9 @@ def _each_once(links: Sequence[Link]) -> tuple[Link, ...]:
 
 
 def run_of_links(links: Sequence[Link], lineage: Lineage) -> Run:
-    """Return the run whose images the links are about, the full model's first.
+    """Return the run whose images the links are about, the full model's first, or else the latest.
 
-    Where nothing says what images a model is for, that is the latest run.
-
-    Raises:
-        RunError: no run has these images.
+    Raises RunError if no run has these images.
     """
     for link in links:
         run = _run_of(link, lineage)

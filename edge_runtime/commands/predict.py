@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 import click
 
-from edge_runtime.commands.chain import model_name
+from edge_runtime.commands.chain import images_for, model_name
 from edge_runtime.commands.options import (
     ModelPath,
     dataset_options,
@@ -16,7 +16,6 @@ from edge_runtime.commands.options import (
     run_options,
 )
 from edge_runtime.commands.outputs import chosen_file, refuse_impossible_file
-from edge_runtime.commands.runs import images_for
 from edge_runtime.console.help import command
 from edge_runtime.console.numeric import Whole
 from edge_runtime.console.talk import Console, pass_console, result_options

@@ -22,12 +22,7 @@ _NARROWEST, _WIDEST = 72, 100
 
 @dataclass
 class Console:
-    """How much is said; the object of click's context.
-
-    Attributes:
-        quiet: say nothing but results and errors.
-        debug: show tracebacks.
-    """
+    """How much is said; the object of click's context."""
 
     quiet: bool = False
     debug: bool = False
@@ -43,10 +38,7 @@ class Console:
     ) -> Iterator[Callable[[int], None]]:
         """Show a bar on a terminal; yield the function that moves it by so many steps.
 
-        Args:
-            length: the number of steps.
-            label: what stands before the bar.
-            describe: what to show behind it, asked for at each move.
+        ``describe`` says what to show behind it, and is asked at each move.
         """
         if self.quiet or length == 0 or not sys.stderr.isatty():
             yield lambda done: None

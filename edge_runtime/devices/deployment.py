@@ -90,12 +90,7 @@ def install_bundle(
     """Copy a bundle to a device that was set up, install it there, and run its self-test.
 
     Until `fmnist-edge install` on the device has verified the bundle, the release before it stays.
-
-    Args:
-        done: what `set_up` returned.
-        bundle: what is on this machine.
-        allow_downgrade: accept an older version than the one that is there.
-        say: called with what is going on.
+    With ``allow_downgrade`` that may be a newer one. ``say`` is called with what is going on.
 
     Raises:
         DeviceError: the device cannot be reached, or refuses the bundle; its own sentence says why.

@@ -95,8 +95,7 @@ class Device:
 def check(device: Device, answer: Answer, what: str) -> Answer:
     """Return the answer of a command that was to do something, as in "set up Python".
 
-    Raises:
-        DeviceError: it ended with another exit code than 0; its last words say why.
+    Raises DeviceError with its last words if it ended with another exit code than 0.
     """
     if answer.code == 0:
         return answer

@@ -165,12 +165,7 @@ def _write_cpuinfo(root: Path, board: Board) -> Path:
 
 @dataclass(frozen=True)
 class EmulatedDevice(Device):
-    """An arm64 Debian in a folder of this machine.
-
-    Attributes:
-        root: the folder.
-        board: which Pi it is.
-    """
+    """An arm64 Debian in the folder ``root`` of this machine, as one of the Pis."""
 
     root: Path
     board: Board
@@ -224,8 +219,7 @@ def refuse_without_root() -> None:
 def register_qemu() -> None:
     """Let the kernel run arm64 programs by qemu; nothing to do where it can or is arm64 itself.
 
-    Raises:
-        DeviceError: qemu is not installed, or the kernel does not let us.
+    Raises DeviceError if qemu is not installed, or the kernel does not let us.
     """
     if is_arm64() or (_BINFMT / _RULE).exists():
         return

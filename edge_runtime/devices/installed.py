@@ -24,8 +24,7 @@ NOTHING_INSTALLED = "Nothing is installed; install a bundle with: fmnist-edge in
 def device_home() -> Path:
     """Return where releases are kept: `$FMNIST_EDGE_HOME`, or `~/.local/share/fmnist-edge`.
 
-    Raises:
-        ReleaseError: there is no home folder.
+    Raises ReleaseError if there is no home folder.
     """
     named = os.environ.get(HOME_VARIABLE)
     try:
@@ -100,30 +99,21 @@ class Installed:
             ) from error
 
     def installed_path(self) -> Path:
-        """Return the file of the current release, for commands that take a model.
-
-        Raises:
-            ReleaseError: nothing is installed.
-        """
+        """Return the file of the current release, or raise ReleaseError if nothing is installed."""
         digest = self.current_sha256()
         if digest is None:
             raise ReleaseError(NOTHING_INSTALLED)
         return self.path_of(digest)
 
     def current(self) -> Release | None:
-        """Return the current release after checking every byte against its hash.
-
-        Raises:
-            ReleaseError: it is damaged or missing, although the link points to it.
-        """
+        """Return the current release as `open` does; None if nothing is installed."""
         digest = self.current_sha256()
         return None if digest is None else self.open(digest)
 
     def open(self, digest: str) -> Release:
         """Return a release after checking every byte against its hash.
 
-        Raises:
-            ReleaseError: it is damaged or missing.
+        Raises ReleaseError if it is damaged or missing.
         """
         path = self.path_of(digest)
         try:

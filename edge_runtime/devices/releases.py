@@ -114,11 +114,7 @@ class Releases(Installed):
     def trust(self, key: "PublicKey") -> bool:
         """Demand a signature by this key, or by another that is trusted, from now on.
 
-        Returns:
-            Whether it is a new one.
-
-        Raises:
-            SignatureError: there are too many, or the file of the keys is damaged.
+        Returns whether it is a new one; raises SignatureError as `TrustStore.add` does.
         """
         with self._alone():
             return self.trusted.add(key)
@@ -185,10 +181,7 @@ class Releases(Installed):
     def _alone(self) -> Iterator[None]:
         """Keep other installations out, and delete what an interrupted one left.
 
-        The lock goes with the process, however it ends.
-
-        Raises:
-            ReleaseError: another installation takes too long.
+        The lock goes with the process, however it ends. ReleaseError if another takes too long.
         """
         self.home.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(self.home / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

@@ -78,8 +78,7 @@ class SetUp:
 def look(device: Device, home: str = "") -> Facts:
     """Return what a device is like; ``home`` is the folder of everything there, "" the usual one.
 
-    Raises:
-        DeviceError: it cannot be reached, or has no Python.
+    Raises DeviceError if it cannot be reached, or has no Python.
     """
     folder = f"./{home}" if home.startswith("-") else home  # no option
     answer = _provision(device, "look", folder, timeout_s=_LOOK_TIMEOUT_S)

@@ -95,21 +95,13 @@ _LOST = (
 
 @dataclass(frozen=True)
 class SshDevice(Device):
-    """A device that OpenSSH reaches.
-
-    Attributes:
-        destination: what `ssh` takes: `pi@raspberrypi`, a name from `~/.ssh/config`, `ssh://…`.
-    """
+    """A device that OpenSSH reaches by what `ssh` takes: USER@HOST, a name, or ssh://…."""
 
     destination: str
 
     @classmethod
     def to(cls, destination: str) -> "SshDevice":
-        """Return the device of a destination.
-
-        Raises:
-            DeviceError: it is no destination.
-        """
+        """Return the device of a destination, or raise DeviceError if it is none."""
         if not re.fullmatch(r"[^-\s\x00-\x1f\x7f][^\s\x00-\x1f\x7f]*", destination):
             raise DeviceError(
                 f"Expected ssh:USER@HOST, as in ssh:pi@raspberrypi, got {'ssh:' + destination!r}."
@@ -171,11 +163,7 @@ class SshDevice(Device):
 
 
 def _ssh_program() -> list[str]:
-    """Return the command that stands in for ssh, and its own arguments.
-
-    Raises:
-        DeviceError: the variable that names it is no command line.
-    """
+    """Return the command that stands in for ssh, and its own arguments."""
     named = os.environ.get(SSH_VARIABLE, "")
     try:
         return shlex.split(named) or ["ssh"]
@@ -187,12 +175,7 @@ def _ssh_program() -> list[str]:
 
 
 def ssh_error(destination: str, said: str) -> DeviceError:
-    """Return what to raise when ssh ended with exit code 255.
-
-    Args:
-        destination: what it was to connect to.
-        said: what it wrote on standard error.
-    """
+    """Return what to raise when ssh ended with exit code 255, after what it said of it."""
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     host = destination.removeprefix("ssh://").rpartition("@")[2]
     for pattern, sentence in _SENTENCES:

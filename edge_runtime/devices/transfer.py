@@ -51,12 +51,7 @@ _REST = 'exec tail -c "+$2" -- "$1"'
 
 @dataclass(frozen=True)
 class Parcel:
-    """A file to send.
-
-    Attributes:
-        data: what is in it.
-        target: where it goes on the device; a relative path is one in the home folder.
-    """
+    """Data to send, and where it goes on the device: a relative path is one in the home folder."""
 
     data: bytes
     target: str
@@ -72,10 +67,8 @@ def put_files(
 ) -> int:
     """Send the files that are not on the device yet, and return how many bytes were sent.
 
-    ``progress`` is called with the number of bytes that went out since the last call.
-
-    Raises:
-        DeviceError: the device cannot be reached, has no room, or the connection broke repeatedly.
+    ``progress`` is called with the number of bytes that went out since the last call. Raises
+    DeviceError if the device cannot be reached, has no room, or the connection broke repeatedly.
     """
     sent = 0
 
@@ -89,11 +82,7 @@ def put_files(
 
 
 def again(work: Callable[[], Result]) -> Result:
-    """Do something that may be repeated until the connection holds; after some pauses give up.
-
-    Raises:
-        DeviceLostError: it broke each time.
-    """
+    """Do something again until the connection holds; after some pauses raise DeviceLostError."""
     for pause_s in _PAUSES_S:
         try:
             return work()
@@ -144,8 +133,7 @@ def _path(target: str) -> str:
 def get_file(device: Device, source: str) -> bytes:
     """Fetch a file; what broke off continues where it stopped.
 
-    Raises:
-        DeviceError: it is missing or too large, or the connection broke repeatedly.
+    Raises DeviceError if it is missing or too large, or the connection broke repeatedly.
     """
     path = _path(source)
     answer = again(lambda: device.run(["sh", "-c", _SIZE_AND_HASH, "sh", path]))
