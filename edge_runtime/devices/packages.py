@@ -23,6 +23,20 @@ from edge_runtime.files.locks import folder_lock
 from edge_runtime.files.reading import cache_folder
 
 _FOLDER = Path(__file__).resolve().parent.parent
+_METADATA = """\
+Metadata-Version: 2.1
+Name: fmnist-edge
+Version: {version}
+Summary: The device part of fmnist-edge.
+Requires-Python: >=3.10
+{requires}"""
+_WHEEL = b"""\
+Wheel-Version: 1.0
+Generator: fmnist-edge
+Root-Is-Purelib: true
+Tag: py3-none-any
+"""
+_ENTRY_POINTS = b"[console_scripts]\nfmnist-edge = edge_runtime.cli:main\n"
 _FIRST_DATE = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip file can say
 _MODE = 0o100644 << 16
 _OLDEST_MANYLINUX = 17  # manylinux2014 is manylinux_2_17: PEP 600
@@ -34,26 +48,27 @@ def device_wheel(requirements: Sequence[str]) -> tuple[str, bytes]:
 
     The same code and requirements give the same bytes.
     """
-    stem = f"fmnist_edge-{project_version()}"
-    information = f"{stem}.dist-info"
+    version = project_version()
+    information = f"fmnist_edge-{version}.dist-info"
+    requires = "".join(f"Requires-Dist: {requirement}\n" for requirement in requirements)
     files = {
         f"{_FOLDER.name}/{path.relative_to(_FOLDER).as_posix()}": path.read_bytes()
         for path in sorted(_FOLDER.rglob("*"))
         if path.is_file() and "__pycache__" not in path.parts and path.suffix != ".pyc"
     }
     files |= {
-        f"{information}/METADATA": _metadata(requirements),
-        f"{information}/WHEEL": (
-            b"Wheel-Version: 1.0\nGenerator: fmnist-edge\nRoot-Is-Purelib: true\n"
-            b"Tag: py3-none-any\n"
-        ),
-        f"{information}/entry_points.txt": (
-            b"[console_scripts]\nfmnist-edge = edge_runtime.cli:main\n"
-        ),
+        f"{information}/METADATA": _METADATA.format(version=version, requires=requires).encode(),
+        f"{information}/WHEEL": _WHEEL,
+        f"{information}/entry_points.txt": _ENTRY_POINTS,
     }
     record = f"{information}/RECORD"
-    files[record] = _record(files, record)
-    return f"{stem}-py3-none-any.whl", _zip(files)
+    rows = [f"{name},sha256={_digest(data)},{len(data)}\n" for name, data in files.items()]
+    files[record] = "".join([*rows, f"{record},,\n"]).encode()
+    return f"fmnist_edge-{version}-py3-none-any.whl", _zip(files)
+
+
+def _digest(data: bytes) -> str:
+    return base64.urlsafe_b64encode(hashlib.sha256(data).digest()).decode().rstrip("=")
 
 
 def project_version() -> str:
@@ -64,26 +79,6 @@ def project_version() -> str:
         if found:
             return found.group(1)
     return importlib.metadata.version("fmnist-edge")
-
-
-def _metadata(requirements: Sequence[str]) -> bytes:
-    lines = [
-        "Metadata-Version: 2.1",
-        "Name: fmnist-edge",
-        f"Version: {project_version()}",
-        "Summary: The device part of fmnist-edge.",
-        "Requires-Python: >=3.10",
-        *(f"Requires-Dist: {requirement}" for requirement in requirements),
-    ]
-    return ("\n".join(lines) + "\n").encode()
-
-
-def _record(files: dict[str, bytes], record: str) -> bytes:
-    lines = []
-    for name, data in files.items():
-        digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).decode().rstrip("=")
-        lines.append(f"{name},sha256={digest},{len(data)}")
-    return ("\n".join([*lines, f"{record},,"]) + "\n").encode()
 
 
 def _zip(files: dict[str, bytes]) -> bytes:
