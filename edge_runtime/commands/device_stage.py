@@ -60,14 +60,9 @@ def run_on_device(
     dataset: Dataset,
     console: Console,
 ) -> Predictions:
-    """Let a device run the last quantized model of the chain, and return what it says.
+    """Let a device run the last quantized model that was run here, and return what it says.
 
-    Args:
-        ready: the device.
-        links: the chain before its models were run here.
-        chain: what each link says.
-        dataset: the images.
-        console: where words go.
+    ``chain`` is what each of the ``links`` said here about the images of the dataset.
     """
     device = ready.device
     path, name = _last_quantized(links, chain)

@@ -38,9 +38,7 @@ class ModelPath(click.Path):
         return Installed().installed_path()
 
 
-def file_option(
-    name: str, help_text: str, *, to: str | None = None, metavar: str = "FILE"
-) -> Decorator:
+def file_option(name: str, help_text: str, *, to: str = "", metavar: str = "FILE") -> Decorator:
     """Add an option that names a file; its value is a `Path`, under the name of ``to`` if given."""
     names = (name, to) if to else (name,)
     return click.option(*names, type=click.Path(path_type=Path), metavar=metavar, help=help_text)
