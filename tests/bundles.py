@@ -5,7 +5,6 @@ import json
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -156,12 +155,3 @@ def weights_span(model: bytes) -> Span:
     file = FlatBuffer(model)
     tables = file.root().tables(ModelField.BUFFERS)
     return max((read_buffer(file, table) for table in tables), key=lambda span: span.length)
-
-
-def five_versions(folder: Path) -> list[Path]:
-    """Versions 1 to 5 of a small bundle, in a folder."""
-    model = (Path(__file__).parent / "fixtures" / "tiny-int8.tflite").read_bytes()
-    paths = [folder / f"v{version}.edge.zip" for version in range(1, 6)]
-    for version, path in enumerate(paths, 1):
-        path.write_bytes(tiny_bundle(model, version=version))
-    return paths

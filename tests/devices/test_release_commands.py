@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from bundles import edited, five_versions, sealed
+from bundles import edited, sealed
 from PIL import Image
 from trusting_device import contents
 
@@ -14,11 +14,6 @@ from edge_runtime.data.predictions import Predictions
 from edge_runtime.devices.installed import FILE_NAME, NOTHING_INSTALLED, device_home
 from edge_runtime.devices.releases import Releases
 from edge_runtime.files.reading import sha256
-
-
-@pytest.fixture(scope="module")
-def bundles(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    return five_versions(tmp_path_factory.mktemp("bundles"))
 
 
 @pytest.fixture

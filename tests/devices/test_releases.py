@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from bundles import edited, five_versions
+from bundles import edited
 from conftest import ROOT
 from trusting_device import contents
 
@@ -20,11 +20,6 @@ from edge_runtime.errors import BundleError, ModelError, ReleaseError
 from edge_runtime.files.reading import sha256
 
 Cli = Callable[..., "object"]
-
-
-@pytest.fixture(scope="module")
-def bundles(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    return five_versions(tmp_path_factory.mktemp("bundles"))
 
 
 @pytest.fixture
