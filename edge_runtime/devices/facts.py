@@ -171,7 +171,7 @@ def _problems(facts: Facts) -> Iterator[str]:
             f"(it has {facts.python_text}); install the 64-bit Raspberry Pi OS."
         )
     if not facts.is_32_bit and facts.machine not in _64_BIT:
-        yield (f"there is no TFLite runtime for {facts.kind}; 64-bit ARM and x86-64 are supported.")
+        yield f"there is no TFLite runtime for {facts.kind}; 64-bit ARM and x86-64 are supported."
     runtime = "tflite-runtime" if facts.is_32_bit else "ai-edge-litert"
     if facts.libc[0] != "glibc":
         yield (
