@@ -175,18 +175,21 @@ def benchmark(
             progress=progress,
             **measuring,
         )
-    if dataset is not None:
-        notes += [
-            f"The accuracy of {each.name} is not measured, since the images of '{dataset.name}' do "
-            "not fit it; name others with --dataset."
-            for each in found.measured
-            if each.score is None
-        ]
-    console.say(*notes)
+    console.say(*notes, *(_misfits(found, dataset) if dataset else ()))
     if plot_path is not None:
         write_atomically(plot_path, benchmark_plot(found))
     _print(found, plot_path, as_json)
     return 0 if found.keeps_budgets else EXIT_CODES["broken"]
+
+
+def _misfits(found: Benchmark, dataset: Dataset) -> list[str]:
+    """Return a sentence for each model that the images do not fit."""
+    return [
+        f"The accuracy of {each.name} is not measured, since the images of '{dataset.name}' do not "
+        "fit it; name others with --dataset."
+        for each in found.measured
+        if each.score is None
+    ]
 
 
 @contextlib.contextmanager
