@@ -175,7 +175,8 @@ def benchmark(
             progress=progress,
             **measuring,
         )
-    console.say(*notes, *(_misfits(found, dataset) if dataset else ()))
+    misfits = [] if dataset is None else _misfits(found, dataset)
+    console.say(*notes, *misfits)
     if plot_path is not None:
         write_atomically(plot_path, benchmark_plot(found))
     _print(found, plot_path, as_json)
