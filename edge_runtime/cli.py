@@ -123,6 +123,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     """
     console = Console()
     try:
+        refuse_closed_output()
         result: Any = cli.main(
             args=None if arguments is None else list(arguments),
             prog_name="fmnist-edge",
@@ -220,11 +221,6 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal need not know every sign of ours
     sys.excepthook = print_traceback
-    try:
-        refuse_closed_output()
-    except EdgeError as error:
-        echo(f"Error: {error}", err=True)
-        sys.exit(CANNOT)
     sys.exit(run())
 
 

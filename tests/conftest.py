@@ -94,6 +94,18 @@ def bundle_of(tiny_model: Callable[[str], Path]) -> Callable[[str], bytes]:
 
 
 @pytest.fixture(scope="session")
+def bundles(
+    tiny_model: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory
+) -> list[Path]:
+    """Versions 1 to 5 of a small bundle."""
+    folder, model = tmp_path_factory.mktemp("bundles"), tiny_model("int8").read_bytes()
+    paths = [folder / f"v{version}.edge.zip" for version in range(1, 6)]
+    for version, path in enumerate(paths, 1):
+        path.write_bytes(tiny_bundle(model, version=version))
+    return paths
+
+
+@pytest.fixture(scope="session")
 def tflite_runtime_python() -> Path:
     """A Python that has tflite-runtime and this project; `scripts/test` sets it up."""
     python = ROOT / ".venv-tflite-runtime" / "bin" / "python"

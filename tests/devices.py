@@ -9,6 +9,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge_runtime.devices import SshDevice
+from edge_runtime.devices.facts import Facts
+
+PI = Facts(
+    home="/home/pi/.local/share/fmnist-edge",
+    python=(3, 11, 2),
+    machine="aarch64",
+    pointer_bits=64,
+    system="Linux",
+    libc=("glibc", "2.36"),
+    name="Raspberry Pi 4 Model B Rev 1.4, Debian GNU/Linux 12 (bookworm)",
+    free_bytes=10**10,
+    has_venv=True,
+    installed_key="",
+    program="",
+)
 
 # It reads its orders from files beside it: what to say instead of connecting, after how many bytes
 # of input or of output the connection breaks; each order is obeyed once.

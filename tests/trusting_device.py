@@ -9,7 +9,8 @@ from bundles import edited, tiny_bundle
 from conftest import ROOT
 from signatures import KEY, public_key
 
-from edge_runtime.devices.releases import Releases, device_home
+from edge_runtime.devices.installed import device_home
+from edge_runtime.devices.releases import Releases
 from edge_runtime.inference.loading.opening import examine
 
 FINGERPRINT = public_key(KEY).fingerprint

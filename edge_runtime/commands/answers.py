@@ -49,23 +49,16 @@ def _best(classification: Classification, classifier: Classifier, top: int) -> l
 
 def print_json(answers: list[Answer], classifier: Classifier, top: int) -> bool:
     """Print all answers as one JSON document; return whether one failed."""
-    results = [
-        {"picture": answer.name, "error": answer.error}
-        if answer.classification is None
-        else {
-            "picture": answer.name,
-            **_best(answer.classification, classifier, 1)[0],
-            "inverted": answer.inverted,
-            "top": _best(answer.classification, classifier, top),
-        }
-        for answer in answers
-    ]
-    document = {
-        "model": classifier.name,
-        "backend": f"{classifier.backend.package} {classifier.backend.version}",
-        "results": results,
-    }
-    echo_json(document)
+    results: list[dict[str, Any]] = []
+    for answer in answers:
+        if answer.classification is None:
+            results.append({"picture": answer.name, "error": answer.error})
+            continue
+        best = _best(answer.classification, classifier, top)
+        shown = {"picture": answer.name, **best[0], "inverted": answer.inverted, "top": best}
+        results.append(shown)
+    backend = f"{classifier.backend.package} {classifier.backend.version}"
+    echo_json({"model": classifier.name, "backend": backend, "results": results})
     return any(answer.error for answer in answers)
 
 

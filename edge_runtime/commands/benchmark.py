@@ -12,17 +12,19 @@ from edge_runtime.benchmarks import benchmark as measure
 from edge_runtime.benchmarks.contestant import named_models
 from edge_runtime.benchmarks.plot import benchmark_plot, refuse_missing_matplotlib
 from edge_runtime.benchmarks.table import benchmark_table
-from edge_runtime.commands.chain import model_name
+from edge_runtime.commands.chain import converted_in, model_name
 from edge_runtime.commands.options import (
     ModelPath,
     dataset_options,
-    refuse_options_without_dataset,
+    file_option,
+    named_dataset,
     run_options,
-    spec_from_options,
+    seed_option,
 )
+from edge_runtime.commands.outputs import refuse_impossible_file
 from edge_runtime.console.help import command
 from edge_runtime.console.numeric import Whole
-from edge_runtime.console.talk import Console, json_option, talk_options, text_width
+from edge_runtime.console.talk import Console, pass_console, result_options, text_width
 from edge_runtime.console.terminal import echo, echo_json
 from edge_runtime.data.datasets import Dataset, load_dataset
 from edge_runtime.errors import EdgeError, RunError
@@ -104,38 +106,28 @@ _MEASURING = (
     help="Threads and processes that share the cores for the throughput.  [default: one for each "
     "core]",
 )
-@click.option(
-    "--seed",
-    type=Whole(min=0),
-    default=0,
-    show_default=True,
-    help="Seed of the order of the turns.",
-)
+@seed_option("Seed of the order of the turns.")
 @click.option(
     "--quick",
     is_flag=True,
     help=f"Measure {QUICK.rounds.rounds} rounds, and everything else only once.",
 )
-@click.option(
+@file_option(
     "--contract",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Check the models against the budgets of this contract.  [default: parity.toml in the "
-    "current folder, if there is one]",
+    "Check the models against the budgets of this contract.  [default: parity.toml in the current "
+    "folder, if there is one]",
 )
-@click.option(
+@file_option(
     "--plot",
-    "plot_path",
-    type=click.Path(path_type=Path),
+    "Draw accuracy against latency and size; needs Matplotlib.",
+    to="plot_path",
     metavar="FILE.png",
-    help="Draw accuracy against latency and size; needs Matplotlib.",
 )
 @click.option("--force", is_flag=True, help="Let --plot replace a file.")
-@json_option
-@talk_options
-@click.pass_context
+@result_options
+@pass_console
 def benchmark(
-    context: click.Context,
+    console: Console,
     /,
     models: tuple[Path, ...],
     run_name: str | None,
@@ -161,41 +153,38 @@ def benchmark(
     The exit code is 3 if a model breaks a budget of the contract. A float32 model beside others is
     only what they are compared with, and is not checked.
     """
-    console = context.ensure_object(Console)
     measuring = {name: options.pop(name) for name in _MEASURING}
-    refuse_options_without_dataset(options)
+    named = named_dataset(options)
     _refuse_impossible_plot(plot_path, force=force)
     lineage = Lineage(Path(runs_dir), run_name)
     run = None if models else find_run(lineage.runs_dir, lineage.run_name)
-    named = named_models(models or _converted(run), name_of=model_name)
-    asked_for = options["dataset"] is not None
+    compared = named_models(converted_in(run) if run else models, name_of=model_name)
     notes: list[str] = []  # shown once the models are known to be sound
-    run = run or _run_of(models, lineage, [] if asked_for else notes)
-    dataset = _dataset(options, run, notes)
+    run = run or _run_of(models, lineage, [] if named else notes)
+    dataset = load_dataset(named, needs=("test",)) if named else _dataset(run, notes)
     if plot_path is not None and dataset is None:
         console.say(*notes)
         raise EdgeError("--plot needs test images for the accuracy; name them with --dataset.")
     with _bars(console) as progress:
         found = measure(
-            named,
+            compared,
             dataset=dataset,
-            must_fit=asked_for or plot_path is not None,
+            must_fit=named is not None or plot_path is not None,
             contract=contract or (CONTRACT_FILE if CONTRACT_FILE.is_file() else None),
             predictions_folders=[run.parity_folder, run.folder] if run else [],
             progress=progress,
             **measuring,
         )
-    console.say(*notes, *_misfits(found, dataset))
+    misfits = [] if dataset is None else _misfits(found, dataset)
+    console.say(*notes, *misfits)
     if plot_path is not None:
         write_atomically(plot_path, benchmark_plot(found))
     _print(found, plot_path, as_json)
     return 0 if found.keeps_budgets else EXIT_CODES["broken"]
 
 
-def _misfits(found: Benchmark, dataset: Dataset | None) -> list[str]:
+def _misfits(found: Benchmark, dataset: Dataset) -> list[str]:
     """Return a sentence for each model that the images do not fit."""
-    if dataset is None:
-        return []
     return [
         f"The accuracy of {each.name} is not measured, since the images of '{dataset.name}' do not "
         "fit it; name others with --dataset."
@@ -224,17 +213,14 @@ def _bars(console: Console) -> Iterator[Callable[[str, int, int], None]]:
 
 
 def _refuse_impossible_plot(path: Path | None, *, force: bool) -> None:
-    """Raise unless the plot can be drawn and written; asked before the slow part."""
+    """Raise unless the plot can be drawn and written."""
     if path is None:
         return
     if path.suffix.lower() != ".png":
         raise click.UsageError(f"Expected --plot to end in .png, got '{path}'.")
-    if path.is_dir():
-        raise EdgeError(f"{path} is a folder; choose another --plot.")
+    refuse_impossible_file(path, "--plot")
     if path.exists() and not force:
         raise EdgeError(f"{path} exists; choose another --plot, or use --force.")
-    if not path.parent.is_dir():
-        raise EdgeError(f"There is no folder {path.parent}; make it, or choose another --plot.")
     try:
         refuse_unwritable_folder(path.parent)
     except OSError as error:
@@ -260,19 +246,8 @@ def _run_of(models: Sequence[Path], lineage: Lineage, notes: list[str]) -> Run |
     return runs[0]
 
 
-def _converted(run: Run | None) -> list[Path]:
-    models = run.converted_models() if run else []
-    if run and not models:
-        raise RunError(
-            f"{run.name} has no converted models yet; make one first with: fmnist-edge convert"
-        )
-    return models
-
-
-def _dataset(options: dict[str, Any], run: Run | None, notes: list[str]) -> Dataset | None:
-    """Return the images: those that were named, or else the run's if they can be loaded."""
-    if options["dataset"] is not None:
-        return load_dataset(spec_from_options(options, seed=0), needs=("test",))
+def _dataset(run: Run | None, notes: list[str]) -> Dataset | None:
+    """Return the run's images, if they can be loaded."""
     try:
         return run.load_dataset() if run else None
     except EdgeError as error:

@@ -7,27 +7,30 @@ from typing import Any
 import click
 
 from edge_runtime.commands.bundle_files import (
-    chosen_target,
     known_bundles,
     next_version,
     signer_of_options,
     write_bundle,
 )
+from edge_runtime.commands.chain import converted_in
 from edge_runtime.commands.keys import passphrase_option
 from edge_runtime.commands.options import (
+    backend_option,
     dataset_options,
+    file_option,
     is_word_installed,
-    refuse_options_without_dataset,
+    named_dataset,
     run_options,
-    spec_from_options,
 )
+from edge_runtime.commands.outputs import chosen_file
+from edge_runtime.commands.releases import accuracy_in_words
 from edge_runtime.console.help import command
 from edge_runtime.console.numeric import Whole
-from edge_runtime.console.talk import Console, json_option, talk_options
+from edge_runtime.console.talk import Console, pass_console, result_options
 from edge_runtime.console.terminal import echo, echo_json
-from edge_runtime.data.datasets import Dataset, load_dataset
+from edge_runtime.data.datasets import Dataset, DatasetSpec, load_dataset
 from edge_runtime.data.predictions import Predictions
-from edge_runtime.errors import BundleError, RunError
+from edge_runtime.errors import BundleError
 from edge_runtime.files.writing import refuse_unwritable_folder
 from edge_runtime.inference.bundling.making import bundle as make_bundle
 from edge_runtime.inference.loading import open_model
@@ -35,7 +38,9 @@ from edge_runtime.models.bundle.contents import Bundle
 from edge_runtime.models.bundle.document import LARGEST_VERSION
 from edge_runtime.models.lineage import FullModel, Lineage, full_models, run_for_images
 from edge_runtime.models.model_file import (
+    BUNDLE_SUFFIX,
     is_bundle,
+    model_stem,
     read_model,
     refuse_missing,
 )
@@ -45,7 +50,6 @@ from edge_runtime.models.signing.making import Signer
 from edge_runtime.models.signing.verification import signature_path, signature_state
 from edge_runtime.proof.health import warning_line
 from edge_runtime.runtimes.backends import choose_backend
-from edge_runtime.wording import percent
 
 _PREFERRED = "int8.tflite"
 
@@ -63,11 +67,9 @@ _PREFERRED = "int8.tflite"
 @click.argument("model", required=False, type=click.Path(path_type=Path))
 @run_options
 @dataset_options(default=None)
-@click.option(
+@file_option(
     "--out",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Where to write, a folder or a name that ends in .edge.zip.  [default: beside MODEL]",
+    "Where to write, a folder or a name that ends in .edge.zip.  [default: beside MODEL]",
 )
 @click.option(
     "--bundle-version",
@@ -77,20 +79,15 @@ _PREFERRED = "int8.tflite"
     "content in --runs-dir or at --out; else one more than the largest there]",
 )
 @click.option("--force", is_flag=True, help="Replace a bundle of another content.")
-@click.option(
-    "--sign",
-    "key",
-    type=click.Path(path_type=Path),
-    metavar="KEY",
-    help="Sign it with this private key; `keys new` makes one.",
+@file_option(
+    "--sign", "Sign it with this private key; `keys new` makes one.", to="key", metavar="KEY"
 )
 @passphrase_option
-@click.option("--backend", metavar="NAME", help="The runtime to use, as in `classify`.")
-@json_option
-@talk_options
-@click.pass_context
+@backend_option
+@result_options
+@pass_console
 def bundle(
-    context: click.Context,
+    console: Console,
     /,
     model: Path | None,
     run_name: str | None,
@@ -118,22 +115,18 @@ def bundle(
     signature that a device can demand, and NAME.edge.zip.pub, the public key. With --sign MODEL may
     be a bundle that is there already. The network is not used.
     """
-    console = context.ensure_object(Console)
-    refuse_options_without_dataset(dataset_choice)
+    named = named_dataset(dataset_choice)
     signer = signer_of_options(key, passphrase_file)
     if signer and model is not None and is_bundle(model):
-        given = (run_name, bundle_version, backend, dataset_choice["dataset"])
-        _sign_existing(console, model, chosen_target(model, out), signer, given, force, as_json)
+        given = (run_name, bundle_version, backend, named)
+        _sign_existing(console, model, _target(model, out), signer, given, force, as_json)
         return
-    if model is not None:
-        _refuse_impossible(model, run_name)
     lineage = Lineage(Path(runs_dir), run_name)
-    run = _run(model, lineage, dataset_choice["dataset"])
-    path = model or _latest_model(run)
-    target = chosen_target(path, out)
+    path, source = _model_and_images(model, lineage, named)
+    target = _target(path, out)
     refuse_unwritable_folder(target.parent)
     file = open_model(path, backend=backend)
-    dataset = _dataset(run, dataset_choice)
+    dataset = source.load_dataset() if isinstance(source, Run) else load_dataset(source)
     full = _full_model(path, lineage)
     console.say(f"bundling {path}")
     make = partial(
@@ -173,9 +166,16 @@ def _sign_existing(
     _print(target, model, found, as_json)
 
 
-def _refuse_impossible(model: Path, run_name: str | None) -> None:
-    """Raise unless there is a file that may be bundled; asked before a run is looked for."""
-    if run_name is not None:
+def _model_and_images(
+    model: Path | None, lineage: Lineage, named: DatasetSpec | None
+) -> tuple[Path, DatasetSpec | Run]:
+    """Return what is bundled, and the dataset or the run that has the images."""
+    if model is None:
+        run = find_run(lineage.runs_dir, lineage.run_name)
+        models = converted_in(run)
+        preferred = run.folder / _PREFERRED
+        return preferred if preferred in models else models[-1], named or run
+    if lineage.run_name is not None:
         raise click.UsageError("Give a MODEL or --run, not both.")
     installed = is_word_installed(model)
     if not installed:
@@ -183,30 +183,12 @@ def _refuse_impossible(model: Path, run_name: str | None) -> None:
     if installed or is_bundle(model):
         what = "What is installed" if installed else model
         raise BundleError(f"{what} is a bundle already; give the .tflite that it was made of.")
+    return model, named or run_for_images(model, lineage)
 
 
-def _run(model: Path | None, lineage: Lineage, dataset: str | None) -> Run | None:
-    """Return the run that the model or the images come from; none, where both are named."""
-    if model is None:
-        return find_run(lineage.runs_dir, lineage.run_name)
-    return None if dataset is not None else run_for_images(model, lineage)
-
-
-def _latest_model(run: Run | None) -> Path:
-    models = run.converted_models() if run else []
-    if not models or run is None:
-        where = run.name if run else "The run"
-        raise RunError(
-            f"{where} has no converted models yet; make one first with: fmnist-edge convert"
-        )
-    preferred = run.folder / _PREFERRED
-    return preferred if preferred in models else models[-1]
-
-
-def _dataset(run: Run | None, options: dict[str, Any]) -> Dataset:
-    if options["dataset"] is not None or run is None:
-        return load_dataset(spec_from_options(options, seed=0))
-    return run.load_dataset()
+def _target(model: Path, out: Path | None) -> Path:
+    default = model.with_name(f"{model_stem(model)}{BUNDLE_SUFFIX}")
+    return chosen_file(out, default, BUNDLE_SUFFIX)
 
 
 def _full_model(path: Path, lineage: Lineage) -> FullModel | None:
@@ -232,7 +214,7 @@ def _print(target: Path, model: Path, made: Bundle, as_json: bool) -> None:
     warning = details["metrics"].get("warning")
     if isinstance(warning, str):  # not talk: with --quiet, too, nobody should miss it
         echo(warning_line(str(model), warning), err=True)
-    accuracy, golden = details["metrics"]["accuracy"], details["golden"]
+    golden = details["golden"]
     signed_by = signature_state(target, made.sha256, ()).key
     if as_json:
         document = {
@@ -244,15 +226,11 @@ def _print(target: Path, model: Path, made: Bundle, as_json: bool) -> None:
         }
         echo_json(document)
         return
-    low, high = accuracy["interval_95"]
     runs_on = ", ".join(f"{name} ≥ {oldest}" for name, oldest in made.minimum_runtime.items())
     echo(f"bundle    {target}")
     echo(f"version   {made.version}")
     echo(f"size      {made.size_bytes:,} bytes, SHA-256 {made.sha256}")
-    echo(
-        f"accuracy  {percent(accuracy['value'])} % (95 % interval {percent(low)} to "
-        f"{percent(high)}, {accuracy['total']:,} test images)"
-    )
+    echo(f"accuracy  {accuracy_in_words(details['metrics'])}")
     echo(f"golden    {golden['count']} vectors, reproduced by {golden['made_with']['runtime']}")
     echo(f"runs on   {runs_on}")
     if signed_by:

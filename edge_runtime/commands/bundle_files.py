@@ -15,28 +15,11 @@ from edge_runtime.models.bundle.contents import Bundle
 from edge_runtime.models.model_file import (
     BUNDLE_SUFFIX,
     ModelFile,
-    is_bundle,
-    model_stem,
     read_model,
     read_model_bytes,
 )
 from edge_runtime.models.signing.making import Signer, public_key_path
 from edge_runtime.models.signing.verification import signature_path, signature_state
-
-
-def chosen_target(model: Path, out: Path | None) -> Path:
-    """Return where the bundle of a model goes: to --out, or beside the model."""
-    default = f"{model_stem(model)}{BUNDLE_SUFFIX}"
-    if out is None:
-        return model.with_name(default)
-    if out.is_dir():
-        return out / default
-    if not is_bundle(out):
-        raise click.UsageError(
-            f"Expected --out to be a folder that is there, or to end in {BUNDLE_SUFFIX}, got "
-            f"'{out}'."
-        )
-    return out
 
 
 def known_bundles(runs_dir: Path, target: Path) -> list[Bundle]:
@@ -62,9 +45,7 @@ def next_version(make: Callable[..., Bundle], file: ModelFile, known: list[Bundl
 def signer_of_options(key: Path | None, passphrase_file: Path | None) -> Signer | None:
     """Return the signer that --sign and --passphrase-file name; None without --sign.
 
-    Raises:
-        SignatureError: the key or the passphrase cannot be used.
-        MissingDependencyError: what signing needs is not installed.
+    Raises SignatureError if they cannot be used, MissingDependencyError without model-signing.
     """
     if key is not None:
         return Signer.open(key, read_passphrase(passphrase_file))
@@ -76,13 +57,9 @@ def signer_of_options(key: Path | None, passphrase_file: Path | None) -> Signer 
 def write_bundle(
     console: Console, target: Path, data: bytes, signer: Signer | None, *, force: bool
 ) -> None:
-    """Write the bundle and what belongs beside it, all or none of them.
+    """Write the bundle and what belongs beside it, all or none; remove the signature of another.
 
-    A signature of what was there before is removed.
-
-    Raises:
-        BundleError: there is a bundle of another content, and it is not forced.
-        OSError: they cannot be written.
+    Raises BundleError if there is a bundle of another content and it is not forced.
     """
     same = target.is_file() and read_model_bytes(target) == data
     if target.exists() and not same and not force:

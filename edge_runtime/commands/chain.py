@@ -1,24 +1,26 @@
-"""Which models make the chain that `parity` judges, and what they say."""
+"""The models that commands are given: what they are called, what they say, and their images."""
 
 import contextlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from edge_runtime.commands.options import INSTALLED
+from edge_runtime.data.datasets import Dataset, DatasetSpec, load_dataset
 from edge_runtime.data.predictions import PREDICTIONS_SUFFIX, Predictions
-from edge_runtime.devices.releases import FILE_NAME, Releases, device_home
-from edge_runtime.errors import PredictionsError, ReleaseError
+from edge_runtime.devices.installed import FILE_NAME, Installed
+from edge_runtime.errors import PredictionsError, ReleaseError, RunError
 from edge_runtime.files.reading import resolved, sha256
 from edge_runtime.models.full_model import hash_full_model, is_full_model
-from edge_runtime.models.lineage import recorded_text
+from edge_runtime.models.lineage import Lineage, recorded_text, run_for_images
 from edge_runtime.models.model_file import model_stem, read_model
+from edge_runtime.models.runs import Run
 
 
 def model_name(path: Path) -> str:
     """Return what reports call a model: `installed` for the current release, else as its file."""
     with contextlib.suppress(OSError, ReleaseError):  # nothing is installed, or there is no home
-        if path.samefile(Releases(device_home()).link / FILE_NAME):
+        if path.samefile(Installed().link / FILE_NAME):
             return INSTALLED
     return model_stem(path)
 
@@ -51,11 +53,7 @@ class Link:
 
     @property
     def sha256(self) -> str | None:
-        """The model's hash; None for predictions that do not say it.
-
-        Raises:
-            ModelError: the file cannot be read.
-        """
+        """The model's hash; None for predictions that do not say it."""
         if self.predictions is not None:
             return recorded_text(self.predictions, "model_sha256")
         if is_full_model(self.path):
@@ -64,11 +62,7 @@ class Link:
 
 
 def open_link(path: Path) -> Link:
-    """Return the link of a file; predictions are loaded.
-
-    Raises:
-        PredictionsError: there is no such file, or the predictions cannot be read.
-    """
+    """Return the link of a file, its predictions loaded; PredictionsError if there is none."""
     if path.name.endswith(PREDICTIONS_SUFFIX):
         return Link(path, Predictions.load(path))
     if not path.exists():
@@ -92,36 +86,49 @@ def open_links(paths: Sequence[Path]) -> list[Link]:
     return sorted((open_link(path) for path in paths), key=lambda link: not link.is_full)
 
 
-def complete(links: Sequence[Link], predict: Callable[[Path, str], Predictions]) -> list[Link]:
-    """Return the links with predictions, each under a name of its own.
+def complete(
+    links: Sequence[Link], predict: Callable[[Path, str], Predictions]
+) -> list[Predictions]:
+    """Return what each link says; ``predict`` runs the model at a path under a name.
 
     A model is called by its file's stem, or by its path where stems clash; predictions keep the
     name that they were stored under, and get their file's where names clash.
-
-    Args:
-        links: the chain.
-        predict: runs the model at a path under a name.
     """
     stems = [link.stem for link in links]
-    done = []
-    for link in links:
-        name = link.stem if stems.count(link.stem) == 1 else str(link.path.with_name(link.stem))
-        done.append(replace(link, predictions=link.predictions or predict(link.path, name)))
-    names = [_name(link) for link in done]
-    return [
-        _renamed(link, f"{name} ({link.stem})") if names.count(name) > 1 and is_stored else link
-        for link, name, is_stored in zip(
-            done, names, [bool(link.predictions) for link in links], strict=True
+    chain = []
+    for link, stem in zip(links, stems, strict=True):
+        name = stem if stems.count(stem) == 1 else str(link.path.with_name(stem))
+        chain.append(link.predictions or predict(link.path, name))
+    names = [each.model for each in chain]
+    for place, (link, name) in enumerate(zip(links, names, strict=True)):
+        if link.predictions and names.count(name) > 1 and name != link.stem:
+            chain[place] = link.predictions.with_details(model=f"{name} ({link.stem})")
+    return chain
+
+
+def images_for(
+    model: Path,
+    named: DatasetSpec | None,
+    lineage: Lineage,
+    *,
+    needs: Collection[str] = ("train", "test"),
+) -> Dataset:
+    """Return the dataset that was named, or else that of the run that a model is for.
+
+    Raises:
+        DatasetError: the images cannot be loaded.
+        RunError: no run has them, or they have changed since.
+    """
+    if named is not None:
+        return load_dataset(named, needs=needs)
+    return run_for_images(model, lineage).load_dataset()
+
+
+def converted_in(run: Run) -> list[Path]:
+    """Return the models that were converted in a run, the largest first; RunError for none."""
+    models = run.converted_models()
+    if not models:
+        raise RunError(
+            f"{run.name} has no converted models yet; make one first with: fmnist-edge convert"
         )
-    ]
-
-
-def _name(link: Link) -> str:
-    return link.predictions.model if link.predictions else link.stem
-
-
-def _renamed(link: Link, name: str) -> Link:
-    if link.predictions is None or link.predictions.model == link.stem:
-        return link
-    details = {**link.predictions.details, "model": name}
-    return replace(link, predictions=replace(link.predictions, details=details))
+    return models

@@ -10,7 +10,7 @@ from edge_runtime.commands.answers import Answer, print_csv, print_json, print_t
 from edge_runtime.commands.options import ModelPath
 from edge_runtime.console.help import command
 from edge_runtime.console.numeric import Whole
-from edge_runtime.console.talk import Console, json_option, talk_options
+from edge_runtime.console.talk import Console, pass_console, result_options
 from edge_runtime.data.images import PICTURE_SUFFIXES, Invert, Picture, Preprocessing, try_picture
 from edge_runtime.errors import ModelError, PictureError
 from edge_runtime.files.reading import read_text
@@ -61,11 +61,10 @@ from edge_runtime.runtimes.backends import BACKENDS
     is_flag=True,
     help="With --csv: write ' before a name that a spreadsheet would run as a formula.",
 )
-@json_option
-@talk_options
-@click.pass_context
+@result_options
+@pass_console
 def classify(
-    context: click.Context,
+    console: Console,
     model: Path,
     pictures: tuple[str, ...],
     invert: Invert,
@@ -88,7 +87,6 @@ def classify(
         raise click.UsageError("Give --csv or --json, not both.")
     if escape_formulas and not as_csv:
         raise click.UsageError("--escape-formulas is for --csv.")
-    console = context.ensure_object(Console)
     file = open_model(model, backend=backend)
     with careful_classifier(
         file, backend=backend, threads=threads, class_names=_read_labels(labels)

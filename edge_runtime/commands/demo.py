@@ -62,11 +62,9 @@ def _step(context: click.Context, heading: str) -> None:
 def _call(context: click.Context, name: str, *arguments: str) -> Any:
     """Call another command of the group, which imports it, as if it had been typed."""
     group = context.find_root().command
-    if not isinstance(group, click.Group):
-        raise click.UsageError("demo is a command of fmnist-edge.")
+    assert isinstance(group, click.Group)
     command = group.get_command(context, name)
-    if command is None:
-        raise click.UsageError(f"There is no command {name}.")
+    assert command is not None
     with command.make_context(name, list(arguments), parent=context.parent) as called:
         return command.invoke(called)
 

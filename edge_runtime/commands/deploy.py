@@ -7,12 +7,12 @@ import click
 
 from edge_runtime.commands.options import run_options
 from edge_runtime.console.help import command
-from edge_runtime.console.talk import Console, json_option, talk_options
+from edge_runtime.console.talk import Console, pass_console, result_options
 from edge_runtime.console.terminal import echo, echo_json
-from edge_runtime.devices import Device, EmulatedDevice, open_device
+from edge_runtime.devices import EmulatedDevice, open_device
 from edge_runtime.devices.deployment import Delivery, SignedBundle, install_bundle
+from edge_runtime.devices.packages import project_version
 from edge_runtime.devices.setup import SetUp, look, set_up
-from edge_runtime.devices.wheel import project_version
 from edge_runtime.errors import RunError
 from edge_runtime.files.reading import MEBIBYTE
 from edge_runtime.models.model_file import BUNDLE_SUFFIX, is_bundle, read_model
@@ -56,11 +56,10 @@ from edge_runtime.models.signing.keys import short
     help="Install the bundle even if the device has a newer version.",
 )
 @click.option("--no-bundle", is_flag=True, help="Set up the software only.")
-@json_option
-@talk_options
-@click.pass_context
+@result_options
+@pass_console
 def deploy(
-    context: click.Context,
+    console: Console,
     /,
     device_name: str,
     bundle: Path | None,
@@ -87,25 +86,17 @@ def deploy(
     USER@HOST may also be a name from ~/.ssh/config, or `emulated` for the Pi of
     scripts/emulated-pi.
     """
-    console = context.ensure_object(Console)
     if no_bundle and bundle:
         raise click.UsageError("Expected BUNDLE or --no-bundle, got both; give one of them.")
     chosen = None if no_bundle else bundle or _latest_bundle(runs_dir, run_name)
-    if chosen and not is_bundle(chosen):
-        raise click.UsageError(f"Expected a bundle ({BUNDLE_SUFFIX}), got {chosen}.")
-    if chosen and not chosen.is_file():
-        raise RunError(f"There is no bundle {chosen}; make one with: fmnist-edge bundle")
-    signed = None
-    if chosen:  # what is damaged is refused before the device is touched
-        signed = SignedBundle.read(chosen)
-        read_model(chosen)
-    device = _open(device_name)
+    signed = _read(chosen) if chosen else None
+    known = device_name.partition(":")[0] in ("ssh", "emulated")
+    device = open_device(device_name if known else f"ssh:{device_name}")
     emulated = isinstance(device, EmulatedDevice)
     console.say(f"looking at {device.name}")
-    facts = look(device, home)
     done = set_up(
         device,
-        facts,
+        look(device, home),
         offline=offline or emulated,
         compiled=not emulated,
         verifies=signed is not None and signed.signature is not None,
@@ -113,16 +104,22 @@ def deploy(
     )
     delivery = None
     if signed:
-        delivery = install_bundle(
-            device, done, signed, allow_downgrade=allow_downgrade, say=console.say
-        )
-    _print(device, done, chosen, delivery, as_json)
+        delivery = install_bundle(done, signed, allow_downgrade=allow_downgrade, say=console.say)
+    if as_json:
+        echo_json(_document(done, chosen, delivery))
+    else:
+        _print(done, chosen, delivery)
 
 
-def _open(name: str) -> Device:
-    """Return the device; a bare name is one of ssh's."""
-    known = name.partition(":")[0] in ("ssh", "emulated")
-    return open_device(name if known else f"ssh:{name}")
+def _read(bundle: Path) -> SignedBundle:
+    """Return the bundle, sound, before the device is touched."""
+    if not is_bundle(bundle):
+        raise click.UsageError(f"Expected a bundle ({BUNDLE_SUFFIX}), got {bundle}.")
+    if not bundle.is_file():
+        raise RunError(f"There is no bundle {bundle}; make one with: fmnist-edge bundle")
+    signed = SignedBundle.read(bundle)
+    read_model(bundle)
+    return signed
 
 
 def _latest_bundle(runs_dir: str, run_name: str | None) -> Path:
@@ -133,18 +130,15 @@ def _latest_bundle(runs_dir: str, run_name: str | None) -> Path:
     return found[-1]
 
 
-def _print(
-    device: Device, done: SetUp, bundle: Path | None, delivery: Delivery | None, as_json: bool
-) -> None:
-    facts = done.facts
-    if as_json:
-        echo_json(_document(device, done, bundle, delivery))
-        return
-    echo(f"device    {device.name}: {facts.name}")
-    echo(f"system    {facts.kind}, {' '.join(facts.libc)}, Python {facts.python_text}")
-    echo(f"space     {facts.free_bytes / 10**9:,.1f} GB free")
+def _print(done: SetUp, bundle: Path | None, delivery: Delivery | None) -> None:
+    device, facts = done.device, done.facts
     state = f"installed, {_amount(done.sent_bytes)}" if done.changed else "unchanged"
-    echo(f"software  fmnist-edge {project_version()}, {done.runtime}: {state}")
+    echo(
+        f"device    {device.name}: {facts.name}",
+        f"system    {facts.kind}, {' '.join(facts.libc)}, Python {facts.python_text}",
+        f"space     {facts.free_bytes / 10**9:,.1f} GB free",
+        f"software  fmnist-edge {project_version()}, {done.runtime}: {state}",
+    )
     if delivery:
         state = _amount(delivery.sent_bytes) if delivery.sent_bytes else "was there"
         echo(f"bundle    {bundle}, {delivery.sha256[:12]}…: {state}")
@@ -161,12 +155,10 @@ def _amount(sent_bytes: int) -> str:
     return f"{sent_bytes / MEBIBYTE:,.1f} MiB copied"
 
 
-def _document(
-    device: Device, done: SetUp, bundle: Path | None, delivery: Delivery | None
-) -> dict[str, Any]:
+def _document(done: SetUp, bundle: Path | None, delivery: Delivery | None) -> dict[str, Any]:
     facts = done.facts
     return {
-        "device": device.name,
+        "device": done.device.name,
         "name": facts.name,
         "machine": facts.machine,
         "pointer_bits": facts.pointer_bits,

@@ -1,7 +1,8 @@
 """The part of `parity` that runs on devices."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
 
 from edge_runtime.commands.chain import Link
 from edge_runtime.console.talk import Console
@@ -14,14 +15,8 @@ from edge_runtime.errors import DeviceError, PredictionsError
 from edge_runtime.proof.parity.steps import FLOAT_SCHEMES
 
 
-@dataclass(frozen=True)
-class ReadyDevice:
-    """A device that was reached and has this project's software.
-
-    Attributes:
-        device: the device.
-        program: the path of `fmnist-edge` there.
-    """
+class ReadyDevice(NamedTuple):
+    """A device that was reached, and the path of `fmnist-edge` on it."""
 
     device: Device
     program: str
@@ -30,16 +25,11 @@ class ReadyDevice:
 def ready_devices(
     names: Sequence[str], links: Sequence[Link], console: Console
 ) -> list[ReadyDevice]:
-    """Reach each device before anything slow is done here.
-
-    Args:
-        names: as `open_device` takes them.
-        links: the chain, which must have a model to send.
-        console: where words go.
+    """Reach each device, named as `open_device` takes it, before anything slow is done here.
 
     Raises:
         DeviceError: a device cannot be reached, or has no fmnist-edge.
-        PredictionsError: the chain has no model file.
+        PredictionsError: the chain has no model file that could be sent.
     """
     if names and not any(_can_be_sent(link) for link in links):
         raise PredictionsError(
@@ -66,56 +56,39 @@ def _ready(device: Device, console: Console) -> ReadyDevice:
 def run_on_device(
     ready: ReadyDevice,
     links: Sequence[Link],
-    done: Sequence[Link],
+    chain: Sequence[Predictions],
     dataset: Dataset,
     console: Console,
-) -> Link:
-    """Let a device run the last quantized model of the chain.
+) -> Predictions:
+    """Let a device run the last quantized model that was run here, and return what it says.
 
-    Args:
-        ready: the device.
-        links: the chain before its models were run here.
-        done: the same with predictions.
-        dataset: the images.
-        console: where words go.
-
-    Returns:
-        A link with what the device said.
+    ``chain`` is what each of the ``links`` said here about the images of the dataset.
     """
-    chosen = _last_quantized(links, done)
-    path, here = chosen.path, chosen.predictions
-    name = here.model if here else chosen.stem
-    label = ready.device.label
-    size = dataset.test.images.nbytes
-    with console.progress(size, f"to {label}") as advance:
+    device = ready.device
+    path, name = _last_quantized(links, chain)
+    with console.progress(dataset.test.images.nbytes, f"to {device.label}") as advance:
         predictions = predict_on_device(
-            ready.device,
+            device,
             ready.program,
             path,
             dataset,
-            name=f"{name}@{label}",
+            name=f"{name}@{device.label}",
             say=console.say,
             progress=advance,
         )
-    return Link(path, _without_meaningless_figures(ready.device, predictions))
+    if isinstance(device, EmulatedDevice):  # its times and its memory are not those of a Pi
+        return predictions.with_details(latency_us=None, memory_bytes=None)
+    return predictions
 
 
 def _can_be_sent(link: Link) -> bool:
     return link.predictions is None and not link.is_full
 
 
-def _last_quantized(links: Sequence[Link], done: Sequence[Link]) -> Link:
-    models = [new for old, new in zip(links, done, strict=True) if _can_be_sent(old)]
-    quantized = [
-        link
-        for link in models
-        if link.predictions and link.predictions.details.get("scheme") not in FLOAT_SCHEMES
-    ]
-    return (quantized or models)[-1]
-
-
-def _without_meaningless_figures(device: Device, predictions: Predictions) -> Predictions:
-    """Drop the times and the memory of an emulator: they are not those of a Pi."""
-    if not isinstance(device, EmulatedDevice):
-        return predictions
-    return predictions.with_details(latency_us=None, memory_bytes=None)
+def _last_quantized(links: Sequence[Link], chain: Sequence[Predictions]) -> tuple[Path, str]:
+    """Return the path of the model, and what it is called here."""
+    pairs = zip(links, chain, strict=True)
+    models = [(link.path, said) for link, said in pairs if _can_be_sent(link)]
+    quantized = [pair for pair in models if pair[1].details.get("scheme") not in FLOAT_SCHEMES]
+    path, said = (quantized or models)[-1]
+    return path, said.model

@@ -6,32 +6,31 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from edge_runtime.commands.chain import Link, open_link
+from edge_runtime.commands.chain import Link, images_for, open_link
 from edge_runtime.commands.options import (
     ModelPath,
+    backend_option,
     dataset_options,
-    refuse_options_without_dataset,
+    file_option,
+    named_dataset,
     run_options,
-    spec_from_options,
+    seed_option,
 )
 from edge_runtime.commands.reference import FLOAT_MODEL, find_reference, models_between
 from edge_runtime.console.help import command
 from edge_runtime.console.numeric import Whole
-from edge_runtime.console.talk import Console, json_option, talk_options
+from edge_runtime.console.talk import Console, result_options
 from edge_runtime.console.terminal import echo, echo_json
-from edge_runtime.data.datasets import Dataset, load_dataset
 from edge_runtime.doctor import Diagnosis, diagnose, open_record
 from edge_runtime.doctor.environment import EnvironmentFinding, check_environment
 from edge_runtime.errors import ModelError, RunError
 from edge_runtime.models.full_model import is_full_model
-from edge_runtime.models.lineage import Lineage, run_for_images
+from edge_runtime.models.lineage import Lineage
 from edge_runtime.runtimes.backends import choose_backend
 
 FOUND = 1
 # Of the corrections that help, so many are shown beside a cause.
 _FEW = 4
-# Options that the check of the environment takes, too.
-_WITHOUT_MODEL = {"as_json"}
 
 
 @command(
@@ -57,20 +56,17 @@ _WITHOUT_MODEL = {"as_json"}
     show_default=True,
     help="How many training images to use at most, the same number of each class.",
 )
-@click.option("--seed", type=Whole(min=0), default=0, show_default=True, help="Of their draw.")
-@click.option("--backend", metavar="NAME", help="The runtime to use, as in `classify`.")
-@click.option(
+@seed_option("Of their draw.")
+@backend_option
+@file_option(
     "--reference",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="What MODEL should answer like: a full model (.keras, SavedModel), a float .tflite, or "
+    "What MODEL should answer like: a full model (.keras, SavedModel), a float .tflite, or "
     "predictions.  [default: the full model that MODEL was converted from, where a run has it]",
 )
 @click.option(
     "--tried", "all_tried", is_flag=True, help="List every correction that was tried, best first."
 )
-@json_option
-@talk_options
+@result_options
 @click.pass_context
 def doctor(
     context: click.Context,
@@ -103,31 +99,24 @@ def doctor(
     mistake or a problem was found.
     """
     console = context.ensure_object(Console)
-    refuse_options_without_dataset(dataset_choice)
+    named = named_dataset(dataset_choice)
     environment = check_environment()
     if model is None:
         _refuse_model_options(context)
-        _print_result(environment, None, as_json=as_json)
-        return _code(environment, None)
+        return _print_result(environment, None, as_json=as_json)
     open_record(model)  # what is no model is told before anything else
     runtime = choose_backend(backend)
     runtime.import_runtime()
     if not as_json:
         _print_environment(environment, brief=True)
-    dataset = _dataset(model, run_name, Path(runs_dir), dataset_choice)
-    held_to, graph = _held_to(model, reference, Lineage(Path(runs_dir), run_name), console)
+    lineage = Lineage(Path(runs_dir), run_name)
+    dataset = images_for(model, named, lineage)
+    held_to, graph = _held_to(model, reference, lineage, console)
     console.say(f"trying corrections on training images of {dataset.name} ...")
     diagnosis = diagnose(
-        model,
-        dataset,
-        reference=held_to,
-        graph=graph,
-        images=images,
-        seed=seed,
-        backend=runtime,
+        model, dataset, reference=held_to, graph=graph, images=images, seed=seed, backend=runtime
     )
-    _print_result(environment, diagnosis, as_json=as_json, all_tried=all_tried)
-    return _code(environment, diagnosis)
+    return _print_result(environment, diagnosis, as_json=as_json, all_tried=all_tried)
 
 
 def _held_to(
@@ -154,27 +143,12 @@ def _held_to(
 
 def _refuse_model_options(context: click.Context) -> None:
     """Refuse options that say how to examine a model where none is named."""
-    given = [name for name in context.params if _is_given(context, name)]
-    if set(given) - _WITHOUT_MODEL:
+    source = context.get_parameter_source
+    given = {name for name in context.params if source(name) is ParameterSource.COMMANDLINE}
+    if given - {"as_json"}:
         raise click.UsageError(
             "Name the MODEL, a .tflite file or a bundle, that shall be examined."
         )
-
-
-def _is_given(context: click.Context, name: str) -> bool:
-    return context.get_parameter_source(name) is ParameterSource.COMMANDLINE
-
-
-def _dataset(model: Path, run_name: str | None, runs_dir: Path, choice: dict[str, Any]) -> Dataset:
-    """Return the dataset that was named, or else that of the run."""
-    if choice["dataset"] is not None:
-        return load_dataset(spec_from_options(choice, seed=0))
-    return run_for_images(model, Lineage(runs_dir, run_name)).load_dataset()
-
-
-def _code(environment: tuple[EnvironmentFinding, ...], diagnosis: Diagnosis | None) -> int:
-    healthy = diagnosis is None or diagnosis.is_healthy
-    return 0 if healthy and all(finding.ok for finding in environment) else FOUND
 
 
 def _print_result(
@@ -183,7 +157,8 @@ def _print_result(
     *,
     as_json: bool,
     all_tried: bool = False,
-) -> None:
+) -> int:
+    """Print what was found, and return the exit code."""
     if as_json:
         document = {
             "environment": [finding.to_dict() for finding in environment],
@@ -194,6 +169,8 @@ def _print_result(
         _print_environment(environment)
     else:
         _print_diagnosis(diagnosis, all_tried=all_tried)
+    healthy = diagnosis is None or diagnosis.is_healthy
+    return 0 if healthy and all(finding.ok for finding in environment) else FOUND
 
 
 def _print_environment(environment: tuple[EnvironmentFinding, ...], *, brief: bool = False) -> None:
@@ -215,11 +192,10 @@ def _print_environment(environment: tuple[EnvironmentFinding, ...], *, brief: bo
 def _print_diagnosis(diagnosis: Diagnosis, *, all_tried: bool) -> None:
     echo(f"model   {diagnosis.model}, {diagnosis.scheme}")
     if diagnosis.baseline is not None:
-        images = diagnosis.baseline.images
-        test = (
-            " and test images, without their labels" if _on_test(diagnosis) else "; no test images"
-        )
-        echo(f"images  {images} training images of {diagnosis.dataset}{test}")
+        on_test = diagnosis.likeness is not None and diagnosis.likeness.split == "test"
+        test = " and test images, without their labels" if on_test else "; no test images"
+        images = f"{diagnosis.baseline.images} training images of {diagnosis.dataset}"
+        echo(f"images  {images}{test}")
     if diagnosis.likeness is not None:
         echo(f"full    {diagnosis.likeness}")
     for note in diagnosis.notes:
@@ -229,18 +205,12 @@ def _print_diagnosis(diagnosis: Diagnosis, *, all_tried: bool) -> None:
         echo(f"as it is  {diagnosis.baseline}")
     for cause in diagnosis.causes:
         echo(f"{'suspect' if cause.suspect else 'cause  '} {cause.kind}")
-        if cause.before is not None:
-            echo(f"before  {cause.before}")
-        if cause.after is not None:
-            echo(f"after   {cause.after}")
-        if cause.evidence:
-            echo(f"        {cause.evidence}")
+        shown = (("before", cause.before), ("after", cause.after), ("", cause.evidence))
+        for label, text in shown:
+            if text:
+                echo(f"{label:<6}  {text}")
         echo(f"mend    {cause.mend}", "")
     _print_attempts(diagnosis, all_of_them=all_tried)
-
-
-def _on_test(diagnosis: Diagnosis) -> bool:
-    return diagnosis.likeness is not None and diagnosis.likeness.split == "test"
 
 
 def _print_attempts(diagnosis: Diagnosis, *, all_of_them: bool) -> None:

@@ -7,8 +7,9 @@ import click
 
 from edge_runtime.commands.options import ModelPath
 from edge_runtime.console.help import command
-from edge_runtime.console.talk import json_option, talk_options
+from edge_runtime.console.talk import result_options
 from edge_runtime.console.terminal import echo, echo_json
+from edge_runtime.devices.installed import Installed
 from edge_runtime.errors import ManifestError, ModelError, ReleaseError
 from edge_runtime.models.bundle.contents import Bundle
 from edge_runtime.models.inspection import (
@@ -33,8 +34,7 @@ from edge_runtime.models.signing.verification import SignatureState, signature_s
 )
 @click.argument("model", type=ModelPath())
 @click.option("--tensors", is_flag=True, help="List every tensor.")
-@json_option
-@talk_options
+@result_options
 def inspect(model: Path, tensors: bool, as_json: bool) -> None:
     """Say what a .tflite file is, without running it: its scheme, operators and their versions,
     tensors, input and output, size, the runtimes that can run it, and whether it is well-formed.
@@ -73,12 +73,16 @@ def inspect(model: Path, tensors: bool, as_json: bool) -> None:
         echo("manifest    none beside it: classes are numbered, pictures are never inverted")
     else:
         echo(f"classes     {', '.join(file.manifest.class_names)}")
-    if tensors:
-        _print_tensors(summary)
+    if not tensors:
+        return
+    echo("tensors")
+    for tensor in summary.tensors:
+        kind = "constant" if tensor.is_constant else "computed"
+        echo(f"  {tensor.index:>4}  {kind}  {_describe(tensor)}  {tensor.name}")
 
 
 def _read(model: Path) -> tuple[ModelFile, str]:
-    """Return the model, sound even where its manifest is not, and what is wrong with that."""
+    """Return the model, and what is wrong with its manifest if it is sound without that."""
     try:
         return read_model(model), ""
     except ManifestError as error:
@@ -89,10 +93,8 @@ def _read(model: Path) -> tuple[ModelFile, str]:
 
 def _signature(model: Path, bundle: Bundle) -> SignatureState:
     """Return what the signature beside a bundle is worth on this machine."""
-    from edge_runtime.devices.releases import Releases, device_home
-
     try:
-        return Releases(device_home()).trusted.state(model, bundle.sha256)
+        return Installed().trusted.state(model, bundle.sha256)
     except ReleaseError:  # there is no home folder, and so no trusted key
         return signature_state(model, bundle.sha256, ())
 
@@ -104,10 +106,8 @@ def _print_summary(
     echo("well-formed yes")
     echo(f"size        {summary.size_bytes:,} bytes, SHA-256 {summary.sha256}")
     echo(f"scheme      {summary.scheme}")
-    for tensor in summary.inputs:
-        echo(f"input       {_describe(tensor)}")
-    for tensor in summary.outputs:
-        echo(f"output      {_describe(tensor)}")
+    echo(*(f"input       {_describe(tensor)}" for tensor in summary.inputs))
+    echo(*(f"output      {_describe(tensor)}" for tensor in summary.outputs))
     operators = ", ".join(
         f"{use.name} v{use.version}" + (f" ×{use.count}" if use.count > 1 else "")
         for use in summary.operators
@@ -145,10 +145,3 @@ def _describe(tensor: TensorInfo) -> str:
     elif tensor.scales:
         text += f", {len(tensor.scales)} scales along axis {tensor.quantized_dimension}"
     return text
-
-
-def _print_tensors(summary: ModelSummary) -> None:
-    echo("tensors")
-    for tensor in summary.tensors:
-        kind = "constant" if tensor.is_constant else "computed"
-        echo(f"  {tensor.index:>4}  {kind}  {_describe(tensor)}  {tensor.name}")

@@ -1,16 +1,15 @@
 """The commands `keys`, for who signs bundles, and `trust`, for the device that demands it."""
 
 import os
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import click
 
+from edge_runtime.commands.options import file_option
 from edge_runtime.console.help import HelpInParts, command
-from edge_runtime.console.talk import Console, Function, json_option, talk_options
+from edge_runtime.console.talk import Console, pass_console, result_options, talk_options
 from edge_runtime.console.terminal import echo, echo_json
-from edge_runtime.devices.releases import Releases, device_home
+from edge_runtime.devices.releases import Releases
 from edge_runtime.errors import SignatureError
 from edge_runtime.files.reading import read_capped
 from edge_runtime.files.writing import write_atomically
@@ -29,22 +28,18 @@ _PASSPHRASE_LIMIT_BYTES = 1024
 _OWNER_ONLY = 0o600
 
 
-def passphrase_option(function: Function) -> Function:
-    """Add --passphrase-file; `read_passphrase` takes its value."""
-    return click.option(
-        "--passphrase-file",
-        type=click.Path(path_type=Path),
-        metavar="FILE",
-        help=f"The private key's passphrase is this file's first line.  [default: "
-        f"${PASSPHRASE_VARIABLE}; else it has none]",
-    )(function)
+# `read_passphrase` takes its value.
+passphrase_option = file_option(
+    "--passphrase-file",
+    "The private key's passphrase is this file's first line.  [default: "
+    f"${PASSPHRASE_VARIABLE}; else it has none]",
+)
 
 
 def read_passphrase(file: Path | None) -> bytes | None:
     """Return the passphrase that the options or the environment give, or None.
 
-    Raises:
-        SignatureError: it is empty, too long, or cannot be read.
+    Raises SignatureError if it is empty, too long, or cannot be read.
     """
     if file is None:
         return os.fsencode(os.environ.get(PASSPHRASE_VARIABLE, "")) or None
@@ -72,8 +67,7 @@ def keys() -> None:
 @keys.command(cls=HelpInParts)
 @click.argument("name", default="release-key", type=click.Path(path_type=Path))
 @passphrase_option
-@json_option
-@talk_options
+@result_options
 def new(name: Path, passphrase_file: Path | None, as_json: bool) -> None:
     """Make a key pair: NAME, which is private, and NAME.pub; by default release-key.
 
@@ -101,15 +95,16 @@ def new(name: Path, passphrase_file: Path | None, as_json: bool) -> None:
         files = {"private": str(name), "public": str(public_path)}
         echo_json({**files, "fingerprint": public.fingerprint})
         return
-    echo(f"private key  {name}, readable by you alone")
-    echo(f"public key   {public_path}")
-    echo(f"fingerprint  {public.fingerprint}")
+    echo(
+        f"private key  {name}, readable by you alone",
+        f"public key   {public_path}",
+        f"fingerprint  {public.fingerprint}",
+    )
 
 
 @keys.command(cls=HelpInParts)
 @click.argument("key", metavar="KEY.pub", type=click.Path(path_type=Path))
-@json_option
-@talk_options
+@result_options
 def show(key: Path, as_json: bool) -> None:
     """Print the fingerprint of a public key: the SHA-256 of its PEM text."""
     public = read_public_key(key)
@@ -123,16 +118,10 @@ def show(key: Path, as_json: bool) -> None:
 @click.argument("key", metavar="[KEY.pub]", required=False, type=click.Path(path_type=Path))
 @click.option("--remove", metavar="FINGERPRINT", help="Trust this key no more.")
 @click.option("--force", is_flag=True, help="With --remove: even if it is the last one.")
-@json_option
-@talk_options
-@click.pass_context
+@result_options
+@pass_console
 def trust(
-    context: click.Context,
-    /,
-    key: Path | None,
-    remove: str | None,
-    force: bool,
-    as_json: bool,
+    console: Console, /, key: Path | None, remove: str | None, force: bool, as_json: bool
 ) -> None:
     """Trust KEY.pub on this device: from then on `install` and `rollback` demand a signature by a
     trusted key. Without KEY.pub: list the trusted keys.
@@ -143,48 +132,32 @@ def trust(
         raise click.UsageError("Give a KEY.pub or --remove, not both.")
     if force and remove is None:
         raise click.UsageError("--force is for --remove.")
-    releases = Releases(device_home())
+    releases = Releases()
+    result, changed = "", None
     if key is not None:
-        public = read_public_key(key)
-        result = "trusted" if releases.trust(public) else "trusted already"
-        _say_what_follows(context.ensure_object(Console).say, releases, public)
+        changed = read_public_key(key)
+        result = "trusted" if releases.trust(changed) else "trusted already"
+        _say_what_follows(console, releases, changed)
     elif remove is not None:
-        public = releases.distrust(remove, even_last=force)
+        changed = releases.distrust(remove, even_last=force)
         result = "removed"
+    fingerprints = [each.fingerprint for each in releases.trusted.read()]
+    if as_json:
+        document = {"home": str(releases.home), "trusted_keys": fingerprints}
+        echo_json({"result": result, **document} if changed else document)
+    elif changed is None:
+        echo(*(fingerprints or ["No key is trusted: `install` demands no signature."]))
     else:
-        _print_trusted(releases, as_json)
-        return
-    if as_json:
-        echo_json({"result": result, **_document(releases)})
-        return
-    echo(f"{result:<15} {public.fingerprint}")
-    if not releases.trusted.read():
-        echo("No key is trusted now: `install` demands no signature any more.")
+        echo(f"{result:<15} {changed.fingerprint}")
+        if not fingerprints:
+            echo("No key is trusted now: `install` demands no signature any more.")
 
 
-def _print_trusted(releases: Releases, as_json: bool) -> None:
-    if as_json:
-        echo_json(_document(releases))
-        return
-    trusted = releases.trusted.read()
-    for key in trusted:
-        echo(key.fingerprint)
-    if not trusted:
-        echo("No key is trusted: `install` demands no signature.")
-
-
-def _document(releases: Releases) -> dict[str, Any]:
-    fingerprints = [key.fingerprint for key in releases.trusted.read()]
-    return {"home": str(releases.home), "trusted_keys": fingerprints}
-
-
-def _say_what_follows(say: Callable[[str], None], releases: Releases, key: PublicKey) -> None:
+def _say_what_follows(console: Console, releases: Releases, key: PublicKey) -> None:
     """Tell if what is installed could not be installed again."""
     digest = releases.current_sha256()
-    if digest is None:
-        return
-    if not releases.trusted.state(releases.path_of(digest), digest).verified:
-        say(
+    if digest and not releases.trusted.state(releases.path_of(digest), digest).verified:
+        console.say(
             f"What is installed is not signed by {short(key.fingerprint)} or another trusted key: "
             "it stays, but `selftest` says no until a signed bundle is installed."
         )

@@ -1,13 +1,12 @@
 """Options that several commands have: models, runs, datasets."""
 
-from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from edge_runtime.console.numeric import Whole
-from edge_runtime.console.talk import Function
+from edge_runtime.console.talk import Decorator, together
 from edge_runtime.files.reading import resolved
 
 if TYPE_CHECKING:  # not every command needs arrays
@@ -34,47 +33,44 @@ class ModelPath(click.Path):
         path: Any = super().convert(value, param, ctx)
         if not is_word_installed(path):
             return path
-        from edge_runtime.devices.releases import Releases, device_home
+        from edge_runtime.devices.installed import Installed
 
-        return Releases(device_home()).installed_path()
-
-
-def run_options(function: Function) -> Function:
-    """Add --run and --runs-dir, which name a run that was trained before."""
-    for decorator in (
-        runs_dir_option,
-        click.option("--run", "run_name", metavar="NAME", help="The run.  [default: the latest]"),
-    ):
-        function = decorator(function)
-    return function
+        return Installed().installed_path()
 
 
-def runs_dir_option(function: Function) -> Function:
-    """Add --runs-dir."""
-    return click.option(
-        "--runs-dir",
-        default="runs",
-        show_default=True,
-        metavar="DIR",
-        type=click.Path(file_okay=False),
-        help="Where runs are kept.",
-    )(function)
+def file_option(name: str, help_text: str, *, to: str = "", metavar: str = "FILE") -> Decorator:
+    """Add an option that names a file; its value is a `Path`, under the name of ``to`` if given."""
+    names = (name, to) if to else (name,)
+    return click.option(*names, type=click.Path(path_type=Path), metavar=metavar, help=help_text)
 
 
-def dataset_options(default: str | None) -> Callable[[Function], Function]:
+def seed_option(help_text: str) -> Decorator:
+    """Add --seed."""
+    return click.option("--seed", type=Whole(min=0), default=0, show_default=True, help=help_text)
+
+
+backend_option = click.option(
+    "--backend", metavar="NAME", help="The runtime to use, as in `classify`."
+)
+runs_dir_option = click.option(
+    "--runs-dir",
+    default="runs",
+    show_default=True,
+    metavar="DIR",
+    type=click.Path(file_okay=False),
+    help="Where runs are kept.",
+)
+# They name a run that was trained before.
+run_options = together(
+    click.option("--run", "run_name", metavar="NAME", help="The run.  [default: the latest]"),
+    runs_dir_option,
+)
+
+
+def dataset_options(default: str | None) -> Decorator:
     """Add the options that choose a dataset; `spec_from_options` reads them."""
-
-    def decorate(function: Function) -> Function:
-        for decorator in reversed(_dataset_options(default)):
-            function = decorator(function)
-        return function
-
-    return decorate
-
-
-def _dataset_options(default: str | None) -> Sequence[Callable[[Function], Function]]:
     positive = Whole(min=1)
-    return (
+    return together(
         click.option(
             "--dataset",
             default=default,
@@ -98,6 +94,15 @@ def _dataset_options(default: str | None) -> Sequence[Callable[[Function], Funct
         ),
         click.option("--data-dir", metavar="DIR", help="Where TFDS keeps its datasets."),
     )
+
+
+def named_dataset(options: dict[str, Any]) -> "DatasetSpec | None":
+    """Return what the values of `dataset_options` name; None stands for the run's own images.
+
+    Raises UsageError if they say something that needs --dataset beside it.
+    """
+    refuse_options_without_dataset(options)
+    return None if options["dataset"] is None else spec_from_options(options, seed=0)
 
 
 def refuse_options_without_dataset(options: dict[str, Any]) -> None:

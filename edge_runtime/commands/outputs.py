@@ -1,8 +1,9 @@
-"""Under which names `parity` writes what it found, and whether it can."""
+"""Where commands write what they found, and whether they can."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+import click
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,6 +14,7 @@ from edge_runtime.files.reading import resolved
 from edge_runtime.files.writing import refuse_unwritable_folder, write_together
 from edge_runtime.proof.parity_report import ParityReport
 from edge_runtime.proof.report import report_html, report_json, report_junit, report_markdown
+from edge_runtime.proof.report.rendering import refuse_missing_jinja
 
 REPORT_FILES = {
     "html": "report.html",
@@ -22,13 +24,35 @@ REPORT_FILES = {
 }
 
 
-def chosen_files(formats: Sequence[str]) -> dict[str, str]:
-    """Return the file's name of each format that is asked for, in the order in which all stand."""
-    return {kind: name for kind, name in REPORT_FILES.items() if kind in formats}
+def chosen_file(out: Path | None, default: Path, suffix: str) -> Path:
+    """Return where a file goes that --out may name, or the folder for it; else to ``default``."""
+    if out is None:
+        return default
+    if out.is_dir():
+        return out / default.name
+    if not out.name.endswith(suffix):
+        suggested = out.with_name(out.name.removesuffix(Path(suffix).suffix) + suffix)
+        raise click.UsageError(
+            f"Expected --out to be a folder that is there, or to end in {suffix}, as in "
+            f"{suggested}; got '{out}'."
+        )
+    return out
 
 
-def refuse_unwritable(folder: Path, names: Iterable[str]) -> None:
-    """Raise unless the reports can be written; asked before the slow part."""
+def refuse_impossible_file(path: Path, option: str) -> None:
+    """Raise if a file of that name cannot be written; asked before the slow part."""
+    if path.is_dir():
+        raise EdgeError(f"{path} is a folder; choose another {option}.")
+    if not path.parent.is_dir():
+        raise EdgeError(f"There is no folder {path.parent}; make it, or choose another.")
+
+
+def report_files(folder: Path, formats: Sequence[str]) -> dict[str, Path]:
+    """Return where the report of each format goes, in the order of `REPORT_FILES`.
+
+    Raises EdgeError if one cannot be made or written; asked before the slow part.
+    """
+    files = {kind: folder / name for kind, name in REPORT_FILES.items() if kind in formats}
     try:
         refuse_unwritable_folder(folder)
     except OSError as error:
@@ -37,9 +61,12 @@ def refuse_unwritable(folder: Path, names: Iterable[str]) -> None:
         raise EdgeError(
             f"The reports cannot be written to {folder} ({error.strerror}); choose another --out."
         ) from error
-    for name in names:
-        if (folder / name).is_dir():
-            raise EdgeError(f"{folder / name} is a folder; choose another --out.")
+    for path in files.values():
+        if path.is_dir():
+            raise EdgeError(f"{path} is a folder; choose another --out.")
+    if {"html", "markdown"} & set(files):
+        refuse_missing_jinja()
+    return files
 
 
 def render(report: ParityReport, pictures: NDArray[np.uint8] | None, kind: str) -> str:

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,26 +9,21 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.commands.chain import Link, complete, open_links
+from edge_runtime.commands.chain import Link, complete, open_link, open_links
 from edge_runtime.commands.device_stage import ReadyDevice, ready_devices, run_on_device
 from edge_runtime.commands.options import (
     ModelPath,
+    backend_option,
     dataset_options,
-    refuse_options_without_dataset,
+    file_option,
+    named_dataset,
     run_options,
-    spec_from_options,
 )
-from edge_runtime.commands.outputs import (
-    REPORT_FILES,
-    chosen_files,
-    refuse_unwritable,
-    render,
-    write_results,
-)
+from edge_runtime.commands.outputs import REPORT_FILES, render, report_files, write_results
 from edge_runtime.commands.plan import Plan, plan_comparison, run_of_links
 from edge_runtime.console.help import command
 from edge_runtime.console.numeric import Finite
-from edge_runtime.console.talk import Console, json_option, talk_options, text_width
+from edge_runtime.console.talk import Console, pass_console, result_options, text_width
 from edge_runtime.console.terminal import echo, echo_json_text
 from edge_runtime.data.datasets import Dataset, DatasetSpec, load_dataset
 from edge_runtime.data.predictions import Predictions
@@ -44,7 +38,6 @@ from edge_runtime.proof.parity.contract import DEFAULT_MAX_DROP, DEFAULT_MIN_AGR
 from edge_runtime.proof.parity.contract_file import CONTRACT_FILE, contract_template, load_contract
 from edge_runtime.proof.parity_report import ParityReport
 from edge_runtime.proof.report import report_json, report_table
-from edge_runtime.proof.report.rendering import refuse_missing_jinja
 
 
 @command(
@@ -67,11 +60,9 @@ from edge_runtime.proof.report.rendering import refuse_missing_jinja
 )
 @click.argument("models", nargs=-1, type=ModelPath(), metavar="[MODEL]...")
 @run_options
-@click.option(
+@file_option(
     "--reference",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="The full model to compare with, whatever the others were converted from: a .keras, a "
+    "The full model to compare with, whatever the others were converted from: a .keras, a "
     "SavedModel, or predictions.  [default: the one that they were converted from]",
 )
 @dataset_options(default=None)
@@ -86,12 +77,10 @@ from edge_runtime.proof.report.rendering import refuse_missing_jinja
     help="The share of answers that must stay the full model's: 0.95 is 95 of 100.  "
     f"[default: {DEFAULT_MIN_AGREEMENT}]",
 )
-@click.option(
+@file_option(
     "--contract",
-    "contract_path",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="All that is demanded, as in the parity.toml that --init writes.",
+    "All that is demanded, as in the parity.toml that --init writes.",
+    to="contract_path",
 )
 @click.option("--init", is_flag=True, help="Write a parity.toml with comments here, and stop.")
 @click.option("--force", is_flag=True, help="Let --init replace a parity.toml.")
@@ -108,7 +97,7 @@ from edge_runtime.proof.report.rendering import refuse_missing_jinja
     type=click.Choice(list(REPORT_FILES)),
     help="What to write; may be given several times.  [default: html and json]",
 )
-@click.option("--backend", metavar="NAME", help="The runtime to use, as in `classify`.")
+@backend_option
 @click.option(
     "--device",
     "device_names",
@@ -117,11 +106,10 @@ from edge_runtime.proof.report.rendering import refuse_missing_jinja
     help="Let a device run the last quantized model of the chain: emulated, or ssh:USER@HOST; may "
     "be given several times.",
 )
-@json_option
-@talk_options
-@click.pass_context
+@result_options
+@pass_console
 def parity(
-    context: click.Context,
+    console: Console,
     /,
     models: tuple[Path, ...],
     run_name: str | None,
@@ -159,28 +147,23 @@ def parity(
                3 when it is broken,
                4 when there are too few images to tell; it says how many would do.
     """  # noqa: D301
-    console = context.ensure_object(Console)
     if init:
         return _write_contract(console, force)
     contract = _contract(contract_path, max_drop, min_agreement)
-    refuse_options_without_dataset(dataset_choice)
+    named = named_dataset(dataset_choice)
     given = open_links(models)
-    full = open_links([reference])[0] if reference else None
+    full = open_link(reference) if reference else None
     lineage = Lineage(Path(runs_dir), run_name)
     plan = plan_comparison(given, full, lineage)
-    links, run = plan.links, _run(plan, dataset_choice["dataset"], lineage)
+    links, run = plan.links, _run(plan, named, lineage)
     folder = out or (run.parity_folder if run else Path("parity"))
-    reports = chosen_files(formats or ("html", "json"))
-    refuse_unwritable(folder, reports.values())
-    if {"html", "markdown"} & set(reports):
-        refuse_missing_jinja()
+    files = report_files(folder, formats or ("html", "json"))
     devices = ready_devices(device_names, links, console)
-    dataset = _dataset(dataset_choice, run, links, console)
+    dataset = _dataset(named, run, links, console)
     chain = _answers(links, devices, dataset, backend, console)
-    report = compare(chain[0], chain[1:], contract=contract)
-    report = replace(report, basis=plan.basis)
+    report = replace(compare(chain[0], chain[1:], contract=contract), basis=plan.basis)
     pictures = _pictures(report.reference, dataset)
-    documents = {folder / file: render(report, pictures, kind) for kind, file in reports.items()}
+    documents = {path: render(report, pictures, kind) for kind, path in files.items()}
     write_results(folder, documents, chain, links)
     _print(report, list(documents), as_json)
     return EXIT_CODES[report.decision]
@@ -203,20 +186,20 @@ def _contract(path: Path | None, max_drop: float | None, min_agreement: float | 
     return load_contract(path)
 
 
-def _run(plan: Plan, dataset: str | None, lineage: Lineage) -> Run | None:
+def _run(plan: Plan, named: DatasetSpec | None, lineage: Lineage) -> Run | None:
     """Return the run, if anything is wanted of it: the full model, the models, or the images."""
-    has_images = dataset is not None or all(link.predictions for link in plan.links)
+    has_images = named is not None or all(link.predictions for link in plan.links)
     if plan.run is not None or (lineage.run_name is None and has_images):
         return plan.run
     return run_of_links(plan.links, lineage)
 
 
 def _dataset(
-    options: dict[str, Any], run: Run | None, links: Sequence[Link], console: Console
+    named: DatasetSpec | None, run: Run | None, links: Sequence[Link], console: Console
 ) -> Dataset | None:
     """Return the images: to run models on, or where all have been run, to show those that flip."""
-    if options["dataset"] is not None:
-        return load_dataset(spec_from_options(options, seed=0), needs=("test",))
+    if named is not None:
+        return load_dataset(named, needs=("test",))
     if not all(link.predictions for link in links):
         return run.load_dataset() if run else None
     try:
@@ -234,20 +217,17 @@ def _answers(
     console: Console,
 ) -> list[Predictions]:
     """Return what each model of the chain says, the full one first, then what devices say."""
-    done = complete(links, partial(_predict, dataset, backend, console))
+
+    def predict(path: Path, name: str) -> Predictions:
+        if dataset is None:
+            raise PredictionsError(f"{path} must be run on images; say which with --dataset.")
+        with console.progress(len(dataset.test), f"{name:<10}") as advance:
+            return predict_file(path, dataset, backend=backend, name=name, progress=advance)
+
+    chain = complete(links, predict)
     if dataset is not None:
-        done += [run_on_device(ready, links, done, dataset, console) for ready in devices]
-    return [link.predictions for link in done if link.predictions]
-
-
-def _predict(
-    dataset: Dataset | None, backend: str | None, console: Console, path: Path, name: str
-) -> Predictions:
-    """Run a model over the test images."""
-    if dataset is None:
-        raise PredictionsError(f"{path} must be run on images; say which with --dataset.")
-    with console.progress(len(dataset.test), f"{name:<10}") as advance:
-        return predict_file(path, dataset, backend=backend, name=name, progress=advance)
+        chain += [run_on_device(ready, links, chain, dataset, console) for ready in devices]
+    return chain
 
 
 def _pictures(predictions: Predictions, dataset: Dataset | None) -> NDArray[np.uint8] | None:
@@ -266,5 +246,5 @@ def _print(report: ParityReport, paths: Sequence[Path], as_json: bool) -> None:
         echo_json_text(report_json(report))
         return
     echo(*report_table(report, width=text_width()).split("\n"))
-    for label, path in zip(["report", *[""] * len(paths)], paths, strict=False):
-        echo(f"{label:<6}  {path}")
+    for path in paths:
+        echo(f"{'report' if path is paths[0] else '':<6}  {path}")

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from edge_runtime.commands.chain import Link, open_link
+from edge_runtime.commands.chain import Link, converted_in, open_link
 from edge_runtime.commands.reference import (
     find_reference,
     foreign_models,
@@ -51,15 +51,13 @@ def plan_comparison(given: Sequence[Link], reference: Link | None, lineage: Line
     """
     if reference is not None:
         run = None if given else find_run(lineage.runs_dir, lineage.run_name)
-        others = list(given) if run is None else converted_in(run)
+        others = given if run is None else _links_of(run)
         digest = reference.sha256
         foreign = foreign_models(others, digest, lineage)
         basis = Basis(str(reference.path), digest, "--reference", tuple(foreign))
         return Plan(_each_once([reference, *others]), basis, run)
-    if not given:
-        return _whole_run(lineage)
     named = [link for link in given if link.is_full]
-    converted = [link for link in given if not link.is_full]
+    converted = [link for link in given if not link.is_full] if given else _whole_run(lineage)
     if not converted:
         raise PredictionsError(
             f"There is nothing to compare with {given[0].path}: give a converted model or more, or "
@@ -73,31 +71,19 @@ def plan_comparison(given: Sequence[Link], reference: Link | None, lineage: Line
     return Plan(_each_once([open_link(full.path), *between, *converted]), basis, full.run)
 
 
-def _whole_run(lineage: Lineage) -> Plan:
+def _whole_run(lineage: Lineage) -> list[Link]:
+    """Return all that was converted in the run, unless that has another full model now."""
     run = find_run(lineage.runs_dir, lineage.run_name)
-    converted, known = converted_in(run), full_models(run)
+    converted, known = _links_of(run), full_models(run)
     for link in converted:
         source = source_of(link, lineage)
         if source.sha256 is not None and source.sha256 not in known:
             raise RunError(other_model_in_run(link, source, run))
-    full, how = find_reference([], converted, lineage)
-    return Plan(
-        _each_once([open_link(full.path), *converted]), Basis(str(full.file), full.sha256, how), run
-    )
+    return converted
 
 
-def converted_in(run: Run) -> list[Link]:
-    """Return all that was converted in a run.
-
-    Raises:
-        RunError: that is nothing.
-    """
-    models = [Link(path) for path in run.converted_models()]
-    if not models:
-        raise RunError(
-            f"{run.name} has no converted models yet; make one first with: fmnist-edge convert"
-        )
-    return models
+def _links_of(run: Run) -> list[Link]:
+    return [Link(path) for path in converted_in(run)]
 
 
 def _each_once(links: Sequence[Link]) -> tuple[Link, ...]:
@@ -105,12 +91,9 @@ def _each_once(links: Sequence[Link]) -> tuple[Link, ...]:
 
 
 def run_of_links(links: Sequence[Link], lineage: Lineage) -> Run:
-    """Return the run whose images the links are about, the full model's first.
+    """Return the run whose images the links are about, the full model's first, or else the latest.
 
-    Where nothing says what images a model is for, that is the latest run.
-
-    Raises:
-        RunError: no run has these images.
+    Raises RunError if no run has these images.
     """
     for link in links:
         run = _run_of(link, lineage)

@@ -7,19 +7,19 @@ from typing import Any, get_args
 
 import click
 
-from edge_runtime.commands.chain import model_name
+from edge_runtime.commands.chain import images_for, model_name
 from edge_runtime.commands.options import (
     ModelPath,
     dataset_options,
-    refuse_options_without_dataset,
+    file_option,
+    named_dataset,
     run_options,
-    spec_from_options,
 )
+from edge_runtime.commands.outputs import chosen_file, refuse_impossible_file
 from edge_runtime.console.help import command
 from edge_runtime.console.numeric import Whole
-from edge_runtime.console.talk import Console, json_option, talk_options
+from edge_runtime.console.talk import Console, pass_console, result_options
 from edge_runtime.console.terminal import echo, echo_json
-from edge_runtime.data.datasets import Dataset, load_dataset
 from edge_runtime.data.predictions import PREDICTIONS_SUFFIX, Predictions
 from edge_runtime.errors import PredictionsError
 from edge_runtime.files.claims import claimed
@@ -27,10 +27,11 @@ from edge_runtime.files.reading import MEBIBYTE
 from edge_runtime.inference.details import SplitName, chosen_split
 from edge_runtime.inference.evaluation import predict_file
 from edge_runtime.models.full_model import is_full_model
-from edge_runtime.models.lineage import Lineage, run_for_images
+from edge_runtime.models.lineage import Lineage
 from edge_runtime.models.model_file import refuse_missing
 from edge_runtime.proof.metrics import Rate
 from edge_runtime.runtimes.backends import BACKENDS, Kernels
+from edge_runtime.wording import plural
 
 
 @command(
@@ -60,11 +61,9 @@ from edge_runtime.runtimes.backends import BACKENDS, Kernels
     show_default=True,
     help="Which images of the dataset.",
 )
-@click.option(
+@file_option(
     "--out",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Where to write, a folder or a name that ends in .predictions.npz.  "
+    "Where to write, a folder or a name that ends in .predictions.npz.  "
     "[default: NAME.predictions.npz here]",
 )
 @click.option("--force", is_flag=True, help="Replace predictions of that name.")
@@ -85,11 +84,10 @@ from edge_runtime.runtimes.backends import BACKENDS, Kernels
     help="auto uses XNNPACK where it can, built-in never; reference is slow and plain.",
 )
 @click.option("--threads", type=Whole(1, 256), default=1, show_default=True)
-@json_option
-@talk_options
-@click.pass_context
+@result_options
+@pass_console
 def predict(
-    context: click.Context,
+    console: Console,
     /,
     model: Path,
     run_name: str | None,
@@ -111,8 +109,7 @@ def predict(
     compares such files, wherever they were made. The images are by default those of the run that
     MODEL came from; where nothing says which, of the latest run.
     """  # noqa: D205
-    console = context.ensure_object(Console)
-    refuse_options_without_dataset(dataset_choice)
+    named = named_dataset(dataset_choice)
     if name is not None and not (name.strip() and name.isprintable()):
         raise click.UsageError(f"--name must be printable text, got {name!r}.")
     if is_full_model(model) and (backend or kernels != "auto" or threads != 1):
@@ -120,10 +117,12 @@ def predict(
             "--backend, --kernels and --threads are for .tflite files; TensorFlow runs the others."
         )
     name = name or model_name(model)
-    target = _target(out, name)
+    default = Path(f"{name.replace('/', '-')}{PREDICTIONS_SUFFIX}")
+    target = chosen_file(out, default, PREDICTIONS_SUFFIX)
     with _claimed(target, force=force):
         refuse_missing(model)
-        dataset = _dataset(model, dataset_choice, runs_dir, run_name, split)
+        lineage = Lineage(Path(runs_dir), run_name)
+        dataset = images_for(model, named, lineage, needs=(split,))
         with console.progress(len(chosen_split(dataset, split)), name) as advance:
             predictions = predict_file(
                 model,
@@ -139,28 +138,10 @@ def predict(
     _print(predictions, target, as_json)
 
 
-def _target(out: Path | None, name: str) -> Path:
-    default = f"{name.replace('/', '-')}{PREDICTIONS_SUFFIX}"
-    if out is None:
-        return Path(default)
-    if out.is_dir():
-        return out / default
-    if not out.name.endswith(PREDICTIONS_SUFFIX):
-        suggested = out.with_name(out.name.removesuffix(".npz") + PREDICTIONS_SUFFIX)
-        raise click.UsageError(
-            f"Expected --out to be a folder that is there, or to end in {PREDICTIONS_SUFFIX}, as "
-            f"in {suggested}; `parity` knows predictions by that."
-        )
-    return out
-
-
 @contextlib.contextmanager
 def _claimed(target: Path, *, force: bool) -> Iterator[None]:
     """Raise unless the file can be written, before the slow part, and keep others from it."""
-    if target.is_dir():
-        raise PredictionsError(f"{target} is a folder; choose another name with --out.")
-    if not target.parent.is_dir():
-        raise PredictionsError(f"There is no folder {target.parent}; make it, or choose another.")
+    refuse_impossible_file(target, "--out")
     with contextlib.ExitStack() as claim:
         try:
             claim.enter_context(
@@ -179,28 +160,15 @@ def _claimed(target: Path, *, force: bool) -> Iterator[None]:
         yield
 
 
-def _dataset(
-    model: Path, options: dict[str, Any], runs_dir: str, run_name: str | None, split: SplitName
-) -> Dataset:
-    if options["dataset"] is not None:
-        return load_dataset(spec_from_options(options, seed=0), needs=(split,))
-    return run_for_images(model, Lineage(Path(runs_dir), run_name)).load_dataset()
-
-
 def _print(predictions: Predictions, target: Path, as_json: bool) -> None:
     right = int((predictions.answers == predictions.labels).sum())
     accuracy = Rate(right, len(predictions))
     absent = predictions.absent_classes
-    if as_json:
-        document = {
-            "predictions": str(target),
-            "accuracy": accuracy.to_dict(),
-            "classes_without_images": list(absent),
-            **predictions.details,
-        }
-        echo_json(document)
-        return
     details = predictions.details
+    if as_json:
+        found = {"accuracy": accuracy.to_dict(), "classes_without_images": list(absent)}
+        echo_json({"predictions": str(target), **found, **details})
+        return
     low, high = accuracy.interval
     echo(f"model     {details['model']}: {details['scheme']}, {details['size_bytes']:,} bytes")
     kind = "training" if details["split"] == "train" else "test"
@@ -209,12 +177,12 @@ def _print(predictions: Predictions, target: Path, as_json: bool) -> None:
         echo(f"          none of them is: {', '.join(absent)}")
     echo(f"right     {right:,}, {accuracy.value:.1%} (95 % interval {low:.1%} to {high:.1%})")
     echo(f"latency   {_latency(details)}")
-    threads = details["threads"]
-    count = "" if threads is None else f", {threads} thread{'s' if threads > 1 else ''}"
+    threads, grown = details["threads"], details["memory_bytes"]
+    count = "" if threads is None else f", {plural(threads, 'thread')}"
     echo(f"kernels   {details['kernels']}")
     echo(f"runtime   {details['backend']} {details['backend_version']}{count}")
-    echo(f"memory    {_memory(details)}")
-    echo(f"written   {target}")
+    memory = "not measured" if grown is None else f"{grown / MEBIBYTE:,.1f} MiB more at most"
+    echo(f"memory    {memory}", f"written   {target}")
 
 
 def _latency(details: Any) -> str:
@@ -225,8 +193,3 @@ def _latency(details: Any) -> str:
         f"{latency['median']:,.1f} µs median of one image, 80 % within "
         f"{latency['p10']:,.1f} to {latency['p90']:,.1f}"
     )
-
-
-def _memory(details: Any) -> str:
-    grown = details["memory_bytes"]
-    return "not measured" if grown is None else f"{grown / MEBIBYTE:,.1f} MiB more at most"

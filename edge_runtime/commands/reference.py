@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from edge_runtime.commands.chain import Link
 from edge_runtime.errors import ModelError, RunError
@@ -20,18 +20,10 @@ from edge_runtime.proof.parity.basis import HowFound
 FLOAT_MODEL = "float32.tflite"
 
 
-@dataclass(frozen=True)
-class Source:
-    """The full model that a link came from.
-
-    Attributes:
-        sha256: its hash; None if nothing tells it.
-        found: how that is known.
-        origin: what is recorded.
-    """
+class Source(NamedTuple):
+    """The hash of the full model that a link came from, if anything tells it; what is recorded."""
 
     sha256: str | None
-    found: HowFound
     origin: Origin
 
 
@@ -44,7 +36,7 @@ def source_of(link: Link, lineage: Lineage) -> Source:
     """
     origin = _origin(link, lineage)
     if origin.sha256 is not None or origin.run is None:
-        return Source(origin.sha256, "its source by hash", origin)
+        return Source(origin.sha256, origin)
     known = full_models(origin.run)
     if len(known) > 1:
         raise RunError(
@@ -53,7 +45,7 @@ def source_of(link: Link, lineage: Lineage) -> Source:
             f"with: fmnist-edge convert {origin.run.model_path} --force, or name the full model "
             "with --reference."
         )
-    return Source(next(iter(known), None), "its run", origin)
+    return Source(next(iter(known), None), origin)
 
 
 def _origin(link: Link, lineage: Lineage) -> Origin:
@@ -81,19 +73,17 @@ def find_reference(
         ModelError: a file or its manifest is damaged.
     """
     sources = [source_of(link, lineage) for link in converted]
+    digest = str(sources[0].sha256)
     for link, source in zip(converted, sources, strict=True):
         if source.sha256 is None:
             raise RunError(_unknown(link, source))
-    first = sources[0]
-    digest = str(first.sha256)
-    for link, source in zip(converted, sources, strict=True):
         if source.sha256 != digest:
             raise RunError(
                 f"{converted[0].path} and {link.path} were converted from different full models "
                 f"(SHA-256 {_short(digest)} and {_short(source.sha256)}); compare them one by one, "
                 "or name what to hold both to with --reference."
             )
-    by_run = any(source.found == "its run" for source in sources)
+    by_run = any(source.origin.sha256 is None for source in sources)
     how: HowFound = "its run" if by_run else "its source by hash"
     if given:
         return _named(given, converted[0], digest), how
@@ -101,7 +91,7 @@ def find_reference(
         found = lineage.find(digest, converted=link.path, file=source.origin.file)
         if found is not None:
             return found, how
-    raise RunError(_missing(converted[0], first, lineage))
+    raise RunError(_missing(converted[0], sources[0], lineage))
 
 
 def _named(given: Sequence[Link], converted: Link, digest: str) -> FullModel:
@@ -180,24 +170,19 @@ def models_between(given: Sequence[Link], full: FullModel, lineage: Lineage) -> 
     for path in full.run.converted_models():
         link = Link(path)
         wanted = path.name == FLOAT_MODEL and link.sha256 not in here
-        if (wanted or link.sha256 in elsewhere) and _is_of(link, full, lineage):
+        if (wanted or link.sha256 in elsewhere) and _known_source(link, lineage) == full.sha256:
             between.append(link)
     return between
 
 
-def _is_of(link: Link, full: FullModel, lineage: Lineage) -> bool:
-    try:
-        return source_of(link, lineage).sha256 == full.sha256
-    except (ModelError, RunError):  # a file that was not asked for may be damaged
-        return False
-
-
 def foreign_models(converted: Sequence[Link], digest: str | None, lineage: Lineage) -> list[str]:
     """Return the names of those that are known to come from another full model."""
-    foreign = []
-    for link in converted:
-        with suppress(ModelError, RunError):  # what they came from was not asked for
-            source = source_of(link, lineage).sha256
-            if source is not None and source != digest:
-                foreign.append(link.stem)
-    return foreign
+    sources = [(link.stem, _known_source(link, lineage)) for link in converted]
+    return [name for name, source in sources if source is not None and source != digest]
+
+
+def _known_source(link: Link, lineage: Lineage) -> str | None:
+    """Return the hash of what a link came from; who did not ask for it is not told of damage."""
+    with suppress(ModelError, RunError):
+        return source_of(link, lineage).sha256
+    return None

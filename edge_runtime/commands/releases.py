@@ -1,26 +1,24 @@
 """The commands of a device: `install`, `rollback`, `status` and `selftest`."""
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 
-from edge_runtime.commands.options import is_word_installed
+from edge_runtime.commands.options import backend_option, is_word_installed
 from edge_runtime.console.help import command
-from edge_runtime.console.talk import json_option, talk_options
+from edge_runtime.console.talk import result_options
 from edge_runtime.console.terminal import echo, echo_json
-from edge_runtime.devices.releases import NOTHING_INSTALLED, Release, Releases, device_home
+from edge_runtime.devices.installed import NOTHING_INSTALLED, Release
+from edge_runtime.devices.releases import Releases
 from edge_runtime.errors import EdgeError, ReleaseError, SignatureError
 from edge_runtime.inference.loading.opening import examine
 from edge_runtime.models.model_file import ModelFile, read_model
 from edge_runtime.models.signing.verification import SignatureState
 from edge_runtime.runtimes.backends import choose_backend
 from edge_runtime.wording import percent
-
-_backend_option = click.option(
-    "--backend", metavar="NAME", help="The runtime to use, as in `classify`."
-)
 
 
 @command(
@@ -33,9 +31,8 @@ _backend_option = click.option(
 @click.option(
     "--allow-downgrade", is_flag=True, help="Install it even if a newer version is installed."
 )
-@_backend_option
-@json_option
-@talk_options
+@backend_option
+@result_options
 def install(bundle: Path, allow_downgrade: bool, backend: str | None, as_json: bool) -> None:
     """Check BUNDLE (.edge.zip), put it in place on this device, and switch to it.
 
@@ -50,7 +47,7 @@ def install(bundle: Path, allow_downgrade: bool, backend: str | None, as_json: b
     Bundles are kept in $FMNIST_EDGE_HOME, or ~/.local/share/fmnist-edge. The current one is
     current/model.edge.zip there.
     """
-    releases = Releases(device_home())
+    releases = Releases()
     release, changed = releases.install(
         bundle, backend=choose_backend(backend), allow_downgrade=allow_downgrade
     )
@@ -60,15 +57,14 @@ def install(bundle: Path, allow_downgrade: bool, backend: str | None, as_json: b
 @command(
     examples=(("Back to the bundle before", "fmnist-edge rollback"),),
 )
-@_backend_option
-@json_option
-@talk_options
+@backend_option
+@result_options
 def rollback(backend: str | None, as_json: bool) -> None:
     """Go back to the bundle that was installed before the current one, after checking it.
 
     The check includes its signature if a key is trusted on this device.
     """
-    releases = Releases(device_home())
+    releases = Releases()
     release = releases.rollback(backend=choose_backend(backend))
     _print_release(releases, release, as_json, "back to")
 
@@ -76,14 +72,13 @@ def rollback(backend: str | None, as_json: bool) -> None:
 @command(
     examples=(("For a program that watches many devices", "fmnist-edge status --json"),),
 )
-@json_option
-@talk_options
+@result_options
 def status(as_json: bool) -> int:
     """Show which bundle is installed on this device, whether it is intact, and who signed it.
 
     The exit code is 1 if it is damaged.
     """
-    releases = Releases(device_home())
+    releases = Releases()
     digest, problem, release = releases.current_sha256(), "", None
     try:
         release = releases.current()
@@ -119,9 +114,8 @@ def status(as_json: bool) -> int:
     ),
 )
 @click.argument("model", required=False, type=click.Path(path_type=Path))
-@_backend_option
-@json_option
-@talk_options
+@backend_option
+@result_options
 def selftest(model: Path | None, backend: str | None, as_json: bool) -> int:
     """Answer yes or no: does this device compute what it should?
 
@@ -134,7 +128,7 @@ def selftest(model: Path | None, backend: str | None, as_json: bool) -> int:
     start = time.monotonic()
     file: ModelFile | None = None
     state: SignatureState | None = None
-    answer, found = "", None
+    found = None
     try:
         file, state = _installed_or(model)
         if state and state.problem:
@@ -164,7 +158,7 @@ def selftest(model: Path | None, backend: str | None, as_json: bool) -> int:
 
 def _installed_or(model: Path | None) -> tuple[ModelFile, SignatureState | None]:
     """Return the model, and of a bundle what its signature is worth."""
-    releases = Releases(device_home())
+    releases = Releases()
     if model is not None and not is_word_installed(model):
         file = read_model(model)
         return file, releases.trusted.state(model, file.sha256) if file.bundle else None
@@ -194,14 +188,14 @@ def _trusted(releases: Releases) -> list[str] | None:
 
 
 def _describe(releases: Releases, release: Release) -> dict[str, Any]:
-    manifest = release.model.manifest
+    manifest = release.bundle.manifest
     return {
         "path": str(release.path),
         "sha256": release.sha256,
         "version": release.version,
-        "size_bytes": release.model.bundle.size_bytes if release.model.bundle else None,
-        "class_names": list(manifest.class_names) if manifest else None,
-        "metrics": manifest.details.get("metrics") if manifest else None,
+        "size_bytes": release.bundle.size_bytes,
+        "class_names": list(manifest.class_names),
+        "metrics": manifest.details.get("metrics"),
         "signature": _signature(releases, release).to_dict(),
     }
 
@@ -211,12 +205,14 @@ def _print_release(releases: Releases, release: Release, as_json: bool, what: st
     if as_json:
         echo_json({"result": what, **described})
         return
-    accuracy = described["metrics"]["accuracy"]
-    low, high = accuracy["interval_95"]
     echo(f"{what:<10} version {release.version}, SHA-256 {release.sha256}")
-    echo(
-        f"accuracy   {percent(accuracy['value'])} % (95 % interval {percent(low)} to "
-        f"{percent(high)}, {accuracy['total']:,} test images)"
-    )
+    echo(f"accuracy   {accuracy_in_words(described['metrics'])}")
     echo(f"file       {release.path}")
     echo(f"signature  {_signature(releases, release).in_words}")
+
+
+def accuracy_in_words(metrics: Mapping[str, Any]) -> str:
+    """Return what a bundle's manifest says of its accuracy."""
+    accuracy = metrics["accuracy"]
+    value, low, high = map(percent, (accuracy["value"], *accuracy["interval_95"]))
+    return f"{value} % (95 % interval {low} to {high}, {accuracy['total']:,} test images)"

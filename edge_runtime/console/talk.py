@@ -7,7 +7,7 @@ import contextlib
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, TextIO, TypeVar, cast
+from typing import Any, Protocol, TextIO, TypeVar, cast
 
 import click
 
@@ -22,12 +22,7 @@ _NARROWEST, _WIDEST = 72, 100
 
 @dataclass
 class Console:
-    """How much is said; the object of click's context.
-
-    Attributes:
-        quiet: say nothing but results and errors.
-        debug: show tracebacks.
-    """
+    """How much is said; the object of click's context."""
 
     quiet: bool = False
     debug: bool = False
@@ -43,10 +38,7 @@ class Console:
     ) -> Iterator[Callable[[int], None]]:
         """Show a bar on a terminal; yield the function that moves it by so many steps.
 
-        Args:
-            length: the number of steps.
-            label: what stands before the bar.
-            describe: what to show behind it, asked for at each move.
+        ``describe`` says what to show behind it, and is asked at each move.
         """
         if self.quiet or length == 0 or not sys.stderr.isatty():
             yield lambda done: None
@@ -61,42 +53,51 @@ class Console:
             yield lambda done: bar.update(done, object())
 
 
-def _set(name: str) -> Callable[[click.Context, click.Parameter, bool], None]:
-    def callback(context: click.Context, parameter: click.Parameter, value: bool) -> None:
-        if value:
-            setattr(context.ensure_object(Console), name, True)
-
-    return callback
+pass_console = click.make_pass_decorator(Console, ensure=True)
 
 
-def talk_options(function: Function) -> Function:
-    """Add -q and --debug; they are understood before and after the command's name."""
-    for decorator in (
-        click.option(
-            "--debug",
-            is_flag=True,
-            expose_value=False,
-            callback=_set("debug"),
-            help="Show the traceback of an error.",
-        ),
-        click.option(
-            "-q",
-            "--quiet",
-            is_flag=True,
-            expose_value=False,
-            callback=_set("quiet"),
-            help="Say nothing but results and errors.",
-        ),
-    ):
-        function = decorator(function)
-    return function
+class Decorator(Protocol):
+    """What adds options to a command's function."""
+
+    def __call__(self, function: Function, /) -> Function:
+        """Return the function with them."""
 
 
-def json_option(function: Function) -> Function:
-    """Add --json."""
-    return click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")(
-        function
-    )
+def together(*options: Decorator) -> Decorator:
+    """Return one decorator that adds all of these, in the order of `--help`."""
+
+    def decorate(function: Function) -> Function:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return decorate
+
+
+def _set(context: click.Context, parameter: click.Parameter, value: bool) -> None:
+    if value:
+        setattr(context.ensure_object(Console), str(parameter.name), True)
+
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+# They are understood before and after the command's name.
+talk_options = together(
+    click.option(
+        *("-q", "--quiet"),
+        is_flag=True,
+        expose_value=False,
+        callback=_set,
+        help="Say nothing but results and errors.",
+    ),
+    click.option(
+        "--debug",
+        is_flag=True,
+        expose_value=False,
+        callback=_set,
+        help="Show the traceback of an error.",
+    ),
+)
+result_options = together(json_option, talk_options)
 
 
 def text_width() -> int:

@@ -36,9 +36,9 @@ def echo(*lines: object, err: bool = False) -> None:
     """
     stream = sys.stderr if err else sys.stdout
     if stream is None:
-        if err:
-            return
-        raise _closed()
+        if not err:
+            refuse_closed_output()
+        return
     try:
         stream.write("".join(f"{printable(line)}\n" for line in lines))
         stream.flush()
@@ -55,22 +55,14 @@ def echo(*lines: object, err: bool = False) -> None:
 
 
 def echo_json(document: Mapping[str, Any]) -> None:
-    r"""Print a result as indented JSON; what could steer a terminal is written as \uXXXX there.
-
-    Raises:
-        ReaderLeftError, OutputError: as in `echo`.
-    """
+    r"""Print a result as `echo` does, as indented JSON: what could steer a terminal is \uXXXX."""
     from edge_runtime.files.writing import to_json  # only for --json
 
     echo_json_text(to_json(document))
 
 
 def echo_json_text(text: str) -> None:
-    """Print JSON text that is escaped already; where output is no UTF-8, what it lacks is escaped.
-
-    Raises:
-        ReaderLeftError, OutputError: as in `echo`.
-    """
+    """Print JSON text that is escaped already; what the output's encoding lacks is escaped, too."""
     try:
         text.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
     except UnicodeEncodeError:
@@ -125,20 +117,12 @@ def open_closed_streams() -> None:
 
 
 def refuse_closed_output() -> None:
-    """Raise if standard output was closed at the start; asked before anything slow is done.
-
-    Raises:
-        OutputError: it was.
-    """
+    """Raise `OutputError` if standard output was closed; asked before anything slow is done."""
     if sys.stdout is None:
-        raise _closed()
-
-
-def _closed() -> OutputError:
-    return OutputError(
-        "Standard output is closed, so the result would be lost; send it somewhere, as in "
-        "> result.txt or > /dev/null."
-    )
+        raise OutputError(
+            "Standard output is closed, so the result would be lost; send it somewhere, as in "
+            "> result.txt or > /dev/null."
+        )
 
 
 def print_traceback(

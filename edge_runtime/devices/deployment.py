@@ -5,12 +5,12 @@ beside the bundle from then on: trust on first use, as ssh does with hosts.
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edge_runtime.devices.device import Answer, Device, check
+from edge_runtime.devices.device import check
 from edge_runtime.devices.setup import SetUp
 from edge_runtime.devices.transfer import Parcel, put_files
 from edge_runtime.errors import DeviceError
@@ -20,7 +20,7 @@ from edge_runtime.models.signing.keys import PublicKey, read_public_key
 from edge_runtime.models.signing.making import public_key_path
 from edge_runtime.models.signing.verification import check_signature, read_signature, signature_path
 
-_TIMEOUT_S = 600.0
+_FORGET_TIMEOUT_S = 600.0
 # Removes the bundles that were copied before; what is installed has its own copy. Argument: the
 # bundle to keep, with what belongs to it.
 _FORGET_OTHERS = """\
@@ -81,38 +81,31 @@ class SignedBundle:
 
 
 def install_bundle(
-    device: Device,
     done: SetUp,
     bundle: SignedBundle,
     *,
     allow_downgrade: bool = False,
     say: Callable[[str], None] = lambda message: None,
 ) -> Delivery:
-    """Copy a bundle to a device, install it there, and run its self-test.
+    """Copy a bundle to a device that was set up, install it there, and run its self-test.
 
     Until `fmnist-edge install` on the device has verified the bundle, the release before it stays.
-
-    Args:
-        device: the device.
-        done: what `set_up` returned.
-        bundle: what is on this machine.
-        allow_downgrade: accept an older version than the one that is there.
-        say: called with what is going on.
+    With ``allow_downgrade`` that may be a newer one. ``say`` is called with what is going on.
 
     Raises:
         DeviceError: the device cannot be reached, or refuses the bundle; its own sentence says why.
     """
-    digest = sha256(bundle.data)
-    target = f"{done.facts.home}/incoming/{digest[:16]}{BUNDLE_SUFFIX}"
+    device, digest = done.device, sha256(bundle.data)
+    target = Path(done.facts.home) / "incoming" / f"{digest[:16]}{BUNDLE_SUFFIX}"
     say(f"copying {bundle.path.name}")
-    sent = put_files(device, _parcels(bundle, Path(target)))
-    first = _trust_on_first_use(device, done, bundle, Path(target), say)
+    sent = put_files(device, _parcels(bundle, target))
+    first = _trust_on_first_use(done, bundle, target, say)
     say(f"installing {bundle.path.name}")
     options = ["--allow-downgrade"] if allow_downgrade else []
-    check(device, _program(device, done, ["install", target, *options]), "install the bundle")
-    device.run(["sh", "-c", _FORGET_OTHERS, "sh", target], timeout_s=_TIMEOUT_S)
+    check(device, done.run("install", str(target), *options), "install the bundle")
+    device.run(["sh", "-c", _FORGET_OTHERS, "sh", str(target)], timeout_s=_FORGET_TIMEOUT_S)
     say("running its self-test")
-    return Delivery(digest, sent, _selftest(device, done), first)
+    return Delivery(digest, sent, _selftest(done), first)
 
 
 def _parcels(bundle: SignedBundle, target: Path) -> list[Parcel]:
@@ -125,40 +118,33 @@ def _parcels(bundle: SignedBundle, target: Path) -> list[Parcel]:
 
 
 def _trust_on_first_use(
-    device: Device, done: SetUp, bundle: SignedBundle, target: Path, say: Callable[[str], None]
+    done: SetUp, bundle: SignedBundle, target: Path, say: Callable[[str], None]
 ) -> str:
     """Let a device that trusts no key yet trust the bundle's; return its fingerprint if it does."""
     if bundle.signature is None or done.facts.trusts_keys:
         return ""
+    name = done.device.name
     if bundle.key is None:
         say(
-            f"{device.name} trusts no key, and there is no {public_key_path(bundle.path).name}; "
-            "the bundle is installed without verifying its signature"
+            f"{name} trusts no key, and there is no {public_key_path(bundle.path).name}; the "
+            "bundle is installed without verifying its signature"
         )
         return ""
-    say(f"{device.name} trusts no key yet; from now on it trusts {bundle.key.short}")
-    command = ["trust", str(public_key_path(target))]
-    check(device, _program(device, done, command), "trust the key")
+    say(f"{name} trusts no key yet; from now on it trusts {bundle.key.short}")
+    check(done.device, done.run("trust", str(public_key_path(target))), "trust the key")
     return bundle.key.fingerprint
 
 
-def _program(device: Device, done: SetUp, arguments: Sequence[str]) -> Answer:
-    """Run `fmnist-edge` of the set-up on a device."""
-    home = f"FMNIST_EDGE_HOME={done.facts.home}"
-    return device.run(["env", home, done.program, *arguments], timeout_s=_TIMEOUT_S)
-
-
-def _selftest(device: Device, done: SetUp) -> dict[str, Any]:
-    answer = _program(device, done, ["selftest", "--json"])
+def _selftest(done: SetUp) -> dict[str, Any]:
+    answer, name = done.run("selftest", "--json"), done.device.name
     try:
         found: dict[str, Any] = json.loads(answer.text)
         ok, reason = found["ok"], found["answer"]
     except (KeyError, TypeError, ValueError, RecursionError):
-        check(device, answer, "test itself")
+        check(done.device, answer, "test itself")
         raise DeviceError(
-            f"Expected JSON from the self-test of {device.name}, got {answer.text[:100]!r}; deploy "
-            "again."
+            f"Expected JSON from the self-test of {name}, got {answer.text[:100]!r}; deploy again."
         ) from None
     if not ok:
-        raise DeviceError(f"{device.name} fails its self-test: {reason}")
+        raise DeviceError(f"{name} fails its self-test: {reason}")
     return found

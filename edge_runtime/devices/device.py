@@ -70,7 +70,7 @@ class Device:
         """
         wrapped = self._wrapped(command)
         try:
-            answer = run_here(wrapped, data=data, timeout_s=timeout_s, progress=progress)
+            answer = _run_here(wrapped, data, timeout_s, progress)
         except OSError as error:
             raise self._not_started(wrapped[0], error) from error
         except DeviceTimeoutError as error:
@@ -93,15 +93,9 @@ class Device:
 
 
 def check(device: Device, answer: Answer, what: str) -> Answer:
-    """Return the answer, or raise the reason that the device gave.
+    """Return the answer of a command that was to do something, as in "set up Python".
 
-    Args:
-        device: where it ran.
-        answer: what came of it.
-        what: what was tried, as in "set up Python".
-
-    Raises:
-        DeviceError: it ended with another exit code than 0.
+    Raises DeviceError with its last words if it ended with another exit code than 0.
     """
     if answer.code == 0:
         return answer
@@ -110,26 +104,22 @@ def check(device: Device, answer: Answer, what: str) -> Answer:
     raise DeviceError(f"{device.name} could not {what}: {reason}")
 
 
-def run_here(
-    command: Sequence[str],
-    *,
-    data: bytes = b"",
-    timeout_s: float | None = None,
-    progress: Progress | None = None,
+def _run_here(
+    command: Sequence[str], data: bytes, timeout_s: float | None, progress: Progress | None
 ) -> Answer:
-    """Run a command on this machine, with the arguments of `Device.run`.
-
-    Raises:
-        DeviceTimeoutError: it took too long; it was killed.
-        OSError: there is no such program, or it cannot be started.
-    """
+    """Run a command on this machine; what takes too long is killed."""
     expired = threading.Event()
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         try:
             child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=out, stderr=err)
         except ValueError as error:
             raise DeviceError("This cannot be a command: an argument has a NUL byte.") from error
-        timer = threading.Timer(timeout_s or 0, _kill, (child, expired))
+
+        def expire() -> None:
+            expired.set()
+            child.kill()
+
+        timer = threading.Timer(timeout_s or 0, expire)
         if timeout_s is not None:
             timer.start()
         try:
@@ -142,15 +132,10 @@ def run_here(
         finally:
             timer.cancel()
         if expired.is_set():
-            raise DeviceTimeoutError(f"There was no answer within {timeout_s:.0f} s.")
+            raise DeviceTimeoutError
         out.seek(0)
         err.seek(0)
         return Answer(child.returncode, out.read(), err.read().decode(errors="replace"))
-
-
-def _kill(child: "subprocess.Popen[bytes]", expired: threading.Event) -> None:
-    expired.set()
-    child.kill()
 
 
 def _feed(child: "subprocess.Popen[bytes]", data: bytes, progress: Progress | None) -> None:

@@ -3,8 +3,9 @@
 `setup.py` says the same for the machine that it runs on; here the device was asked.
 """
 
+import contextlib
 import importlib.metadata
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -119,18 +120,13 @@ def litert_here() -> str | None:
 
     The device gets the same, so that what was proved here is what runs there.
     """
-    try:
+    with contextlib.suppress(importlib.metadata.PackageNotFoundError):
         return importlib.metadata.version("ai-edge-litert")
-    except importlib.metadata.PackageNotFoundError:
-        return None
+    return None
 
 
 def refuse_full(device: str, facts: Facts) -> None:
-    """Raise unless there is room for a new environment.
-
-    Raises:
-        DeviceError: there is less than it takes.
-    """
+    """Raise `DeviceError` unless there is room for a new environment."""
     if facts.free_bytes < _NEEDED_BYTES:
         raise DeviceError(
             f"{device} has {facts.free_bytes / 10**6:,.0f} MB free at {facts.home}; setting up "
@@ -145,63 +141,50 @@ def refuse_unfit(device: str, facts: Facts) -> None:
         DeviceError: its system, Python, processor or C library is not supported, or something is
             missing; the message says what to do.
     """
-    problem = _python_problem(facts) or _processor_problem(facts) or _libc_problem(facts)
-    if not problem and not facts.has_venv:
-        problem = "its Python cannot make environments; run there: sudo apt install python3-venv"
-    if problem:
+    problem = next(_problems(facts), None)
+    if problem is not None:
         raise DeviceError(f"{device} cannot run this: {problem}")
 
 
-def _python_problem(facts: Facts) -> str:
-    if facts.system != "Linux":
-        return f"it is {facts.system}; Linux is supported, as on a Raspberry Pi."
+def _problems(facts: Facts) -> Iterator[str]:
+    """Yield what keeps this project from a device."""
     (low, high), python = PYTHONS, facts.python[:2]
-    if low <= python <= high:
-        return ""
-    advice = "install Raspberry Pi OS 12 (Bookworm) or newer."
-    if python > high:
-        advice = f"install one of these there, for example python{_dotted(high)}."
-    return (
-        f"it has Python {facts.python_text}, but {_dotted(low)} to {_dotted(high)} is supported; "
-        f"{advice}"
-    )
-
-
-def _processor_problem(facts: Facts) -> str:
-    none_made = f"there is no TFLite runtime for {facts.kind}"
-    if not facts.is_32_bit:
-        is_known = facts.machine in _64_BIT
-        return "" if is_known else f"{none_made}; 64-bit ARM and x86-64 are supported."
-    if facts.machine == "armv6l":
-        return (
+    newer_system = "install Raspberry Pi OS 12 (Bookworm) or newer."
+    if facts.system != "Linux":
+        yield f"it is {facts.system}; Linux is supported, as on a Raspberry Pi."
+    if not low <= python <= high:
+        other = f"install one of these there, for example python{_dotted(high)}."
+        yield (
+            f"it has Python {facts.python_text}, but {_dotted(low)} to {_dotted(high)} is "
+            f"supported; {other if python > high else newer_system}"
+        )
+    if facts.is_32_bit and facts.machine == "armv6l":
+        yield (
             "there is no TFLite runtime for its processor (ARMv6: Pi 1, Zero, Zero W); use a Zero "
             "2 W or any Pi from 3 on."
         )
-    if facts.machine not in ("armv7l", "armv8l", "aarch64"):
-        return f"{none_made}."
-    if facts.python[:2] > LAST_PYTHON_OF_TFLITE_RUNTIME:
-        return (
+    if facts.is_32_bit and facts.machine not in ("armv7l", "armv8l", "aarch64"):
+        yield f"there is no TFLite runtime for {facts.kind}."
+    if facts.is_32_bit and python > LAST_PYTHON_OF_TFLITE_RUNTIME:
+        yield (
             f"it has {facts.kind}, and there is no TFLite runtime for 32-bit Python 3.12 or newer "
             f"(it has {facts.python_text}); install the 64-bit Raspberry Pi OS."
         )
-    return ""
-
-
-def _libc_problem(facts: Facts) -> str:
-    name, version = facts.libc
+    if not facts.is_32_bit and facts.machine not in _64_BIT:
+        yield f"there is no TFLite runtime for {facts.kind}; 64-bit ARM and x86-64 are supported."
     runtime = "tflite-runtime" if facts.is_32_bit else "ai-edge-litert"
-    least = _LEAST_GLIBC[runtime]
-    if name != "glibc":
-        return (
+    if facts.libc[0] != "glibc":
+        yield (
             f"{runtime} is made for glibc, but its C library is another one (as on Alpine); use "
             "Raspberry Pi OS or Debian."
         )
-    if facts.libc_version < least:
-        return (
-            f"its C library is glibc {version}, but {runtime} needs {_dotted(least)} or newer; "
-            "install Raspberry Pi OS 12 (Bookworm) or newer."
+    if facts.libc_version < _LEAST_GLIBC[runtime]:
+        yield (
+            f"its C library is glibc {facts.libc[1]}, but {runtime} needs "
+            f"{_dotted(_LEAST_GLIBC[runtime])} or newer; {newer_system}"
         )
-    return ""
+    if not facts.has_venv:
+        yield "its Python cannot make environments; run there: sudo apt install python3-venv"
 
 
 def _dotted(version: tuple[int, ...]) -> str:

@@ -1,7 +1,7 @@
 """What is installed in a folder of this device, and what was before it."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,11 +13,26 @@ from edge_runtime.models.manifest import is_sha256
 from edge_runtime.models.model_file import ModelFile, read_model
 
 if TYPE_CHECKING:
+    from edge_runtime.models.bundle.contents import Bundle
     from edge_runtime.models.signing.trust import TrustStore
 
 HOME_VARIABLE = "FMNIST_EDGE_HOME"
 FILE_NAME = "model.edge.zip"
 NOTHING_INSTALLED = "Nothing is installed; install a bundle with: fmnist-edge install NAME.edge.zip"
+
+
+def device_home() -> Path:
+    """Return where releases are kept: `$FMNIST_EDGE_HOME`, or `~/.local/share/fmnist-edge`.
+
+    Raises ReleaseError if there is no home folder.
+    """
+    named = os.environ.get(HOME_VARIABLE)
+    try:
+        return Path(named or "~/.local/share/fmnist-edge").expanduser().absolute()
+    except RuntimeError as error:
+        raise ReleaseError(
+            f"There is no home folder to install into; set {HOME_VARIABLE} to a folder."
+        ) from error
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,18 +41,23 @@ class Release:
 
     Attributes:
         path: its file.
-        model: what is in it.
-        version: of the bundle.
+        model: the model in it.
+        bundle: all that is in it.
     """
 
     path: Path
     model: ModelFile
-    version: int
+    bundle: "Bundle"
 
     @property
     def sha256(self) -> str:
         """The hash of its file."""
-        return self.model.sha256
+        return self.bundle.sha256
+
+    @property
+    def version(self) -> int:
+        """The version of the bundle."""
+        return self.bundle.version
 
 
 @dataclass(frozen=True)
@@ -45,10 +65,10 @@ class Installed:
     """What one folder of releases holds.
 
     Args:
-        home: the folder; it need not be there yet.
+        home: the folder, which need not be there yet; by default this device's.
     """
 
-    home: Path
+    home: Path = field(default_factory=device_home)
 
     @property
     def link(self) -> Path:
@@ -79,30 +99,21 @@ class Installed:
             ) from error
 
     def installed_path(self) -> Path:
-        """Return the file of the current release, for commands that take a model.
-
-        Raises:
-            ReleaseError: nothing is installed.
-        """
+        """Return the file of the current release, or raise ReleaseError if nothing is installed."""
         digest = self.current_sha256()
         if digest is None:
             raise ReleaseError(NOTHING_INSTALLED)
         return self.path_of(digest)
 
     def current(self) -> Release | None:
-        """Return the current release after checking every byte against its hash.
-
-        Raises:
-            ReleaseError: it is damaged or missing, although the link points to it.
-        """
+        """Return the current release as `open` does; None if nothing is installed."""
         digest = self.current_sha256()
         return None if digest is None else self.open(digest)
 
     def open(self, digest: str) -> Release:
         """Return a release after checking every byte against its hash.
 
-        Raises:
-            ReleaseError: it is damaged or missing.
+        Raises ReleaseError if it is damaged or missing.
         """
         path = self.path_of(digest)
         try:
@@ -111,7 +122,7 @@ class Installed:
             raise ReleaseError(f"The release {digest[:12]}… is damaged: {error}") from error
         if model.sha256 != digest or model.bundle is None:
             raise ReleaseError(f"{path}: it is another bundle than its folder's name says.")
-        return Release(path, model, model.bundle.version)
+        return Release(path, model, model.bundle)
 
     def is_whole(self, digest: str) -> bool:
         """Return whether the file of a release is there, with the bytes that its name says."""
@@ -139,18 +150,3 @@ class Installed:
             return [entry for entry in parse_object(history)["releases"] if is_sha256(entry)]
         except (OSError, ValueError, LookupError, TypeError):
             return []
-
-
-def device_home() -> Path:
-    """Return where releases are kept: `$FMNIST_EDGE_HOME`, or `~/.local/share/fmnist-edge`.
-
-    Raises:
-        ReleaseError: there is no home folder.
-    """
-    named = os.environ.get(HOME_VARIABLE)
-    try:
-        return Path(named or "~/.local/share/fmnist-edge").expanduser().absolute()
-    except RuntimeError as error:
-        raise ReleaseError(
-            f"There is no home folder to install into; set {HOME_VARIABLE} to a folder."
-        ) from error

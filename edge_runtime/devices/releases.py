@@ -22,13 +22,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edge_runtime.devices.installed import (
-    FILE_NAME,
-    NOTHING_INSTALLED,
-    Installed,
-    Release,
-    device_home,
-)
+from edge_runtime.devices.installed import Installed, Release
 from edge_runtime.errors import BundleError, ReleaseError
 from edge_runtime.files.documents import DOCUMENT_LIMIT_BYTES
 from edge_runtime.files.locks import lock
@@ -41,8 +35,6 @@ from edge_runtime.runtimes.backends import Backend, choose_backend
 if TYPE_CHECKING:
     from edge_runtime.models.signing.keys import PublicKey
     from edge_runtime.models.signing.trust import Signed
-
-__all__ = ["FILE_NAME", "KEPT", "NOTHING_INSTALLED", "Release", "Releases", "device_home"]
 
 KEPT = 3
 
@@ -121,11 +113,7 @@ class Releases(Installed):
     def trust(self, key: "PublicKey") -> bool:
         """Demand a signature by this key, or by another that is trusted, from now on.
 
-        Returns:
-            Whether it is a new one.
-
-        Raises:
-            SignatureError: there are too many, or the file of the keys is damaged.
+        Returns whether it is a new one; raises SignatureError as `TrustStore.add` does.
         """
         with self._alone():
             return self.trusted.add(key)
@@ -192,10 +180,7 @@ class Releases(Installed):
     def _alone(self) -> Iterator[None]:
         """Keep other installations out, and delete what an interrupted one left.
 
-        The lock goes with the process, however it ends.
-
-        Raises:
-            ReleaseError: another installation takes too long.
+        The lock goes with the process, however it ends. ReleaseError if another takes too long.
         """
         self.home.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(self.home / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

@@ -1,6 +1,7 @@
 """A device over ssh, by the user's own OpenSSH: its configuration, keys, agent and jump hosts.
 
-It never prompts: `BatchMode` makes ssh fail where it would. Ports, keys and names come from
+It never prompts: `BatchMode` makes ssh fail where it would, and each of its errors becomes one
+sentence with what to do. Ports, keys and names come from
 `~/.ssh/config`; the environment variable FMNIST_EDGE_SSH names another command, as in
 `FMNIST_EDGE_SSH="ssh -F other_config"`.
 """
@@ -12,7 +13,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from edge_runtime.devices.device import Answer, Device
-from edge_runtime.devices.ssh_errors import CONNECTION_FAILED, ssh_error
 from edge_runtime.errors import DeviceError, DeviceLostError
 
 SSH_VARIABLE = "FMNIST_EDGE_SSH"
@@ -34,24 +34,74 @@ _OPTIONS = (
 _MARK = b"==fmnist-edge==\n"
 _MARKED = 'printf "==fmnist-edge==\\n"; exec "$@"'
 
+_CONNECTION_FAILED = 255  # ssh(1), EXIT STATUS
+
+# (what OpenSSH's client says, what we say); the first that is found counts. {to} is the
+# destination, {1} what the first group found. The texts are those of ssh.c, sshconnect.c,
+# sshconnect2.c and packet.c; none of them is translated.
+_SENTENCES = (
+    (
+        r"REMOTE HOST IDENTIFICATION HAS CHANGED",
+        "The host key of {to} has changed: it is another machine, a new system, or someone is "
+        "intercepting the connection; if you set it up again, remove the old key with: ssh-keygen "
+        "-R {host}",
+    ),
+    (
+        r"Host key verification failed|No \S+ host key is known",
+        "The host key of {to} is not known here yet; run `ssh {to}` once and compare the "
+        "fingerprint.",
+    ),
+    (
+        r"Could not resolve hostname ([^:]*)",
+        "There is no host '{1}': its name cannot be resolved; check the name, or use the address.",
+    ),
+    (
+        r"(?:connect to host|connect to address) .*: Connection refused",
+        "{to} refuses the connection: no ssh server runs at that port; enable ssh there with: "
+        "sudo raspi-config nonint do_ssh 0",
+    ),
+    (
+        r"(?:Connection timed out|Operation timed out|No route to host|Network is unreachable|"
+        r"Host is down|Connection to \S+ port \d+ timed out)",
+        "{to} does not answer; check that it is switched on and in this network.",
+    ),
+    (
+        r"Too many authentication failures",
+        "{to} was offered too many keys before the right one; name that one in ~/.ssh/config with "
+        "IdentityFile and IdentitiesOnly yes.",
+    ),
+    (
+        r"Permission denied \(([^)]*)\)",
+        "{to} accepts none of your ssh keys, and passwords are not used here; copy your key with: "
+        "ssh-copy-id {to}",
+    ),
+    (
+        r"Bad owner or permissions on|UNPROTECTED PRIVATE KEY FILE",
+        "ssh refuses its own files, because others can read or write them; run: chmod -R go= "
+        "~/.ssh",
+    ),
+    (
+        r"(?:Bad configuration option|Can't open user config file|terminating, \d+ bad "
+        r"configuration|keyword \S+ extra arguments)",
+        "ssh cannot read its configuration: {line}",
+    ),
+)
+_LOST = (
+    r"Connection (?:to \S+ (?:port \d+ )?)?(?:closed|reset)|closed by remote host|Broken pipe|"
+    r"not responding|kex_exchange_identification|Connection aborted|Connection corrupted|"
+    r"Corrupted MAC|mux_client"
+)
+
 
 @dataclass(frozen=True)
 class SshDevice(Device):
-    """A device that OpenSSH reaches.
-
-    Attributes:
-        destination: what `ssh` takes: `pi@raspberrypi`, a name from `~/.ssh/config`, `ssh://…`.
-    """
+    """A device that OpenSSH reaches by what `ssh` takes: USER@HOST, a name, or ssh://…."""
 
     destination: str
 
     @classmethod
     def to(cls, destination: str) -> "SshDevice":
-        """Return the device of a destination.
-
-        Raises:
-            DeviceError: it is no destination.
-        """
+        """Return the device of a destination, or raise DeviceError if it is none."""
         if not re.fullmatch(r"[^-\s\x00-\x1f\x7f][^\s\x00-\x1f\x7f]*", destination):
             raise DeviceError(
                 f"Expected ssh:USER@HOST, as in ssh:pi@raspberrypi, got {'ssh:' + destination!r}."
@@ -94,7 +144,7 @@ class SshDevice(Device):
     def _checked(self, answer: Answer) -> Answer:
         """Return what came after the mark, or raise what ssh complained of."""
         _, mark, out = answer.out.partition(_MARK)
-        if answer.code == CONNECTION_FAILED or answer.code < 0:
+        if answer.code == _CONNECTION_FAILED or answer.code < 0:
             error = ssh_error(self.destination, answer.err)
             if mark or isinstance(error, DeviceLostError):
                 raise DeviceLostError(
@@ -113,11 +163,7 @@ class SshDevice(Device):
 
 
 def _ssh_program() -> list[str]:
-    """Return the command that stands in for ssh, and its own arguments.
-
-    Raises:
-        DeviceError: the variable that names it is no command line.
-    """
+    """Return the command that stands in for ssh, and its own arguments."""
     named = os.environ.get(SSH_VARIABLE, "")
     try:
         return shlex.split(named) or ["ssh"]
@@ -126,3 +172,18 @@ def _ssh_program() -> list[str]:
             f"{SSH_VARIABLE} is no command line ({error}), got {named!r}; write it as for a shell, "
             "as in 'ssh -F other_config'."
         ) from error
+
+
+def ssh_error(destination: str, said: str) -> DeviceError:
+    """Return what to raise when ssh ended with exit code 255, after what it said of it."""
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    host = destination.removeprefix("ssh://").rpartition("@")[2]
+    for pattern, sentence in _SENTENCES:
+        found = re.search(pattern, said)
+        if found:
+            group = found.group(1) if found.groups() else ""
+            line = next((line for line in lines if found.group(0).split(":")[0] in line), lines[-1])
+            return DeviceError(sentence.format(group, group, to=destination, host=host, line=line))
+    if re.search(_LOST, said) or not lines:
+        return DeviceLostError(f"The connection to {destination} broke; try again.")
+    return DeviceError(f"ssh cannot reach {destination}: {lines[-1]}")

@@ -51,15 +51,15 @@ _REST = 'exec tail -c "+$2" -- "$1"'
 
 @dataclass(frozen=True)
 class Parcel:
-    """A file to send.
-
-    Attributes:
-        data: what is in it.
-        target: where it goes on the device; a relative path is one in the home folder.
-    """
+    """Data to send, and where it goes on the device: a relative path is one in the home folder."""
 
     data: bytes
     target: str
+
+    @property
+    def arguments(self) -> tuple[str, str, str]:
+        """Target, size and hash, as the scripts above take them."""
+        return _path(self.target), str(len(self.data)), sha256(self.data)
 
 
 def put_files(
@@ -67,10 +67,8 @@ def put_files(
 ) -> int:
     """Send the files that are not on the device yet, and return how many bytes were sent.
 
-    ``progress`` is called with the number of bytes that went out since the last call.
-
-    Raises:
-        DeviceError: the device cannot be reached, has no room, or the connection broke repeatedly.
+    ``progress`` is called with the number of bytes that went out since the last call. Raises
+    DeviceError if the device cannot be reached, has no room, or the connection broke repeatedly.
     """
     sent = 0
 
@@ -84,11 +82,7 @@ def put_files(
 
 
 def again(work: Callable[[], Result]) -> Result:
-    """Do something that may be repeated until the connection holds; after some pauses give up.
-
-    Raises:
-        DeviceLostError: it broke each time.
-    """
+    """Do something again until the connection holds; after some pauses raise DeviceLostError."""
     for pause_s in _PAUSES_S:
         try:
             return work()
@@ -116,11 +110,7 @@ def _put_missing(device: Device, parcels: Sequence[Parcel], progress: Progress) 
 
 
 def _look(device: Device, parcels: Sequence[Parcel]) -> list[str]:
-    arguments = [
-        part
-        for parcel in parcels
-        for part in (_path(parcel.target), str(len(parcel.data)), sha256(parcel.data))
-    ]
+    arguments = [argument for parcel in parcels for argument in parcel.arguments]
     answer = device.run(["sh", "-c", _LOOK, "sh", *arguments], timeout_s=_SHORT_TIMEOUT_S)
     states = check(device, answer, "look for files").text.split()
     if len(states) != len(parcels):
@@ -131,8 +121,7 @@ def _look(device: Device, parcels: Sequence[Parcel]) -> list[str]:
 def _send(device: Device, parcel: Parcel, state: str, progress: Progress) -> Answer:
     """Send what is missing of a file after what `_look` said of it."""
     start = 0 if state == "done" else int(state)
-    size, digest = str(len(parcel.data)), sha256(parcel.data)
-    command = ["sh", "-c", _TAKE, "sh", _path(parcel.target), size, digest, str(start)]
+    command = ["sh", "-c", _TAKE, "sh", *parcel.arguments, str(start)]
     return device.run(command, data=parcel.data[start:], progress=progress)
 
 
@@ -144,8 +133,7 @@ def _path(target: str) -> str:
 def get_file(device: Device, source: str) -> bytes:
     """Fetch a file; what broke off continues where it stopped.
 
-    Raises:
-        DeviceError: it is missing or too large, or the connection broke repeatedly.
+    Raises DeviceError if it is missing or too large, or the connection broke repeatedly.
     """
     path = _path(source)
     answer = again(lambda: device.run(["sh", "-c", _SIZE_AND_HASH, "sh", path]))

@@ -1,4 +1,4 @@
-"""`inspect`, as it is typed, over a model whose manifest is damaged."""
+"""`inspect`, as it is typed."""
 
 import json
 import shutil
@@ -14,6 +14,27 @@ Cli = Callable[..., Finished]
 @pytest.fixture
 def model(tmp_path: Path, tiny_model: Callable[[str], Path]) -> Path:
     return Path(shutil.copy(tiny_model("int8"), tmp_path / "int8.tflite"))
+
+
+def test_inspect_says_what_a_model_is(cli: Cli, run_folder: Path) -> None:
+    done = cli("inspect", run_folder / "int8.tflite", "--tensors")
+    assert done.code == 0
+    assert "scheme      int8" in done.out
+    assert "input       int8 1 × 28 × 28 × 1, scale 1, zero point -128" in done.out
+    assert "CONV_2D v3 ×3" in done.out
+    assert "runs on     tflite-runtime 2.14.0: yes" in done.out
+    assert "well-formed yes" in done.out
+    document = json.loads(cli("inspect", run_folder / "int8.tflite", "--json").out)
+    assert document["scheme"] == "int8"
+    assert document["manifest"]["class_names"][9] == "Ankle boot"
+
+
+def test_inspect_names_the_runtime_that_cannot_run_a_model(
+    cli: Cli, tiny_model: Callable[[str], Path]
+) -> None:
+    done = cli("inspect", tiny_model("dynamic"))
+    assert "runs on     ai-edge-litert: yes" in done.out
+    assert "runs on     tflite-runtime 2.14.0: no: FULLY_CONNECTED version 12" in done.out
 
 
 def test_a_sound_model_is_shown_though_its_manifest_is_damaged(cli: Cli, model: Path) -> None:

@@ -1,4 +1,4 @@
-"""`parity`, `inspect` and `demo`, as they are typed."""
+"""`parity` and `demo`, as they are typed."""
 
 import json
 import re
@@ -16,7 +16,6 @@ from conftest import Finished
 from edge_runtime.commands.outputs import predictions_files
 from edge_runtime.data.datasets import Dataset
 from edge_runtime.data.predictions import Predictions
-from edge_runtime.wording import about
 
 Cli = Callable[..., Finished]
 
@@ -303,106 +302,6 @@ def test_a_converted_model_is_what_others_are_held_to_only_as_reference(
     assert json.loads(done.out)["reference"]["found"] == "--reference"
 
 
-# The contract.
-
-
-@pytest.fixture
-def few_images(run_folder: Path, tmp_path: Path) -> list[Path]:
-    """The full model's and the int8 file's predictions of the first 150 images."""
-    paths = []
-    for name in ("full", "parity/int8"):
-        whole = Predictions.load(run_folder / f"{name}.predictions.npz")
-        part = replace(
-            whole,
-            **{
-                field: getattr(whole, field)[:150]
-                for field in ("probabilities", "labels", "image_sha256", "input_sha256")
-            },
-        )
-        paths.append(tmp_path / f"{Path(name).name}.predictions.npz")
-        part.save(paths[-1])
-    return paths
-
-
-def test_too_few_images_exit_with_4_and_say_how_many_would_do(
-    cli: Cli, few_images: list[Path], tmp_path: Path
-) -> None:
-    done = cli("parity", *few_images, "--out", tmp_path / "out")
-    assert done.code == 4, done.err
-    assert "Inconclusive" in done.out
-    found = json.loads((tmp_path / "out" / "report.json").read_text())
-    needed, least = found["images_needed"], found["images_at_least"]
-    wanted = about(needed) if needed else f"at least {least:,}"
-    assert wanted in " ".join(done.out.split())
-
-
-def test_init_writes_a_contract_that_the_run_keeps(
-    cli: Cli, run_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    assert cli("parity", "--init").code == 0
-    refused = cli("parity", "--init")
-    assert refused.code == 1
-    assert "--force" in refused.err
-    options = ("--contract", "parity.toml", "--runs-dir", run_folder.parent, "--out", "out")
-    formats = [
-        part for name in ("html", "json", "junit", "markdown") for part in ("--format", name)
-    ]
-    done = cli("parity", run_folder / "int8.tflite", *options, *formats)
-    assert done.code == 0, done.out + done.err
-    assert sorted(path.name for path in (tmp_path / "out").glob("report.*")) == [
-        "report.html",
-        "report.json",
-        "report.md",
-        "report.xml",
-    ]
-
-
-def test_a_contract_that_is_not_kept_exits_with_3(
-    cli: Cli, run_folder: Path, tmp_path: Path
-) -> None:
-    (tmp_path / "parity.toml").write_text("[budgets]\nsize_bytes = 1000\n")
-    options = ("--contract", tmp_path / "parity.toml", "--runs-dir", run_folder.parent)
-    done = cli("parity", run_folder / "int8.tflite", *options, "--out", tmp_path)
-    assert done.code == 3
-    assert "above the budget of 1,000" in done.out
-    assert "To blame" not in done.out  # no answer is at fault
-
-
-def test_a_contract_with_a_typo_is_refused_with_its_line_before_any_work(
-    cli: Cli, run_folder: Path, tmp_path: Path
-) -> None:
-    (tmp_path / "parity.toml").write_text("[margins]\naccurracy = 0.01\n")
-    options = ("--contract", tmp_path / "parity.toml", "--runs-dir", run_folder.parent)
-    done = cli("parity", *options, "--out", tmp_path / "out")
-    assert done.code == 1
-    assert "parity.toml:2" in done.err
-    assert "accuracy" in done.err
-    assert not (tmp_path / "out").exists()
-
-
-def test_a_contract_and_a_drop_are_two_answers_to_one_question(cli: Cli, tmp_path: Path) -> None:
-    done = cli("parity", "--contract", tmp_path / "parity.toml", "--max-drop", "0.1")
-    assert done.code == 2
-
-
-def test_a_place_that_cannot_be_written_is_refused_before_any_work(
-    cli: Cli, run_folder: Path, tmp_path: Path
-) -> None:
-    (tmp_path / "file").write_text("precious")
-    options = ("--runs-dir", run_folder.parent, "--out", tmp_path / "file" / "out")
-    done = cli("parity", *options)
-    assert done.code == 1
-    assert "file" in done.err
-    assert (tmp_path / "file").read_text() == "precious"
-    (tmp_path / "out" / "report.json").mkdir(parents=True)
-    (tmp_path / "out" / "report.html").write_text("precious")
-    done = cli("parity", "--runs-dir", run_folder.parent, "--out", tmp_path / "out")
-    assert done.code == 1
-    assert "report.json is a folder; choose another --out." in done.err
-    assert (tmp_path / "out" / "report.html").read_text() == "precious"
-
-
 def test_predictions_that_were_given_are_not_replaced(run_folder: Path, tmp_path: Path) -> None:
     """They may lie where those of a model would be kept; and two models may want one name."""
     said = Predictions.load(run_folder / "parity" / "int8.predictions.npz")
@@ -419,27 +318,6 @@ def test_options_that_would_be_ignored_are_misuse(cli: Cli, run_folder: Path, co
     done = cli(command, "--test-size", 5, "--runs-dir", run_folder.parent)
     assert done.code == 2
     assert "--test-size is for a --dataset" in done.err
-
-
-def test_inspect_says_what_a_model_is(cli: Cli, run_folder: Path) -> None:
-    done = cli("inspect", run_folder / "int8.tflite", "--tensors")
-    assert done.code == 0
-    assert "scheme      int8" in done.out
-    assert "input       int8 1 × 28 × 28 × 1, scale 1, zero point -128" in done.out
-    assert "CONV_2D v3 ×3" in done.out
-    assert "runs on     tflite-runtime 2.14.0: yes" in done.out
-    assert "well-formed yes" in done.out
-    document = json.loads(cli("inspect", run_folder / "int8.tflite", "--json").out)
-    assert document["scheme"] == "int8"
-    assert document["manifest"]["class_names"][9] == "Ankle boot"
-
-
-def test_inspect_names_the_runtime_that_cannot_run_a_model(
-    cli: Cli, tiny_model: Callable[[str], Path]
-) -> None:
-    done = cli("inspect", tiny_model("dynamic"))
-    assert "runs on     ai-edge-litert: yes" in done.out
-    assert "runs on     tflite-runtime 2.14.0: no: FULLY_CONNECTED version 12" in done.out
 
 
 def test_the_demo_shows_the_whole_chain(cli: Cli, tmp_path: Path) -> None:

@@ -10,10 +10,9 @@ from hypothesis import strategies as st
 
 from edge_runtime.devices import EmulatedDevice, SshDevice, open_device, transfer
 from edge_runtime.devices import emulated as emulated_module
-from edge_runtime.devices.device import run_here
-from edge_runtime.devices.emulated import cached_root, enter_command
-from edge_runtime.devices.qemu import BOARDS, Board
-from edge_runtime.devices.ssh_errors import ssh_error
+from edge_runtime.devices.device import Device
+from edge_runtime.devices.emulated import BOARDS, Board, cached_root, enter_command
+from edge_runtime.devices.ssh import ssh_error
 from edge_runtime.devices.transfer import Parcel, get_file, put_files
 from edge_runtime.errors import DeviceError, DeviceLostError, DeviceTimeoutError
 from edge_runtime.files.reading import sha256
@@ -347,8 +346,8 @@ def test_the_processor_is_one_that_a_pi_has(board: Board, tmp_path, monkeypatch)
 
 def test_commands_here_end_with_their_time():
     with pytest.raises(DeviceTimeoutError):
-        run_here(["sleep", "60"], timeout_s=0.2)
-    assert run_here(["cat"], data=b"x").out == b"x"
+        Device().run(["sleep", "60"], timeout_s=0.2)
+    assert Device().run(["cat"], data=b"x").out == b"x"
 
 
 def test_the_example_of_the_fake_is_a_real_program(host):

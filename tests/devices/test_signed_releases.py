@@ -19,7 +19,8 @@ from signatures import (
 )
 from trusting_device import FINGERPRINT, contents, malicious, nothing_is_installed
 
-from edge_runtime.devices.releases import FILE_NAME, Releases, device_home
+from edge_runtime.devices.installed import FILE_NAME, device_home
+from edge_runtime.devices.releases import Releases
 from edge_runtime.errors import MissingDependencyError, ReleaseError, SignatureError
 from edge_runtime.files.reading import sha256
 
@@ -79,19 +80,21 @@ def test_an_unsigned_bundle_is_refused_with_the_key_that_must_sign_it(releases, 
     assert nothing_is_installed(releases)
 
 
-def test_another_bundles_signature_is_refused(releases, data, put):
-    releases.install(put(data[0], signed(data[0])))
+@pytest.mark.parametrize(
+    ("installed", "other", "signed_over", "error", "said"),
+    [
+        (0, 1, 0, SignatureError, "it is over another file"),
+        (1, 0, 0, ReleaseError, "version 1, but version 2 is installed"),
+    ],
+    ids=["signature of another bundle", "older bundle, although it is signed"],
+)
+def test_what_is_refused_leaves_what_is_installed(
+    releases, data, put, installed, other, signed_over, error, said
+):
+    releases.install(put(data[installed], signed(data[installed])))
     before = contents(releases.home)
-    with pytest.raises(SignatureError, match="it is over another file"):
-        releases.install(put(data[1], signed(data[0])))
-    assert contents(releases.home) == before
-
-
-def test_an_older_bundle_is_refused_although_it_is_signed(releases, data, put):
-    releases.install(put(data[1], signed(data[1])))
-    before = contents(releases.home)
-    with pytest.raises(ReleaseError, match="version 1, but version 2 is installed"):
-        releases.install(put(data[0], signed(data[0])))
+    with pytest.raises(error, match=said):
+        releases.install(put(data[other], signed(data[signed_over])))
     assert contents(releases.home) == before
 
 
