@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from edge_runtime.data.counting import count_numbers
 from edge_runtime.proof.metrics import Rate
-from edge_runtime.proof.statistics import difference_interval
+from edge_runtime.proof.statistics.paired import difference_interval
 from edge_runtime.wording import percent
 
 

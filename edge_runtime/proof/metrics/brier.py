@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from edge_runtime.data.counting import count_numbers
 from edge_runtime.proof.metrics.mergeable import UNIT, Mergeable, sums_by_bin, to_units
-from edge_runtime.proof.statistics import bounded_mean_interval
+from edge_runtime.proof.statistics.bounded_mean import bounded_mean_interval
 
 # No probabilities are farther from the truth. Those of an integer softmax may sum to a little more
 # than 1 and so get a little farther; they count as this.

@@ -22,7 +22,7 @@ from edge_runtime.proof.metrics.distances import (
 )
 from edge_runtime.proof.metrics.mergeable import Mergeable, largest
 from edge_runtime.proof.metrics.rates import Rate, count_confusion, recalls
-from edge_runtime.proof.statistics import difference_interval, mcnemar_p_value
+from edge_runtime.proof.statistics.paired import difference_interval, mcnemar_p_value
 
 # Probabilities that are looked at together, so that memory stays flat.
 _CHUNK_VALUES = 2**18
@@ -107,6 +107,11 @@ class PairedCounts(Mergeable):
     def flips(self) -> int:
         """Images whose answer changed."""
         return int(self.left.sum())
+
+    @property
+    def neither(self) -> int:
+        """Images whose answer changed from one wrong answer to another."""
+        return self.flips - self.lost - self.won
 
     @property
     def agreements(self) -> int:

@@ -40,24 +40,17 @@ def advise(power: Callable[[int, int], float], images: int) -> Advice:
             that decide.
         images: those at hand; more are looked for.
     """
-    bracket = _bracket(power, images)
-    if bracket is None:
-        return Advice()
-    return _checked(power, _narrowed(power, *bracket), images)
+    found = _searched(power, images)
+    return Advice() if found is None else _checked(power, found, images)
 
 
-def _bracket(power: Callable[[int, int], float], images: int) -> tuple[int, int] | None:
-    """Return a number that decides too seldom, and one of at most twice as many that does not."""
+def _searched(power: Callable[[int, int], float], images: int) -> int | None:
+    """Return a number that decides about as often as wanted, by few samples; None if none does."""
     few, many = images, images + 1
     while power(many, _SEARCHING) < _POWER:
         if many == MOST_IMAGES:
             return None
         few, many = many, min(2 * many, MOST_IMAGES)
-    return few, many
-
-
-def _narrowed(power: Callable[[int, int], float], few: int, many: int) -> int:
-    """Return a number between these that decides about as often as wanted, as few samples say."""
     while many - few > max(1, many // 50):
         middle = (few + many) // 2
         if power(middle, _SEARCHING) < _POWER:
@@ -68,10 +61,7 @@ def _narrowed(power: Callable[[int, int], float], few: int, many: int) -> int:
 
 
 def _checked(power: Callable[[int, int], float], images: int, few: int) -> Advice:
-    """Return the number near this one that decides as often as wanted, as many samples say.
-
-    So ``few`` of them decide too seldom.
-    """
+    """Return the number near this one that many samples confirm; ``few`` decide too seldom."""
     many = MOST_IMAGES + 1
     for _ in range(_MOST_TRIES):
         found = power(images, _CHECKING)

@@ -6,11 +6,16 @@ from dataclasses import replace
 from edge_runtime.data.predictions import Predictions, aligned
 from edge_runtime.errors import ContractError, PredictionsError
 from edge_runtime.proof.metrics import count_pairs
-from edge_runtime.proof.parity.checks import Check, check_budgets
+from edge_runtime.proof.parity.checks import (
+    Check,
+    ErrorRates,
+    check_budgets,
+    check_margins,
+    demand_count,
+)
 from edge_runtime.proof.parity.contract import Contract, Margins
 from edge_runtime.proof.parity.flips import find_flips
 from edge_runtime.proof.parity.judgement import Comparison, Judgement
-from edge_runtime.proof.parity.judging import ErrorRates, check_margins, demand_count
 from edge_runtime.proof.parity.movement import find_movement
 from edge_runtime.proof.parity.order import in_order, predecessors
 from edge_runtime.proof.parity.resampling import JudgedPair

@@ -1,21 +1,27 @@
-"""One demand of the contract, and what became of it."""
+"""The demands of a contract, judged: shown to be kept, shown to be missed, or neither."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
 
 from edge_runtime.errors import ContractError
-from edge_runtime.proof.parity.contract import Budgets
+from edge_runtime.proof.metrics import PairedCounts
+from edge_runtime.proof.parity.contract import Budgets, Margins
+from edge_runtime.proof.statistics.drop import least_drop
+from edge_runtime.proof.statistics.paired import difference_interval
 
+# From the mildest to the most severe.
 Decision = Literal["holds", "inconclusive", "broken"]
-
+SEVERITY: tuple[Decision, ...] = get_args(Decision)
 # What a command ends with.
 EXIT_CODES: Mapping[Decision, int] = {"holds": 0, "broken": 3, "inconclusive": 4}
 Demand = Literal[
     "accuracy", "agreement", "class_recall", "brier", "size_bytes", "latency_us", "memory_bytes"
 ]
-
-_SEVERITY: tuple[Decision, ...] = ("holds", "inconclusive", "broken")
+_Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -52,7 +58,7 @@ class Check:
 
 def worst(decisions: list[Decision]) -> Decision:
     """Return the most severe decision; without any demand nothing is broken."""
-    return max(decisions, key=_SEVERITY.index, default="holds")
+    return max(decisions, key=SEVERITY.index, default="holds")
 
 
 def check_budgets(model: str, details: Mapping[str, Any], budgets: Budgets) -> tuple[Check, ...]:
@@ -79,3 +85,149 @@ def check_budgets(model: str, details: Mapping[str, Any], budgets: Budgets) -> t
             )
         checks.append(Check(demand, limit, "holds" if value <= limit else "broken", float(value)))
     return tuple(checks)
+
+
+@dataclass(frozen=True)
+class ErrorRates:
+    """How often a verdict may be wrong.
+
+    "Holds" is said only when every demand is shown to be kept, each at half of 1 - confidence; no
+    correction is due for their number (an intersection-union test: Berger 1982, Technometrics 24:
+    295-300). "Broken" is said when any of them is shown to be missed, so that all of them share
+    1 - confidence (Bonferroni): then no more than that many reports call a demand broken that is
+    kept, however the demands depend on each other.
+
+    Attributes:
+        confidence: of the intervals.
+        demands: how many demands on answers the report judges, of all models and all steps.
+    """
+
+    confidence: float = 0.95
+    demands: int = 1
+
+    @property
+    def shared_confidence(self) -> float:
+        """The confidence of a two-sided interval of which one side errs by one demand's share."""
+        return max(self.confidence, 1 - 2 * (1 - self.confidence) / self.demands)
+
+    def drop_level(self, classes: NDArray[np.int64] | int = 1) -> _Floats:
+        """Return up to which p-value of `drop_p_value` a drop beyond its interval is broken.
+
+        A demand's share is shared once more by the classes, one number or (M,). A single test is
+        left to its interval, which errs in 3.4 % at most.
+        """
+        tests = self.demands * np.asarray(classes, np.float64)
+        level: _Floats = np.where(tests > 1, (1 - self.confidence) / np.maximum(tests, 1), 1.0)
+        return level
+
+
+def demand_count(margins: Margins) -> int:
+    """Return how many demands these are."""
+    return sum(value is not None for value in vars(margins).values())
+
+
+def check_margins(
+    counts: PairedCounts, margins: Margins, rates: ErrorRates | None = None
+) -> tuple[Check, ...]:
+    """Judge the answers of a candidate against those of its reference.
+
+    Args:
+        counts: their answers to the same images.
+        margins: what is asked.
+        rates: how often the verdict may be wrong; by default these are all the demands there are.
+    """
+    rates = rates or ErrorRates(demands=max(1, demand_count(margins)))
+    return tuple(
+        check(counts, limit, rates)
+        for name, check in _CHECKS.items()
+        if (limit := getattr(margins, name)) is not None
+    )
+
+
+def _decide(
+    low: float, high: float, shared_high: float, limit: float
+) -> tuple[Decision, bool, float]:
+    """Decide by where an interval lies of what must not fall below the limit.
+
+    A bound on the limit itself shows nothing.
+
+    Returns:
+        The decision, whether it is broken by itself but not among the others, and the upper bound
+        to show: the shared one in that case.
+    """
+    if low > limit:
+        return "holds", False, high
+    if shared_high < limit:
+        return "broken", False, high
+    alone = high < limit
+    return "inconclusive", alone, shared_high if alone else high
+
+
+def _check_accuracy(counts: PairedCounts, margin: float, rates: ErrorRates) -> Check:
+    """Test for non-inferiority: the whole interval of the difference lies above the margin.
+
+    When the true drop is the margin that happens in (1 - confidence) / 2 of all samples: 2.5 %.
+    """
+    lost, won, total = (np.array([n]) for n in (counts.lost, counts.won, counts.image_count))
+    bounds = _difference_bounds(lost, won, total, rates)
+    low, high, shared_high = (float(bound[0]) for bound in bounds)
+    decision, alone, high = _decide(low, high, shared_high, -margin)
+    value = counts.accuracy_difference
+    return Check("accuracy", margin, decision, value, (low, high), broken_alone=alone)
+
+
+def _check_agreement(counts: PairedCounts, limit: float, rates: ErrorRates) -> Check:
+    rate = counts.agreement
+    low, high = rate.exact_interval(rates.confidence)
+    _, shared_high = rate.exact_interval(rates.shared_confidence)
+    decision, alone, high = _decide(low, high, shared_high, limit)
+    return Check("agreement", limit, decision, rate.value, (low, high), broken_alone=alone)
+
+
+def _check_brier(counts: PairedCounts, margin: float, rates: ErrorRates) -> Check:
+    rise = counts.brier_rise
+    low, high = rise.interval(rates.confidence)
+    shared_low, _ = rise.interval(rates.shared_confidence)
+    decision, alone, fall = _decide(-high, -low, -shared_low, -margin)
+    return Check("brier", margin, decision, rise.mean, (-fall, high), broken_alone=alone)
+
+
+def _check_classes(counts: PairedCounts, margin: float, rates: ErrorRates) -> Check:
+    """Judge the recall of every class that has images.
+
+    To say that all classes keep the margin, each must show it at the full confidence. To say that
+    some class breaks it, the demand's share of errors is shared among them once more, or of many
+    classes one would break it by luck.
+    """
+    lost, won, totals = counts.by_class
+    present = np.flatnonzero(totals)
+    bounds = _difference_bounds(lost[present], won[present], totals[present], rates)
+    low, high, shared = (bound.tolist() for bound in bounds)
+    decided = [_decide(*each, -margin) for each in zip(low, high, shared, strict=True)]
+    decision = worst([each for each, _, _ in decided])
+    deciding = [at for at, each in enumerate(decided) if each[0] == decision]
+    shown = min(deciding, key=lambda at: float(low[at]))
+    _, alone, most = decided[shown]
+    index = int(present[shown])
+    change = int(won[index] - lost[index]) / int(totals[index])
+    return Check("class_recall", margin, decision, change, (low[shown], most), index, alone)
+
+
+_CHECKS: dict[str, Callable[[PairedCounts, float, ErrorRates], Check]] = {
+    "accuracy": _check_accuracy,
+    "agreement": _check_agreement,
+    "class_recall": _check_classes,
+    "brier": _check_brier,
+}
+
+
+def _difference_bounds(
+    lost: NDArray[np.int64], won: NDArray[np.int64], totals: NDArray[np.int64], rates: ErrorRates
+) -> tuple[_Floats, _Floats, _Floats]:
+    """Return the bounds of the differences' intervals, and their upper bounds for all at once.
+
+    These are no smaller than the intervals' own.
+    """
+    low, high = difference_interval(lost, won, totals, rates.confidence)
+    level = float(rates.drop_level(len(totals)))
+    return low, high, np.maximum(high, -least_drop(lost, won, totals, level))

@@ -111,6 +111,11 @@ class Contract:
                 f"got {self.confidence}."
             )
 
+    @property
+    def sure(self) -> str:
+        """The confidence as it is written: "95 %"."""
+        return f"{self.confidence * 100:g} %"
+
     def with_margins(self, **margins: float | None) -> "Contract":
         """Return it with those of these margins that are given instead of its own.
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from edge_runtime.proof.metrics import PairedCounts, Rate
-from edge_runtime.proof.statistics import difference_interval, holm, mcnemar_p_value
+from edge_runtime.proof.statistics.paired import difference_interval, holm, mcnemar_p_value
 
 SIGNIFICANCE = 0.05
 

@@ -112,7 +112,7 @@ def _flips(counts: PairedCounts) -> Figures:
         "flips": f"{counts.flips:,}",
         "lost": f"{counts.lost:,}",
         "won": f"{counts.won:,}",
-        "neither": f"{counts.flips - counts.lost - counts.won:,}",
+        "neither": f"{counts.neither:,}",
     }
 
 
@@ -137,8 +137,7 @@ def step_figures(report: Judgement, models: Sequence[Entry]) -> list[Figures]:
 
 def _effects(counts: PairedCounts) -> str:
     """Return what became of changed answers; the third effect follows where there is no room."""
-    neither = counts.flips - counts.lost - counts.won
-    effects = [("lost", counts.lost), ("won", counts.won), ("neither", neither)]
+    effects = [("lost", counts.lost), ("won", counts.won), ("neither", counts.neither)]
     return ", ".join([f"{count:,} {effect}" for effect, count in effects if count][:2])
 
 

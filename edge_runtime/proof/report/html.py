@@ -26,7 +26,7 @@ from edge_runtime.proof.report.pictures import Pictures
 from edge_runtime.proof.report.rendering import render
 from edge_runtime.proof.report.sections import answers_view
 from edge_runtime.proof.report.sentences import movements
-from edge_runtime.proof.report.tables import confidence_of, table
+from edge_runtime.proof.report.tables import table
 
 # So many models get a section of their own, so that the page stays small.
 _MOST_SECTIONS = 12
@@ -86,7 +86,7 @@ def _summary(
     report: Judgement, models: Sequence[Entry], figures: Sequence[Figures]
 ) -> dict[str, object]:
     """Return what comes first: the verdict, the figures that matter most, and all models."""
-    lead, sure = leading(report), confidence_of(report)
+    lead, sure = leading(report), report.contract.sure
     dataset = models[0].detail("dataset")
     return {
         "title": f"Parity report of {models[0].model}" + (f" on {dataset}" if dataset else ""),
@@ -115,7 +115,7 @@ def _overview(
     report: Judgement, models: Sequence[Entry], figures: Sequence[Figures]
 ) -> dict[str, object]:
     """Return the demands, the chain, and how accuracy changed."""
-    confidence, sure = report.contract.confidence, confidence_of(report)
+    confidence, sure = report.contract.confidence, report.contract.sure
     steps = [
         said | change_figures(step.counts, confidence)
         for step, said in zip(report.steps, step_figures(report, models), strict=True)

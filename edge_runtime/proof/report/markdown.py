@@ -11,7 +11,7 @@ from edge_runtime.proof.report.figures import Figures, class_figures, model_figu
 from edge_runtime.proof.report.markdown_markup import LONGEST_NAME
 from edge_runtime.proof.report.rendering import render
 from edge_runtime.proof.report.sentences import movements
-from edge_runtime.proof.report.tables import confidence_of, table
+from edge_runtime.proof.report.tables import table
 from edge_runtime.wording import percent, shortened
 
 # GitHub takes 65,536 characters in a comment; some room is left for what a workflow adds.
@@ -50,7 +50,7 @@ def report_markdown(report: Judgement) -> str:
 
 
 def _values(report: Judgement) -> Mapping[str, object]:
-    models, sure = entries(report), confidence_of(report)
+    models, sure = entries(report), report.contract.sure
     return {
         "decision": report.decision,
         "headline": headline(report),

@@ -18,7 +18,7 @@ from edge_runtime.proof.report.figures import (
 )
 from edge_runtime.proof.report.grid import WIDTH, aligned
 from edge_runtime.proof.report.sentences import movements, threshold_sentence
-from edge_runtime.proof.report.tables import Table, confidence_of
+from edge_runtime.proof.report.tables import Table
 from edge_runtime.wording import (
     columns,
     fitted,
@@ -107,7 +107,7 @@ def _absent(names: Sequence[str]) -> str:
 
 
 def _models(report: Judgement, models: Sequence[Entry], width: int) -> list[str]:
-    figures, sure = model_figures(report, models), confidence_of(report)
+    figures, sure = model_figures(report, models), report.contract.sure
     # What nobody measured gets no column, and what a name needs more is left out first; on narrow
     # terminals also how many answers are the same, which is said below the table again.
     optional = (2, 1) if width >= WIDTH else (2, 1, 5)
