@@ -34,6 +34,11 @@ class ClassChange:
     p_value: float
 
     @property
+    def difference(self) -> float:
+        """The candidate's recall minus the reference's."""
+        return self.after.value - self.before.value
+
+    @property
     def beyond_chance(self) -> bool:
         """Whether luck is an unlikely explanation, given how many classes were looked at."""
         return self.p_value < SIGNIFICANCE

@@ -67,12 +67,11 @@ def _recall(
 
 def _class(change: ClassChange, class_names: Sequence[str], axis: Axis) -> Figures:
     """Return what is said of a class, and where its interval lies in the chart."""
-    difference = change.after.value - change.before.value
     low, high = change.interval
     return class_figures(change, class_names) | {
-        "tone": "worse" if difference < 0 else "better" if difference > 0 else "",
+        "tone": "worse" if change.difference < 0 else "better" if change.difference > 0 else "",
         "beyond": "◆" if change.beyond_chance else "",
-        "at": axis.at(difference),
+        "at": axis.at(change.difference),
         "low": axis.within(low),
         "high": axis.within(high),
     }

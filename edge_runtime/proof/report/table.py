@@ -8,13 +8,13 @@ from edge_runtime.proof.parity import Comparison, Judgement
 from edge_runtime.proof.parity.verdict import verdict_sentence
 from edge_runtime.proof.report import once, tables
 from edge_runtime.proof.report.demands import demand_figures
-from edge_runtime.proof.report.entries import Entry, entries, twin
 from edge_runtime.proof.report.figures import (
     Figures,
     class_figures,
     model_figures,
     ordered,
     step_figures,
+    twin,
 )
 from edge_runtime.proof.report.grid import WIDTH, aligned
 from edge_runtime.proof.report.sentences import movements, threshold_sentence
@@ -25,12 +25,12 @@ from edge_runtime.wording import (
     p_equals,
     p_value,
     percent,
+    percent_interval,
     plural,
     printable,
     probability,
     scores_interval,
     signed,
-    span,
 )
 
 _NAME_WIDTH = 30
@@ -57,16 +57,15 @@ def report_table(report: Judgement, width: int = WIDTH) -> str:
         report: the comparison.
         width: how many columns a line takes at most; 72 to 100 are readable.
     """
-    models = entries(report)
     about = [_subject(report), *([report.basis.in_words] if report.basis else [])]
     blocks = [
         [line for sentence in about for line in _wrapped(sentence, width)],
-        _models(report, models, width),
-        _steps(step_figures(report, models), width),
+        _models(report, width),
+        _steps(step_figures(report), width),
         *_movements(report, width),
         [line for sentence in _LEGEND for line in _wrapped(sentence, width)],
         _contract(demand_figures(report), width),
-        *(_classes(report, item, models, width) for item in report.comparisons),
+        *(_classes(report, item, width) for item in report.comparisons),
         _wrapped(printable(verdict_sentence(report)), width),
     ]
     return "\n\n".join("\n".join(block) for block in blocks if block)
@@ -106,12 +105,12 @@ def _absent(names: Sequence[str]) -> str:
     return f"; none of the images is: {shown}{more}"
 
 
-def _models(report: Judgement, models: Sequence[Entry], width: int) -> list[str]:
-    figures, sure = model_figures(report, models), report.contract.sure
+def _models(report: Judgement, width: int) -> list[str]:
     # What nobody measured gets no column, and what a name needs more is left out first; on narrow
     # terminals also how many answers are the same, which is said below the table again.
     optional = (2, 1) if width >= WIDTH else (2, 1, 5)
-    return _lines(tables.table(tables.MODELS_IN_TERMINAL, figures, sure), width, 1, optional)
+    found = tables.table(tables.MODELS_IN_TERMINAL, model_figures(report), report.contract.sure)
+    return _lines(found, width, 1, optional)
 
 
 def _steps(steps: Sequence[Figures], width: int) -> list[str]:
@@ -173,18 +172,18 @@ def _is_in_models_table(demand: Figures) -> bool:
     )
 
 
-def _classes(report: Judgement, item: Comparison, models: Sequence[Entry], width: int) -> list[str]:
+def _classes(report: Judgement, item: Comparison, width: int) -> list[str]:
     """Return what became of one model's classes, cells and confidences."""
     model, counts = fitted(printable(item.model), _NAME_WIDTH), item.counts
     names = report.reference.class_names
     same = twin(report, item)
     if same is not None:
-        return [f"{model}: exactly as {fitted(models[same].model, _NAME_WIDTH)}"]
+        other = fitted(printable(report.comparisons[same - 1].model), _NAME_WIDTH)
+        return [f"{model}: exactly as {other}"]
     if not counts.flips:
         return [f"{model}: no answer changed", *_confidence_lines(counts, width)]
-    low, high = once.same_interval(counts, 0.95)
     decimals = decimals_for(counts.image_count)
-    agreement = span(percent(low, decimals), percent(high, decimals))
+    agreement = percent_interval(once.same_interval(counts, 0.95), decimals)
     same_answers = (
         f"{model}: {percent(counts.agreement.value, decimals)} % [{agreement}] the same; equally "
         f"accurate: {p_equals(counts.mcnemar_p_value)} (McNemar)"
@@ -219,7 +218,7 @@ def _class_lines(counts: PairedCounts, class_names: Sequence[str], line_width: i
     """Return the classes beyond chance, or else the few that lost most."""
     changes = ordered(once.class_changes(counts))
     beyond = [change for change in changes if change.beyond_chance]
-    losing = [change for change in changes if change.after.value < change.before.value]
+    losing = [change for change in changes if change.difference < 0]
     shown = [
         class_figures(change, class_names)
         for change in beyond[:_MOST_BEYOND] or losing[:_MOST_CLASSES]
