@@ -107,6 +107,11 @@ def shortened(text: str, limit: int) -> str:
     return f"{text[: limit - 1 - tail]}…{text[len(text) - tail :]}"
 
 
+def called(name: object, limit: int = 60) -> str:
+    """Return a name as it is written within a sentence: printable, and not endless."""
+    return shortened(printable(name), limit)
+
+
 def columns(text: str) -> int:
     """Return how wide ``text`` is in letters of a terminal: Chinese ones count as two."""
     if text.isascii():

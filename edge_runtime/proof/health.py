@@ -1,7 +1,7 @@
 """Whether a converted model answers at chance, or has lost most of what its full model can do."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -112,22 +112,22 @@ def measure_health(
         images: which images these are, in words.
     """
     right = answers == labels
-    accuracy = Rate(int(right.sum()), len(labels))
     of_class = count_numbers(labels)
-    commonest = int(of_class.max())
     given = count_numbers(answers, len(of_class))[: len(of_class)]
-    unrelated = float(of_class @ given) / len(labels) ** 2
-    if full_answers is None:
-        return Health(images, accuracy, commonest, unrelated=unrelated)
-    full = full_answers == labels
-    return Health(
+    health = Health(
         images,
-        accuracy,
-        commonest,
-        Rate(int(full.sum()), len(labels)),
-        int((full & ~right).sum()),
-        int((right & ~full).sum()),
-        unrelated,
+        Rate(int(right.sum()), len(labels)),
+        int(of_class.max()),
+        unrelated=float(of_class @ given) / len(labels) ** 2,
+    )
+    if full_answers is None:
+        return health
+    full = full_answers == labels
+    return replace(
+        health,
+        full=Rate(int(full.sum()), len(labels)),
+        lost=int((full & ~right).sum()),
+        won=int((right & ~full).sum()),
     )
 
 

@@ -1,6 +1,5 @@
 """What two models answered to the same images, counted."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import reduce
 from operator import add
@@ -206,16 +205,10 @@ def count_pairs(
             f"Expected probabilities of one shape and a label for each row, got {reference.shape}, "
             f"{candidate.shape} and {labels.shape}."
         )
-    parts = (
-        _count_chunk(reference[rows], candidate[rows], labels[rows])
-        for rows in _chunks(*reference.shape)
-    )
-    return reduce(add, parts)
-
-
-def _chunks(rows: int, columns: int) -> Iterator[slice]:
-    step = max(1, _CHUNK_VALUES // columns)
-    return (slice(start, start + step) for start in range(0, max(1, rows), step))
+    rows, classes = reference.shape
+    step = max(1, _CHUNK_VALUES // classes)
+    chunks = (slice(start, start + step) for start in range(0, max(1, rows), step))
+    return reduce(add, (_count_chunk(reference[c], candidate[c], labels[c]) for c in chunks))
 
 
 def _count_chunk(

@@ -17,9 +17,16 @@ from edge_runtime.proof.parity.contract import Contract, Margins
 from edge_runtime.proof.parity.flips import find_flips
 from edge_runtime.proof.parity.judgement import Comparison, Judgement
 from edge_runtime.proof.parity.movement import find_movement
-from edge_runtime.proof.parity.order import in_order, predecessors
 from edge_runtime.proof.parity.resampling import JudgedPair
-from edge_runtime.proof.parity.steps import Step, StepKind, changes, same_file, step_kinds
+from edge_runtime.proof.parity.steps import (
+    Step,
+    StepKind,
+    changes,
+    in_order,
+    predecessors,
+    same_file,
+    step_kinds,
+)
 
 TIE_RULE = "Of equal probabilities the first class counts as the answer."
 

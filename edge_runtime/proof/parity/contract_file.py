@@ -13,7 +13,7 @@ from edge_runtime.files.reading import read_capped
 from edge_runtime.proof.parity.contract import Budgets, Contract, Margins
 from edge_runtime.proof.parity.steps import StepKind
 from edge_runtime.proof.parity.toml_lines import KeyPath, key_lines, refuse_deep_keys
-from edge_runtime.wording import printable, shortened
+from edge_runtime.wording import called, printable
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -23,7 +23,6 @@ else:
 CONTRACT_FILE = Path("parity.toml")  # where commands look for it
 _LIMIT_BYTES = 64 * 1024  # with a comment for each demand it has 3 KiB
 _BYTE_ORDER_MARK = "\N{ZERO WIDTH NO-BREAK SPACE}"
-_LONGEST_NAME = 60
 
 _MARGINS = tuple(item.name for item in fields(Margins))
 _BUDGETS = tuple(item.name for item in fields(Budgets))
@@ -204,10 +203,9 @@ class _Reader:
         if name in _REPLACED:
             return self.error(path, f"'{name}': {_REPLACED[name]}")
         where = f"in [{section}]" if section else "at the top of the file"
-        shown = shortened(printable(name), _LONGEST_NAME)
         hint = nearest_name(name, known) or _place_of(name, section)
         return self.error(
-            path, f"unknown key '{shown}' {where}; expected one of {', '.join(known)}.{hint}"
+            path, f"unknown key '{called(name)}' {where}; expected one of {', '.join(known)}.{hint}"
         )
 
 

@@ -7,11 +7,10 @@ from typing import Any, Literal
 
 from edge_runtime.data.predictions import Predictions
 from edge_runtime.proof.metrics import PairedCounts
-from edge_runtime.proof.parity.advice import Advice, advise
 from edge_runtime.proof.parity.checks import Check, Decision, ErrorRates, demand_count, worst
 from edge_runtime.proof.parity.contract import Contract
 from edge_runtime.proof.parity.flips import Flip
-from edge_runtime.proof.parity.power import Power
+from edge_runtime.proof.parity.power import Advice, Power, advise
 from edge_runtime.proof.parity.resampling import JudgedPair
 from edge_runtime.proof.parity.steps import Step
 from edge_runtime.wording import printable

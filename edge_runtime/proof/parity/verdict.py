@@ -7,16 +7,15 @@ from edge_runtime.proof.parity.judgement import Comparison, Judgement
 from edge_runtime.proof.parity.steps import NOT_RECORDED
 from edge_runtime.wording import (
     about,
+    called,
     decimals_beside,
     percent,
     plural,
     points,
     points_allowed,
     points_interval,
-    printable,
     score_decimals,
     scores_interval,
-    shortened,
     signed,
 )
 
@@ -26,7 +25,6 @@ _HEADLINES: dict[Decision, str] = {
     "inconclusive": "Inconclusive",
 }
 _MOST_FINDINGS = 3
-_LONGEST_NAME = 60
 
 
 def verdict_sentence(report: Judgement) -> str:
@@ -204,11 +202,6 @@ def undecided_among_many(check: Check, report: Judgement) -> str:
         classes = len(report.reference.class_names) - len(report.reference.absent_classes)
         among += [plural(classes, "class", "classes")]
     return f"beyond the limit by itself, but not among {' and '.join(among)}"
-
-
-def called(name: str) -> str:
-    """Return a name as it is written within a sentence: printable, and not endless."""
-    return shortened(printable(name), _LONGEST_NAME)
 
 
 def _blame(report: Judgement) -> str:

@@ -5,14 +5,13 @@ from dataclasses import dataclass
 from edge_runtime.proof.parity import Check, Judgement
 from edge_runtime.proof.parity.checks import SEVERITY
 from edge_runtime.proof.parity.verdict import (
-    called,
     describe,
     images_wanted,
     measured,
     undecided_among_many,
 )
 from edge_runtime.proof.report.figures import Figures
-from edge_runtime.wording import points_allowed, printable
+from edge_runtime.wording import called, points_allowed, printable
 
 
 @dataclass(frozen=True)

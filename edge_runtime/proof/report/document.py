@@ -125,7 +125,12 @@ def _comparison(report: Judgement, item: Comparison) -> dict[str, Any]:
         "brier_difference": counts.brier_rise.mean,
         "brier_difference_interval": list(once.brier_interval(counts, report.contract.confidence)),
         "thresholds": [counts.at_threshold(value).to_dict() for value in THRESHOLDS],
-        "distances": _distances(counts),
+        "distances": {
+            "total_variation": counts.total_variation.to_dict(),
+            "kl_divergence": counts.kl.to_dict(),
+            "mean_probability_difference": counts.mean_difference,
+            "largest_probability_difference": counts.largest_difference,
+        },
         "ties": counts.candidate_ties,
         "tied_flips": counts.tied_flips,
         "flips": [_flip(report, flip) for flip in item.flips],
@@ -144,15 +149,6 @@ def _paired(counts: PairedCounts, confidence: float) -> dict[str, Any]:
         "won": counts.won,
         "mcnemar_p_value": counts.mcnemar_p_value,
         "agreement": {**counts.agreement.to_dict(), "exact_interval": list(exact)},
-    }
-
-
-def _distances(counts: PairedCounts) -> dict[str, Any]:
-    return {
-        "total_variation": counts.total_variation.to_dict(),
-        "kl_divergence": counts.kl.to_dict(),
-        "mean_probability_difference": counts.mean_difference,
-        "largest_probability_difference": counts.largest_difference,
     }
 
 

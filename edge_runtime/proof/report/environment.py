@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from edge_runtime import wording
 from edge_runtime.proof.report import markdown_markup
-from edge_runtime.wording import printable, shortened
+from edge_runtime.wording import printable
 
 _WORDS = (
     *("distance", "fitted", "p_equals", "p_value", "percent", "percent_interval", "plural"),
@@ -50,7 +50,7 @@ def environment(packages: tuple[str, ...], *, is_markdown: bool) -> jinja2.Envir
     )
     found.globals["source"] = partial(_source, packages, is_markdown=True)
     found.filters |= {name: getattr(wording, name) for name in _WORDS}
-    found.filters |= {"compact": _compact, "cut": _cut, "number": _number}
+    found.filters |= {"compact": _compact, "cut": wording.called, "number": _number}
     if is_markdown:
         found.filters |= {name: _safe(draw) for name, draw in _MARKDOWN.items()}
     return found
@@ -105,10 +105,6 @@ def _compact(count: int) -> str:
     if count < 10_000:
         return str(count)
     return f"{count // 1000}k" if count < 1_000_000 else f"{count // 1_000_000}M"
-
-
-def _cut(text: str, limit: int = 60) -> str:
-    return shortened(printable(text), limit)
 
 
 def _number(value: float, decimals: int = 0) -> str:

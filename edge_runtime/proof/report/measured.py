@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from edge_runtime.proof.parity import Judgement
 from edge_runtime.proof.report.figures import all_models
-from edge_runtime.wording import ABSENT, printable, shortened
+from edge_runtime.wording import ABSENT, called, printable, shortened
 
 _LONGEST_NAME, _LONGEST_VALUE = 80, 120
 _HASH_LENGTH = 17
@@ -82,4 +82,4 @@ def _written(key: str, value: object) -> str:
     if isinstance(value, int) and not isinstance(value, bool):
         return f"{value:,}"
     limit = _HASH_LENGTH if key.endswith(("sha256", "fingerprint")) else _LONGEST_VALUE
-    return shortened(printable(value), limit)
+    return called(value, limit)

@@ -58,11 +58,15 @@ def report_table(report: Judgement, width: int = WIDTH) -> str:
         width: how many columns a line takes at most; 72 to 100 are readable.
     """
     about = [_subject(report), *([report.basis.in_words] if report.basis else [])]
+    moved = [
+        _wrapped(f"{fitted(printable(name), _NAME_WIDTH)}: {words}", width, others="  ")
+        for name, words in movements(report)
+    ]
     blocks = [
         [line for sentence in about for line in _wrapped(sentence, width)],
         _models(report, width),
         _steps(step_figures(report), width),
-        *_movements(report, width),
+        *moved,
         [line for sentence in _LEGEND for line in _wrapped(sentence, width)],
         _contract(demand_figures(report), width),
         *(_classes(report, item, width) for item in report.comparisons),
@@ -89,20 +93,14 @@ def _lines(found: Table, width: int, left: int, optional: Sequence[int] = ()) ->
 def _subject(report: Judgement) -> str:
     dataset = report.reference.details.get("dataset")
     origin = f" of {printable(dataset)}" if dataset else ""
-    return (
-        f"{plural(len(report.reference), 'test image')}{origin}, "
-        f"{plural(len(report.reference.class_names), 'class', 'classes')}"
-        f"{_absent(report.reference.absent_classes)}"
-    )
-
-
-def _absent(names: Sequence[str]) -> str:
-    """Return which classes have no images, and so are not judged."""
-    if not names:
-        return ""
-    more = f" and {len(names) - _MOST_ABSENT:,} more" if len(names) > _MOST_ABSENT else ""
-    shown = ", ".join(fitted(printable(name), _NAME_WIDTH) for name in names[:_MOST_ABSENT])
-    return f"; none of the images is: {shown}{more}"
+    classes = plural(len(report.reference.class_names), "class", "classes")
+    subject = f"{plural(len(report.reference), 'test image')}{origin}, {classes}"
+    absent = report.reference.absent_classes
+    if not absent:
+        return subject
+    more = f" and {len(absent) - _MOST_ABSENT:,} more" if len(absent) > _MOST_ABSENT else ""
+    shown = ", ".join(fitted(printable(name), _NAME_WIDTH) for name in absent[:_MOST_ABSENT])
+    return f"{subject}; none of the images is: {shown}{more}"
 
 
 def _models(report: Judgement, width: int) -> list[str]:
@@ -115,47 +113,34 @@ def _models(report: Judgement, width: int) -> list[str]:
 
 def _steps(steps: Sequence[Figures], width: int) -> list[str]:
     limit = 15 if width >= WIDTH else 12
+    room = {"step": 31, "before": limit, "after": limit}
     cut = [
         step
-        | {
-            "step": fitted(step["step"], 31),
-            "blamed": f" ◄ {step['blamed']}" if step["blamed"] else "",
-            "before": fitted(step["before"], limit),
-            "after": fitted(step["after"], limit),
-        }
+        | {key: fitted(step[key], limit) for key, limit in room.items()}
+        | {"blamed": f" ◄ {step['blamed']}" if step["blamed"] else ""}
         for step in steps
     ]
     found = tables.table(tables.STEPS_IN_TERMINAL, cut)
     rows = [[cell.text for cell in row.cells] for row in found.rows]
     taken = [max(map(columns, cells)) + 2 for cells in zip(dict(found.heads), *rows, strict=True)]
-    room = max(_LEAST_CHANGE, width - sum(taken) + taken[2])
-    told = [step | {"changed": _changed(step, room)} for step in cut]
-    return _lines(tables.table(tables.STEPS_IN_TERMINAL, told), width, 3)
-
-
-def _changed(step: Figures, room: int) -> str:
-    """Return what changed, from what to what only where there is room for it."""
-    return step["changed"] if columns(step["changed"]) <= room else fitted(step["briefly"], room)
-
-
-def _movements(report: Judgement, width: int) -> list[list[str]]:
-    """Return what another runtime or processor changed about the same file, and why."""
-    return [
-        _wrapped(f"{fitted(printable(name), _NAME_WIDTH)}: {words}", width, others="  ")
-        for name, words in movements(report)
+    rest = max(_LEAST_CHANGE, width - sum(taken) + taken[2])
+    # What changed is told from what to what only where there is room for it.
+    told = [
+        step
+        if columns(step["changed"]) <= rest
+        else step | {"changed": fitted(step["briefly"], rest)}
+        for step in cut
     ]
+    return _lines(tables.table(tables.STEPS_IN_TERMINAL, told), width, 3)
 
 
 def _contract(demands: Sequence[Figures], width: int) -> list[str]:
     """Return the demands, unless the table above says all of them."""
     if all(map(_is_in_models_table, demands)):
         return []
+    room = {"name": 32, "demanded": width - 43}
     cut = [
-        demand
-        | {
-            "name": fitted(demand["name"], 32),
-            "demanded": fitted(demand["demanded"], width - 43),
-        }
+        demand | {key: fitted(demand[key], limit) for key, limit in room.items()}
         for demand in demands[:_MOST_DEMANDS]
     ]
     lines = _lines(tables.table(tables.DEMANDS_IN_TERMINAL, cut), width, 2)
@@ -165,11 +150,8 @@ def _contract(demands: Sequence[Figures], width: int) -> list[str]:
 
 def _is_in_models_table(demand: Figures) -> bool:
     """Say whether a demand is decided by a column of the table of all models, as far as it says."""
-    if demand["kind"] != "model":
-        return False
-    return demand["demand"] == "accuracy" or (
-        demand["demand"] == "agreement" and demand["decision"] == "holds"
-    )
+    told = [("accuracy", demand["decision"]), ("agreement", "holds")]
+    return demand["kind"] == "model" and (demand["demand"], demand["decision"]) in told
 
 
 def _classes(report: Judgement, item: Comparison, width: int) -> list[str]:
