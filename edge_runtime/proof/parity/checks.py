@@ -1,7 +1,7 @@
 """The demands of a contract, judged: shown to be kept, shown to be missed, or neither."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -29,7 +29,6 @@ class Check:
     """One demand, and what became of it.
 
     Attributes:
-        demand: what is asked.
         limit: the margin or budget of the contract.
         decision: "holds" or "broken" when the whole interval lies on one side of the limit,
             "inconclusive" when the limit lies within it.
@@ -169,11 +168,8 @@ def _check_accuracy(counts: PairedCounts, margin: float, rates: ErrorRates) -> C
     When the true drop is the margin that happens in (1 - confidence) / 2 of all samples: 2.5 %.
     """
     lost, won, total = (np.array([n]) for n in (counts.lost, counts.won, counts.image_count))
-    bounds = _difference_bounds(lost, won, total, rates)
-    low, high, shared_high = (float(bound[0]) for bound in bounds)
-    decision, alone, high = _decide(low, high, shared_high, -margin)
-    value = counts.accuracy_difference
-    return Check("accuracy", margin, decision, value, (low, high), broken_alone=alone)
+    check = _check_differences("accuracy", lost, won, total, margin, rates)
+    return replace(check, class_index=None)
 
 
 def _check_agreement(counts: PairedCounts, limit: float, rates: ErrorRates) -> Check:
@@ -199,18 +195,33 @@ def _check_classes(counts: PairedCounts, margin: float, rates: ErrorRates) -> Ch
     some class breaks it, the demand's share of errors is shared among them once more, or of many
     classes one would break it by luck.
     """
-    lost, won, totals = counts.by_class
+    return _check_differences("class_recall", *counts.by_class, margin, rates)
+
+
+def _check_differences(
+    demand: Demand,
+    lost: NDArray[np.int64],
+    won: NDArray[np.int64],
+    totals: NDArray[np.int64],
+    margin: float,
+    rates: ErrorRates,
+) -> Check:
+    """Judge the differences of several classes, (K,), by the worst of those that have images."""
     present = np.flatnonzero(totals)
-    bounds = _difference_bounds(lost[present], won[present], totals[present], rates)
-    low, high, shared = (bound.tolist() for bound in bounds)
-    decided = [_decide(*each, -margin) for each in zip(low, high, shared, strict=True)]
-    decision = worst([each for each, _, _ in decided])
-    deciding = [at for at, each in enumerate(decided) if each[0] == decision]
-    shown = min(deciding, key=lambda at: float(low[at]))
-    _, alone, most = decided[shown]
-    index = int(present[shown])
-    change = int(won[index] - lost[index]) / int(totals[index])
-    return Check("class_recall", margin, decision, change, (low[shown], most), index, alone)
+    counts = lost[present], won[present], totals[present]
+    low, high = difference_interval(*counts, rates.confidence)
+    # The upper bounds for all at once are no smaller than the intervals' own.
+    shared = np.maximum(high, -least_drop(*counts, float(rates.drop_level(len(present)))))
+    bounds = (each.tolist() for each in (present, low, high, shared))
+    judged = []
+    for at, least, most, shared_most in zip(*bounds, strict=True):
+        decision, alone, shown = _decide(least, most, shared_most, -margin)
+        change = int(won[at] - lost[at]) / int(totals[at])
+        check = Check(demand, margin, decision, change, (least, shown), at, alone)
+        judged.append((least, check))
+    decision = worst([check.decision for _, check in judged])
+    deciding = [each for each in judged if each[1].decision == decision]
+    return min(deciding, key=lambda each: each[0])[1]
 
 
 _CHECKS: dict[str, Callable[[PairedCounts, float, ErrorRates], Check]] = {
@@ -219,15 +230,3 @@ _CHECKS: dict[str, Callable[[PairedCounts, float, ErrorRates], Check]] = {
     "class_recall": _check_classes,
     "brier": _check_brier,
 }
-
-
-def _difference_bounds(
-    lost: NDArray[np.int64], won: NDArray[np.int64], totals: NDArray[np.int64], rates: ErrorRates
-) -> tuple[_Floats, _Floats, _Floats]:
-    """Return the bounds of the differences' intervals, and their upper bounds for all at once.
-
-    These are no smaller than the intervals' own.
-    """
-    low, high = difference_interval(lost, won, totals, rates.confidence)
-    level = float(rates.drop_level(len(totals)))
-    return low, high, np.maximum(high, -least_drop(lost, won, totals, level))

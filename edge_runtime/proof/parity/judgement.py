@@ -67,12 +67,9 @@ class Comparison:
     """One converted model against the full one.
 
     Attributes:
-        model: what it is called.
         details: who computed its predictions.
-        counts: its answers against the full model's.
         flips: the images whose answer changed, the worst first.
         steps: indexes into the report's steps, from the full model to this one.
-        checks: the contract's demands on it.
         is_last: whether it is the end of a chain, the one that is shipped.
     """
 
@@ -125,7 +122,6 @@ class Judgement:
         comparisons: one for each converted model, in the order of the chain.
         steps: what lies between the predictions; the step at index i leads to comparison i.
         step_checks: for each step the contract's demands on it alone.
-        contract: what was demanded.
         pairs: whose answers are judged by which margins: the converted models', then the steps'.
         basis: which full model that is and how it was found; None if the caller did not say.
     """

@@ -16,11 +16,8 @@ class ClassChange:
     """What became of one class.
 
     Attributes:
-        index: the class.
         before: the share of its images that the reference found.
         after: the share that the candidate found.
-        lost: images that only the reference found.
-        won: images that only the candidate found.
         interval: of the difference of both shares, at 95 % for this class alone.
         p_value: of the exact McNemar test, adjusted for all classes by Holm's method.
     """
@@ -62,8 +59,6 @@ class CellChange:
     """What became of one cell of the confusion matrix.
 
     Attributes:
-        true: the class of its images.
-        answer: what they are taken for.
         left: images of the reference's cell that the candidate answers otherwise.
         entered: images of the candidate's cell that the reference answered otherwise.
         p_value: of the exact McNemar test, adjusted by Holm's method for all cells that an image
@@ -94,17 +89,10 @@ def class_changes(counts: PairedCounts) -> tuple[ClassChange, ...]:
     lost, won, totals = counts.by_class
     intervals = difference_interval(lost[present], won[present], totals[present])
     p_values = holm([mcnemar_p_value(int(lost[index]), int(won[index])) for index in present])
+    found = zip(present, *(bound.tolist() for bound in intervals), p_values, strict=True)
     return tuple(
-        ClassChange(
-            index,
-            before[index],
-            after[index],
-            int(lost[index]),
-            int(won[index]),
-            (float(low), float(high)),
-            p_value,
-        )
-        for index, low, high, p_value in zip(present, *intervals, p_values, strict=True)
+        ClassChange(at, before[at], after[at], int(lost[at]), int(won[at]), (low, high), p_value)
+        for at, low, high, p_value in found
     )
 
 

@@ -6,7 +6,7 @@ from typing import Any, Literal, get_args
 
 from edge_runtime.data.predictions import Predictions
 from edge_runtime.proof.metrics import PairedCounts
-from edge_runtime.proof.parity.movement import Movement
+from edge_runtime.proof.parity.movement import Movement, runtime_of
 
 StepKind = Literal["conversion", "quantization", "runtime", "preprocessing"]
 
@@ -36,9 +36,7 @@ class Step:
     Attributes:
         kinds: what changed; usually one.
         before: index of the predictions that it starts from; 0 is the reference.
-        after: index of the predictions that it leads to.
-        before_model: their names.
-        after_model: likewise.
+        after: index of those that it leads to.
         changed: what changed, in words, as in "float32 → int8".
         counts: the answers after it against those before it.
         movement: where both are of the same file and the same pixels, how its probabilities moved.
@@ -140,8 +138,7 @@ def changes(before: Predictions, after: Predictions) -> str:
     if old.get("scheme") not in _FULL_SCHEMES or same_file(old, new):
         moved = moves(old, new)
         if "backend" in moved or "backend_version" in moved:
-            runtimes = [_joined(details, ("backend", "backend_version")) for details in (old, new)]
-            found.append(_arrow(*runtimes))
+            found.append(_arrow(runtime_of(old), runtime_of(new)))
         found += [
             _arrow(old[key], new[key]) for key in moved if key in ("cpu", "machine", "kernels")
         ]
@@ -158,10 +155,6 @@ def changes(before: Predictions, after: Predictions) -> str:
         return NOT_RECORDED
     unknown = "a second run" if "machine" in new else "a run on a machine that is not recorded"
     return ", ".join(text for text in found if text) or unknown
-
-
-def _joined(details: Mapping[str, Any], keys: Sequence[str]) -> str:
-    return " ".join(str(details[key]) for key in keys if key in details)
 
 
 def _arrow(before: object, after: object) -> str:
