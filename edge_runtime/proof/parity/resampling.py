@@ -22,13 +22,7 @@ _RISE_EDGES = (-0.5, -0.1, 0.1, 0.5)
 
 @dataclass(frozen=True, eq=False)
 class JudgedPair:
-    """Two models' predictions of the same images, and what is asked of the second.
-
-    Attributes:
-        before: the reference, or what a step starts from.
-        after: the candidate, or what a step leads to.
-        margins: what is asked.
-    """
+    """Two models' predictions of the same images, and what is asked of the second."""
 
     before: Predictions
     after: Predictions

@@ -16,12 +16,11 @@ from edge_runtime.wording import called, points_allowed, printable
 
 @dataclass(frozen=True)
 class DemandGroup:
-    """What is asked of one model or of one step.
+    """What is asked of one model or of one step, and so of the model after it.
 
     Attributes:
         kind: "model" or "step".
         name: the model's name, or what the step changes between which two models; printable.
-        model: the name of the model that the demands are about.
         checks: what became of each demand; a step may be asked for no more than to be there.
     """
 

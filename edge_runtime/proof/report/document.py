@@ -15,7 +15,6 @@ from edge_runtime.proof.parity import (
     Check,
     Comparison,
     Decision,
-    Flip,
     Judgement,
     Step,
 )
@@ -104,7 +103,7 @@ def _step(report: Judgement, step: Step, checks: tuple[Check, ...]) -> dict[str,
 
 
 def _comparison(report: Judgement, item: Comparison) -> dict[str, Any]:
-    counts = item.counts
+    counts, hashes = item.counts, report.reference.image_sha256
     return {
         "model": item.model,
         "decision": item.decision,
@@ -133,7 +132,10 @@ def _comparison(report: Judgement, item: Comparison) -> dict[str, Any]:
         },
         "ties": counts.candidate_ties,
         "tied_flips": counts.tied_flips,
-        "flips": [_flip(report, flip) for flip in item.flips],
+        "flips": [
+            {**flip.to_dict(), "image_sha256": hashes[flip.image].decode("ascii", "replace")}
+            for flip in item.flips
+        ],
         "details": item.details,
     }
 
@@ -150,11 +152,6 @@ def _paired(counts: PairedCounts, confidence: float) -> dict[str, Any]:
         "mcnemar_p_value": counts.mcnemar_p_value,
         "agreement": {**counts.agreement.to_dict(), "exact_interval": list(exact)},
     }
-
-
-def _flip(report: Judgement, flip: Flip) -> dict[str, Any]:
-    sha256 = bytes(report.reference.image_sha256[flip.image]).decode("ascii", "replace")
-    return {**flip.to_dict(), "image_sha256": sha256}
 
 
 def _text(value: Any, line: str = "\n") -> str:

@@ -124,16 +124,12 @@ def _cells(
     colours: NDArray[np.str_] | str,
     strengths: NDArray[np.float64],
     marked: Collection[tuple[int, int]] = (),
-) -> list[list[tuple[int, str, bool]]]:
-    """Return rows of cells, each a number, its classes, and whether it is beyond chance."""
+) -> list[list[tuple[int, str]]]:
+    """Return rows of cells, each a number and its classes for the style sheet."""
     shades = np.char.add(colours, np.char.mod("%d", np.maximum(1, np.ceil(strengths * _SHADES))))
     return [
         [
-            (
-                count,
-                _classes(shade * bool(count), true == answer, (true, answer) in marked),
-                (true, answer) in marked,
-            )
+            (count, _classes(shade * bool(count), true == answer, (true, answer) in marked))
             for answer, (count, shade) in enumerate(zip(numbers, row, strict=True))
         ]
         for true, (numbers, row) in enumerate(zip(matrix.tolist(), shades.tolist(), strict=True))
