@@ -19,7 +19,6 @@ class Health:
 
     Attributes:
         images: which ones, in words: "test images" or "training images".
-        accuracy: the model's.
         commonest: how many images are of the commonest class.
         full: the full model's accuracy on the same images; None where that is not known.
         lost: images that only the full model answers rightly.

@@ -11,7 +11,6 @@ class Column(NamedTuple):
     """A column of a table.
 
     Attributes:
-        head: its heading.
         unit: the second line of the heading, or what follows it in Markdown.
         text: what its cells say, as a format of a row's figures.
         note: likewise what they add, smaller on a page.

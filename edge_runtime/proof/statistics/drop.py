@@ -13,7 +13,6 @@ from edge_runtime.proof.statistics.paired import halved, won_probability
 
 _Floats = NDArray[np.float64]
 _Counts = NDArray[np.int64] | NDArray[np.float64]
-_HALVINGS = 50
 
 
 def drop_p_value(lost: _Counts, won: _Counts, total: _Counts, drop: _Floats | float) -> _Floats:
@@ -53,10 +52,7 @@ def least_drop(lost: _Counts, won: _Counts, total: _Counts, level: float) -> _Fl
     """
     rejected, accepted = np.zeros(np.shape(lost)), np.maximum(0.0, (lost - won) / total)
     return halved(
-        lambda drop: drop_p_value(lost, won, total, drop) <= level,
-        rejected,
-        accepted,
-        halvings=_HALVINGS,
+        lambda drop: drop_p_value(lost, won, total, drop) <= level, rejected, accepted, 50
     )[0]
 
 

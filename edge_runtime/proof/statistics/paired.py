@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from edge_runtime.proof.statistics.binomial import normal_quantile, upper_tail
 
 _Floats = NDArray[np.float64]
-_HALVINGS = 60
 
 
 def mcnemar_p_value(lost: int, won: int) -> float:
@@ -109,15 +108,11 @@ def difference_is_above(
 
 def _lower_bound(lost: _Floats, won: _Floats, total: _Floats, z: float) -> _Floats:
     """Return the smallest difference that the counts do not reject, by halving."""
-    rejected = np.full(lost.shape, -1.0)
     accepted = (won - lost) / total
     # A difference of -1 is rejected by every count but that of all images lost.
-    rejected = np.where(lost == total, accepted, rejected)
+    rejected = np.where(lost == total, accepted, -1.0)
     rejected, accepted = halved(
-        lambda difference: _is_rejected(lost, won, total, difference, z),
-        rejected,
-        accepted,
-        halvings=_HALVINGS,
+        lambda difference: _is_rejected(lost, won, total, difference, z), rejected, accepted, 60
     )
     return (rejected + accepted) / 2
 
@@ -126,7 +121,6 @@ def halved(
     is_rejected: Callable[[_Floats], NDArray[np.bool_]],
     rejected: _Floats,
     accepted: _Floats,
-    *,
     halvings: int,
 ) -> tuple[_Floats, _Floats]:
     """Return (M,) bounds, the first of them rejected, after halving their distance so often."""
