@@ -139,8 +139,7 @@ def percent(value: float, decimals: int = 1) -> str:
 
 def percent_interval(interval: tuple[float, float], decimals: int = 1) -> str:
     """Return the interval of a fraction in percent."""
-    low, high = interval
-    return span(percent(low, decimals), percent(high, decimals))
+    return span(*(percent(bound, decimals) for bound in interval))
 
 
 def span(low: str, high: str) -> str:
@@ -162,14 +161,12 @@ def points(difference: float, decimals: int = 1) -> str:
 
 def points_interval(interval: tuple[float, float], decimals: int = 1) -> str:
     """Return the interval of a difference in points, as in "−0.9 to +1.3"."""
-    low, high = interval
-    return f"{points(low, decimals)} to {points(high, decimals)}"
+    return " to ".join(points(bound, decimals) for bound in interval)
 
 
 def scores_interval(interval: tuple[float, float], decimals: int = 4) -> str:
     """Return the interval of a difference of two scores, as in "−0.0012 to +0.0074"."""
-    low, high = interval
-    return f"{signed(low, decimals)} to {signed(high, decimals)}"
+    return " to ".join(signed(bound, decimals) for bound in interval)
 
 
 def score_decimals(limit: float, interval: tuple[float, float]) -> int:

@@ -54,11 +54,8 @@ class Flip:
 def find_flips(path: Sequence[Predictions], steps: Sequence[tuple[int, Step]]) -> tuple[Flip, ...]:
     """Return the images that the last of a path answers unlike the first, the worst first.
 
-    Worst are lost answers, and among them those where both models were surest.
-
-    Args:
-        path: predictions of the same images in the same order, the reference first.
-        steps: the steps between them with their indexes, one fewer.
+    Worst are lost answers, and among them those where both models were surest. The predictions are
+    of the same images in the same order; the steps lie between them, with their indexes.
     """
     first, last = path[0], path[-1]
     before, after = first.answers, last.answers

@@ -128,7 +128,7 @@ class Power:
 
     def decide(self, images: int, samples: int) -> Shown:
         """Return which of so many samples of so many images show that it holds or is broken."""
-        drawn = self._kinds.draw(self._rng, images, samples)
+        drawn = self._rng.multinomial(images, self._kinds.shares, size=samples)
         noise = dict(zip(self._tails, self._noise.draw(self._rng, images, samples), strict=True))
         holds, broken = np.ones(samples, bool), np.zeros(samples, bool)
         for at, pair in enumerate(self._pairs):
@@ -201,11 +201,9 @@ class RiseTail:
         self._last = (-np.log1p(-most * self._nodes), last, last**2)
 
     def __call__(self, drawn: NDArray[np.int64], noise: _Floats) -> _Floats:
-        """Return the probability for each sample.
+        """Return the probability for each of (samples, G) numbers of images of each kind.
 
-        Args:
-            drawn: (samples, G) how many images of each kind.
-            noise: (samples,) what their values sum to beyond the means of their kinds.
+        The noise is what their values sum to beyond the means of their kinds, (samples,).
         """
         value, slope, bend = (
             drawn @ terms + last for terms, last in zip(self._terms, self._last, strict=True)

@@ -60,12 +60,8 @@ class Kinds:
     effects: _Counts
     of_image: NDArray[np.intp]
 
-    def draw(self, rng: np.random.Generator, images: int, samples: int) -> _Counts:
-        """Return how many images of each kind there are in samples of so many, (samples, G)."""
-        return rng.multinomial(images, self.shares, size=samples)
-
     def only(self, drawn: _Counts, pair: int, effect: int) -> _Counts:
-        """Return those of which the answer was lost, for example, likewise."""
+        """Return of (samples, G) drawn images those that were LOST, for example."""
         some: _Counts = drawn * (self.effects[pair] == effect)
         return some
 

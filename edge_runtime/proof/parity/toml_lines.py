@@ -59,14 +59,7 @@ def _paths(value: Any, at: KeyPath) -> Iterator[KeyPath]:
 
 
 def refuse_deep_keys(text: str) -> None:
-    """Raise where a key has many parts: of 20,000 parts the parser makes 1.5 GB.
-
-    Args:
-        text: TOML, which need not be valid.
-
-    Raises:
-        ValueError: there is such a key.
-    """
+    """Raise ValueError where a key has many parts: of 20,000 parts the parser makes 1.5 GB."""
     # Within a string of several lines a # begins no comment.
     if '"""' not in text and "'''" not in text:
         text = _COMMENT.sub(r"\1", text)

@@ -36,7 +36,7 @@ _MEANINGS: dict[Decision, str] = {
 def report_json(report: Judgement) -> str:
     """Return all figures of a report as indented JSON text, without a newline at the end.
 
-    `report_schema` describes it. What is not finite in the details of a model becomes null.
+    What is not finite in the details of a model becomes null.
     """
     return json_escaped(_text(_plain(report_document(report))))
 

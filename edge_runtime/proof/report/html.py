@@ -43,10 +43,8 @@ _MOST_DEMANDS = 8
 def report_html(report: Judgement, images: NDArray[np.uint8] | None) -> str:
     """Return the report as one self-contained HTML page; the same report, the same bytes.
 
-    Args:
-        report: the comparison.
-        images: (N, H, W, 1 or 3) uint8, the test images in the order of the predictions, for the
-            gallery of changed answers; None for a gallery without pictures.
+    ``images`` are the (N, H, W, 1 or 3) uint8 test images in the order of the predictions, for the
+    gallery of changed answers; without them it has no pictures.
 
     Raises:
         PredictionsError: the images are not as many as the predictions, or no such array.
@@ -65,10 +63,7 @@ def report_html(report: Judgement, images: NDArray[np.uint8] | None) -> str:
 
 
 def notebook_html(report: Judgement) -> str:
-    """Return the verdict and the table of all models as HTML for a notebook's ``_repr_html_``.
-
-    It is a fragment that needs nothing else: without a script, and with a style that applies to it
-    alone.
+    """Return the verdict and all models as HTML for a notebook: a fragment with a style of its own.
 
     Raises:
         MissingDependencyError: Jinja2 is not installed.

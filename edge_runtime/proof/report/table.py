@@ -53,9 +53,7 @@ _LEGEND = (
 def report_table(report: Judgement, width: int = WIDTH) -> str:
     """Return the report as plain text, without a newline at the end.
 
-    Args:
-        report: the comparison.
-        width: how many columns a line takes at most; 72 to 100 are readable.
+    A line takes at most ``width`` columns of the terminal; 72 to 100 are readable.
     """
     about = [_subject(report), *([report.basis.in_words] if report.basis else [])]
     moved = [
