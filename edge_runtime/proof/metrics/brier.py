@@ -29,8 +29,7 @@ def squared_error_units(
 ) -> NDArray[np.int64]:
     """Return Σ_k (p_k - y_k)² of each row in units of 2**-37, at most 2, (N,).
 
-    Rows that do not sum to 1, as those of an integer softmax, are taken as they are: the mean of
-    this score is least for the true probabilities, whatever a model may answer instead.
+    Rows that do not sum to 1, as those of an integer softmax, are taken as they are.
     """
     wide = probabilities.astype(np.float64)
     true = wide[np.arange(len(labels)), labels]

@@ -88,17 +88,11 @@ def check_budgets(model: str, details: Mapping[str, Any], budgets: Budgets) -> t
 
 @dataclass(frozen=True)
 class ErrorRates:
-    """How often a verdict may be wrong.
+    """How often a verdict may be wrong, given how many demands on answers a report judges.
 
-    "Holds" is said only when every demand is shown to be kept, each at half of 1 - confidence; no
-    correction is due for their number (an intersection-union test: Berger 1982, Technometrics 24:
-    295-300). "Broken" is said when any of them is shown to be missed, so that all of them share
-    1 - confidence (Bonferroni): then no more than that many reports call a demand broken that is
-    kept, however the demands depend on each other.
-
-    Attributes:
-        confidence: of the intervals.
-        demands: how many demands on answers the report judges, of all models and all steps.
+    "Holds" needs every demand to be shown, each at half of 1 - confidence (an intersection-union
+    test: Berger 1982, Technometrics 24: 295-300). "Broken" needs any to be shown as missed, so all
+    of them share 1 - confidence (Bonferroni); see docs/explanation/verdict.md.
     """
 
     confidence: float = 0.95
@@ -148,11 +142,8 @@ def _decide(
 ) -> tuple[Decision, bool, float]:
     """Decide by where an interval lies of what must not fall below the limit.
 
-    A bound on the limit itself shows nothing.
-
-    Returns:
-        The decision, whether it is broken by itself but not among the others, and the upper bound
-        to show: the shared one in that case.
+    Returns also whether it is broken by itself but not among the others, and the upper bound to
+    show: the shared one in that case. A bound on the limit itself shows nothing.
     """
     if low > limit:
         return "holds", False, high
@@ -189,12 +180,6 @@ def _check_brier(counts: PairedCounts, margin: float, rates: ErrorRates) -> Chec
 
 
 def _check_classes(counts: PairedCounts, margin: float, rates: ErrorRates) -> Check:
-    """Judge the recall of every class that has images.
-
-    To say that all classes keep the margin, each must show it at the full confidence. To say that
-    some class breaks it, the demand's share of errors is shared among them once more, or of many
-    classes one would break it by luck.
-    """
     return _check_differences("class_recall", *counts.by_class, margin, rates)
 
 
@@ -206,7 +191,10 @@ def _check_differences(
     margin: float,
     rates: ErrorRates,
 ) -> Check:
-    """Judge the differences of several classes, (K,), by the worst of those that have images."""
+    """Judge the differences of several classes, (K,), by the worst of those that have images.
+
+    All of them hold only if each does by itself; what breaks one is shared among them once more.
+    """
     present = np.flatnonzero(totals)
     counts = lost[present], won[present], totals[present]
     low, high = difference_interval(*counts, rates.confidence)

@@ -19,13 +19,7 @@ from edge_runtime.proof.report import once, tables
 from edge_runtime.proof.report.axis import Axis
 from edge_runtime.proof.report.chain import chain
 from edge_runtime.proof.report.demands import demand_figures
-from edge_runtime.proof.report.figures import (
-    Figures,
-    detail,
-    model_figures,
-    step_figures,
-    twin,
-)
+from edge_runtime.proof.report.figures import Figures, detail, model_figures, step_figures, twin
 from edge_runtime.proof.report.measured import measured_view
 from edge_runtime.proof.report.pictures import Pictures
 from edge_runtime.proof.report.rendering import render

@@ -14,12 +14,9 @@ def report_junit(report: Judgement) -> str:
     """Return a report as JUnit XML, without a newline at the end.
 
     There is a test suite for each model and for each step of which something is asked, and a test
-    case for each demand. A broken demand is a <failure>. An inconclusive one is an <error>, which
-    is what JUnit calls a test that could not be carried out to its end: GitHub's test reporters,
-    GitLab and Jenkins count errors with the failures, so the gate is not green, yet tell both
-    apart. A <skipped> test would let Jenkins and GitLab pass, and nobody would add the images that
-    are wanting. Test cases have the same names from run to run, and nothing is timed, so the same
-    predictions give the same bytes.
+    case for each demand. A broken demand is a <failure>, an inconclusive one an <error>: a
+    <skipped> test would let Jenkins and GitLab pass. Test cases have the same names from run to
+    run, and nothing is timed, so the same predictions give the same bytes.
     """
     suites = [_suite(group, report) for group in demand_groups(report)]
     keys = ("tests", "failures", "errors")

@@ -63,10 +63,7 @@ def difference_interval(
 
     It is Tango's score interval for paired proportions (Tango 1998, Statistics in Medicine 17:
     891-908) with a continuity correction of 1/√(m + 4) images, where m = lost + won: half an image
-    when no answer changed, and soon nothing. Without it the interval covers too seldom where few
-    answers changed and all to one side, which is what quantization does: 93.3 % for 200 images of
-    which 2 % get lost. docs/explanation/verdict.md compares it with others;
-    `scripts/simulate-coverage` measures it.
+    when no answer changed, and soon nothing. docs/explanation/verdict.md says why.
 
     Args:
         lost: images right for the reference and wrong for the candidate, one number or (M,).
