@@ -49,23 +49,21 @@ def findings(report: Judgement) -> list[str]:
     """
     if report.decision == "holds":
         return [_holding(report)]
-    wanted, confidence = report.decision, report.contract.confidence
+    confidence = report.contract.confidence
     worst_first = sorted(
         report.comparisons, key=lambda item: item.counts.difference_interval(confidence)
     )
-    found = [
-        describe(check, item.model, report)
-        for item in worst_first
-        for check in item.checks
-        if check.decision == wanted
-    ]
-    found += [
-        f"in the step {step.name} {describe(check, step.after_model, report)}"
+    asked = [("", item.model, item.checks) for item in worst_first]
+    asked += [
+        (f"in the step {step.name} ", step.after_model, checks)
         for step, checks in zip(report.steps, report.step_checks, strict=True)
-        for check in checks
-        if check.decision == wanted
     ]
-    return found
+    return [
+        where + describe(check, model, report)
+        for where, model, checks in asked
+        for check in checks
+        if check.decision == report.decision
+    ]
 
 
 def remarks(report: Judgement) -> list[str]:

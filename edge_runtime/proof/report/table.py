@@ -110,26 +110,25 @@ def _models(report: Judgement, width: int) -> list[str]:
 
 
 def _steps(steps: Sequence[Figures], width: int) -> list[str]:
-    limit = 15 if width >= WIDTH else 12
-    room = {"step": 31, "before": limit, "after": limit}
+    name_width = 15 if width >= WIDTH else 12
+    limits = {"step": 31, "before": name_width, "after": name_width}
     cut = [
         step
-        | {key: fitted(step[key], limit) for key, limit in room.items()}
+        | {key: fitted(step[key], limit) for key, limit in limits.items()}
         | {"blamed": f" ◄ {step['blamed']}" if step["blamed"] else ""}
         for step in steps
     ]
     found = tables.table(tables.STEPS_IN_TERMINAL, cut)
     rows = [[cell.text for cell in row.cells] for row in found.rows]
     taken = [max(map(columns, cells)) + 2 for cells in zip(dict(found.heads), *rows, strict=True)]
-    rest = max(_LEAST_CHANGE, width - sum(taken) + taken[2])
-    # What changed is told from what to what only where there is room for it.
-    told = [
-        step
-        if columns(step["changed"]) <= rest
-        else step | {"changed": fitted(step["briefly"], rest)}
-        for step in cut
-    ]
+    room = max(_LEAST_CHANGE, width - sum(taken) + taken[2])
+    told = [step | {"changed": _changed(step, room)} for step in cut]
     return _lines(tables.table(tables.STEPS_IN_TERMINAL, told), width, 3)
+
+
+def _changed(step: Figures, room: int) -> str:
+    """Return what changed, from what to what only where there is room for it."""
+    return step["changed"] if columns(step["changed"]) <= room else fitted(step["briefly"], room)
 
 
 def _contract(demands: Sequence[Figures], width: int) -> list[str]:
@@ -180,18 +179,16 @@ def _confidence_lines(counts: PairedCounts, width: int) -> list[str]:
     """Return what became of the confidences; nothing where they are the same but for rounding."""
     if counts.largest_difference < _ROUNDING:
         return []
-    rise = counts.brier_rise
+    interval = scores_interval(once.brier_interval(counts, 0.95))
+    rise = f"{signed(counts.brier_rise.mean, 4)} ({interval})"
     confidence = (
         f"calibration error {percent(counts.reference_confidence.ece)} → "
-        f"{percent(counts.candidate_confidence.ece)} %; Brier score {signed(rise.mean, 4)} "
-        f"({scores_interval(once.brier_interval(counts, 0.95))}); a probability moved by "
+        f"{percent(counts.candidate_confidence.ece)} %; Brier score {rise}; a probability moved by "
         f"{probability(counts.largest_difference)} at most"
     )
     threshold = threshold_sentence(counts.at_threshold(_THRESHOLD), counts.image_count)
-    return [
-        *_wrapped(confidence, width, first="  ", others="    "),
-        *_wrapped(threshold, width, first="  ", others="    "),
-    ]
+    sentences = (confidence, threshold)
+    return [line for each in sentences for line in _wrapped(each, width, first="  ", others="    ")]
 
 
 def _class_lines(counts: PairedCounts, class_names: Sequence[str], line_width: int) -> list[str]:
