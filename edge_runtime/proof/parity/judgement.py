@@ -1,7 +1,7 @@
 """What was found of a chain of predictions, held against a contract."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
 
@@ -130,8 +130,8 @@ class Judgement:
     comparisons: tuple[Comparison, ...]
     steps: tuple[Step, ...]
     step_checks: tuple[tuple[Check, ...], ...]
-    contract: Contract = field(default_factory=Contract)
-    pairs: tuple[JudgedPair, ...] = ()
+    contract: Contract
+    pairs: tuple[JudgedPair, ...]
     basis: Basis | None = None
 
     @property

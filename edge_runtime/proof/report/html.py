@@ -1,5 +1,6 @@
 """The report as one HTML page that needs no network and no script, and in short for a notebook."""
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -100,7 +101,8 @@ def _summary(report: Judgement, figures: Sequence[Figures], first: int) -> dict[
         "verdict": verdict_sentence(report),
         "decision": report.decision,
         "headline": headline(report),
-        "findings": [_capitalized(finding) for finding in findings(report)],
+        # The name of a model at the beginning of a paragraph stays as it is.
+        "findings": [re.sub("^no model", "No model", finding) for finding in findings(report)],
         "remarks": remarks(report),
         "consequence": consequence(report),
         "image_count": len(report.reference),
@@ -111,11 +113,6 @@ def _summary(report: Judgement, figures: Sequence[Figures], first: int) -> dict[
         "wanted": images_wanted(report),
         "models": table(tables.MODELS_ON_PAGE, figures, report.contract.sure),
     }
-
-
-def _capitalized(finding: str) -> str:
-    """Return a finding as the beginning of a paragraph; the name of a model stays as it is."""
-    return "N" + finding[1:] if finding.startswith("no model") else finding
 
 
 def _overview(report: Judgement, figures: Sequence[Figures]) -> dict[str, object]:
