@@ -23,11 +23,12 @@ from edge_runtime.proof.statistics.binomial import (
     wilson_interval,
 )
 from edge_runtime.proof.statistics.bounded_mean import bounded_mean_interval
-from edge_runtime.proof.statistics.drop import drop_p_value, least_drop
 from edge_runtime.proof.statistics.paired import (
     difference_interval,
     difference_is_above,
+    drop_p_value,
     holm,
+    least_drop,
     mcnemar_p_value,
 )
 

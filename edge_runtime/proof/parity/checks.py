@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 from edge_runtime.errors import ContractError
 from edge_runtime.proof.metrics import PairedCounts
 from edge_runtime.proof.parity.contract import Budgets, Margins
-from edge_runtime.proof.statistics.drop import least_drop
-from edge_runtime.proof.statistics.paired import difference_interval
+from edge_runtime.proof.statistics.paired import difference_interval, least_drop
 
 # From the mildest to the most severe.
 Decision = Literal["holds", "inconclusive", "broken"]

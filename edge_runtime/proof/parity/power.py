@@ -11,8 +11,7 @@ from edge_runtime.proof.metrics.brier import WORST_SCORE
 from edge_runtime.proof.parity.checks import ErrorRates, demand_count
 from edge_runtime.proof.parity.resampling import LOST, SAME, WON, JudgedPair, Kinds, find_kinds
 from edge_runtime.proof.statistics.binomial import least_improbable, saddlepoint_tail
-from edge_runtime.proof.statistics.drop import drop_p_value
-from edge_runtime.proof.statistics.paired import difference_is_above
+from edge_runtime.proof.statistics.paired import difference_is_above, drop_p_value
 
 _Bools = NDArray[np.bool_]
 _Counts = NDArray[np.int64]
