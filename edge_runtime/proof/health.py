@@ -102,13 +102,10 @@ def measure_health(
     *,
     images: str,
 ) -> Health:
-    """Return how a model does on labelled images.
+    """Return how a model does on labelled images, one or more.
 
-    Args:
-        answers: (N,) its classes.
-        labels: (N,) the true ones, at least one.
-        full_answers: (N,) the full model's classes, if they are known.
-        images: which images these are, in words.
+    Its answers, the labels, and the full model's answers if they are known are (N,) classes;
+    ``images`` says in words which images these are.
     """
     right = answers == labels
     of_class = count_numbers(labels)

@@ -121,13 +121,7 @@ def demand_count(margins: Margins) -> int:
 def check_margins(
     counts: PairedCounts, margins: Margins, rates: ErrorRates | None = None
 ) -> tuple[Check, ...]:
-    """Judge the answers of a candidate against those of its reference.
-
-    Args:
-        counts: their answers to the same images.
-        margins: what is asked.
-        rates: how often the verdict may be wrong; by default these are all the demands there are.
-    """
+    """Judge a candidate's answers against its reference's; by default nothing else is judged."""
     rates = rates or ErrorRates(demands=max(1, demand_count(margins)))
     return tuple(
         check(counts, limit, rates)

@@ -53,12 +53,9 @@ class Advice:
 
 
 def advise(power: Callable[[int, int], float], images: int) -> Advice:
-    """Look for the number of images that decides four times in five.
+    """Look for the number of images, above those at hand, that decides four times in five.
 
-    Args:
-        power: takes a number of images and a number of samples; returns the share of the samples
-            that decide.
-        images: those at hand; more are looked for.
+    ``power`` takes a number of images and one of samples, and returns the share that decides.
     """
     found = _searched(power, images)
     return Advice() if found is None else _checked(power, found, images)

@@ -82,9 +82,7 @@ class Kinds:
 def find_kinds(pairs: Sequence[JudgedPair], rises: Sequence[_Floats]) -> Kinds:
     """Return the kinds of images, told apart only by what is asked.
 
-    Args:
-        pairs: what is judged, of the same images in the same order.
-        rises: (N,) the rises of the Brier score, of each pair for which that is judged.
+    The rises of the Brier score are (N,), of each pair for which that is judged.
     """
     effects = [pair.effects() for pair in pairs]
     labels = pairs[0].before.labels

@@ -23,9 +23,7 @@ def key_lines(text: str) -> dict[KeyPath, int]:
 
     A key in a table has the table's keys before its own: ("steps", "runtime", "accuracy"). The
     tables of an array share one path. A key within a value has the line on which the value begins.
-
-    Args:
-        text: valid TOML, its lines ended by line feeds alone.
+    The text is valid TOML, its lines ended by line feeds alone.
     """
     lines: dict[KeyPath, int] = {}
     table: KeyPath = ()

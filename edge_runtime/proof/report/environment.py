@@ -34,9 +34,7 @@ _BETWEEN_TAGS = re.compile(r"(?<=[>}])(\n\s*)(?=[<{])")
 def environment(packages: tuple[str, ...], *, is_markdown: bool) -> jinja2.Environment:
     """Return an environment that escapes whatever is shown, and refuses what is not there.
 
-    Args:
-        packages: in whose folders `templates` the templates are, the first that has one.
-        is_markdown: whether the templates make Markdown; otherwise they make HTML.
+    A template, of Markdown or else of HTML, is the first that a package has in `templates`.
     """
     found = jinja2.Environment(
         loader=jinja2.FunctionLoader(partial(_source, packages, is_markdown=is_markdown)),
