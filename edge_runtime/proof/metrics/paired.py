@@ -205,10 +205,10 @@ def count_pairs(
             f"Expected probabilities of one shape and a label for each row, got {reference.shape}, "
             f"{candidate.shape} and {labels.shape}."
         )
-    rows, classes = reference.shape
+    count, classes = reference.shape
     step = max(1, _CHUNK_VALUES // classes)
-    chunks = (slice(start, start + step) for start in range(0, max(1, rows), step))
-    return reduce(add, (_count_chunk(reference[c], candidate[c], labels[c]) for c in chunks))
+    chunks = (slice(start, start + step) for start in range(0, max(1, count), step))
+    return reduce(add, (_count_chunk(reference[at], candidate[at], labels[at]) for at in chunks))
 
 
 def _count_chunk(

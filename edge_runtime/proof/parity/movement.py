@@ -69,7 +69,7 @@ class Movement:
 
 
 def find_movement(before: Predictions, after: Predictions) -> Movement:
-    """Return how the probabilities of one file differ between two runs on the same images."""
+    """Return how one file's probabilities differ between two runs on the same images in order."""
     p, q = before.probabilities, after.probabilities
     differences = np.abs(p.astype(np.float64) - q).max(axis=1)
     images, largest = int((differences > 0).sum()), float(differences.max())
