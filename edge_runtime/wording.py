@@ -111,6 +111,11 @@ def shortened(text: str, limit: int) -> str:
     return f"{text[: limit - 1 - tail]}…{text[len(text) - tail :]}"
 
 
+def called(name: object, limit: int = 60) -> str:
+    """Return a name as it is written within a sentence: printable, and not endless."""
+    return shortened(printable(name), limit)
+
+
 def columns(text: str) -> int:
     """Return how wide ``text`` is in letters of a terminal: Chinese ones count as two."""
     if text.isascii():
@@ -138,8 +143,7 @@ def percent(value: float, decimals: int = 1) -> str:
 
 def percent_interval(interval: tuple[float, float], decimals: int = 1) -> str:
     """Return the interval of a fraction in percent."""
-    low, high = interval
-    return span(percent(low, decimals), percent(high, decimals))
+    return span(*(percent(bound, decimals) for bound in interval))
 
 
 def span(low: str, high: str) -> str:
@@ -161,14 +165,12 @@ def points(difference: float, decimals: int = 1) -> str:
 
 def points_interval(interval: tuple[float, float], decimals: int = 1) -> str:
     """Return the interval of a difference in points, as in "−0.9 to +1.3"."""
-    low, high = interval
-    return f"{points(low, decimals)} to {points(high, decimals)}"
+    return " to ".join(points(bound, decimals) for bound in interval)
 
 
 def scores_interval(interval: tuple[float, float], decimals: int = 4) -> str:
     """Return the interval of a difference of two scores, as in "−0.0012 to +0.0074"."""
-    low, high = interval
-    return f"{signed(low, decimals)} to {signed(high, decimals)}"
+    return " to ".join(signed(bound, decimals) for bound in interval)
 
 
 def score_decimals(limit: float, interval: tuple[float, float]) -> int:

@@ -15,7 +15,7 @@ from edge_runtime.errors import PredictionsError
 from edge_runtime.inference.classifier import Classifier
 from edge_runtime.inference.details import kernels_in_words
 from edge_runtime.proof.metrics import Rate
-from edge_runtime.proof.statistics import difference_interval
+from edge_runtime.proof.statistics.paired import difference_interval
 from edge_runtime.runtimes.machine import machine_details
 
 _PART = 100

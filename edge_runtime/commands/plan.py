@@ -15,7 +15,7 @@ from edge_runtime.errors import PredictionsError, RunError
 from edge_runtime.files.reading import resolved
 from edge_runtime.models.lineage import Lineage, Origin, full_models, recorded_text
 from edge_runtime.models.runs import Run, find_run, images_missing
-from edge_runtime.proof.parity.basis import Basis
+from edge_runtime.proof.parity.judgement import Basis
 
 
 @dataclass(frozen=True)

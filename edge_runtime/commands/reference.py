@@ -15,7 +15,7 @@ from edge_runtime.models.lineage import (
     run_around,
 )
 from edge_runtime.models.runs import Run
-from edge_runtime.proof.parity.basis import HowFound
+from edge_runtime.proof.parity.judgement import HowFound
 
 FLOAT_MODEL = "float32.tflite"
 

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from edge_runtime.doctor.calibration import Floats
 from edge_runtime.inference.quantization import softmax
-from edge_runtime.proof.statistics import mcnemar_p_value
+from edge_runtime.proof.statistics.paired import mcnemar_p_value
 
 Distances = NDArray[np.float64]
 

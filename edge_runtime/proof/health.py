@@ -1,7 +1,7 @@
 """Whether a converted model answers at chance, or has lost most of what its full model can do."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from edge_runtime.data.counting import count_numbers
 from edge_runtime.proof.metrics import Rate
-from edge_runtime.proof.statistics import difference_interval
+from edge_runtime.proof.statistics.paired import difference_interval
 from edge_runtime.wording import percent
 
 
@@ -19,7 +19,6 @@ class Health:
 
     Attributes:
         images: which ones, in words: "test images" or "training images".
-        accuracy: the model's.
         commonest: how many images are of the commonest class.
         full: the full model's accuracy on the same images; None where that is not known.
         lost: images that only the full model answers rightly.
@@ -103,31 +102,28 @@ def measure_health(
     *,
     images: str,
 ) -> Health:
-    """Return how a model does on labelled images.
+    """Return how a model does on labelled images, one or more.
 
-    Args:
-        answers: (N,) its classes.
-        labels: (N,) the true ones, at least one.
-        full_answers: (N,) the full model's classes, if they are known.
-        images: which images these are, in words.
+    Its answers, the labels, and the full model's answers if they are known are (N,) classes;
+    ``images`` says in words which images these are.
     """
     right = answers == labels
-    accuracy = Rate(int(right.sum()), len(labels))
     of_class = count_numbers(labels)
-    commonest = int(of_class.max())
     given = count_numbers(answers, len(of_class))[: len(of_class)]
-    unrelated = float(of_class @ given) / len(labels) ** 2
-    if full_answers is None:
-        return Health(images, accuracy, commonest, unrelated=unrelated)
-    full = full_answers == labels
-    return Health(
+    health = Health(
         images,
-        accuracy,
-        commonest,
-        Rate(int(full.sum()), len(labels)),
-        int((full & ~right).sum()),
-        int((right & ~full).sum()),
-        unrelated,
+        Rate(int(right.sum()), len(labels)),
+        int(of_class.max()),
+        unrelated=float(of_class @ given) / len(labels) ** 2,
+    )
+    if full_answers is None:
+        return health
+    full = full_answers == labels
+    return replace(
+        health,
+        full=Rate(int(full.sum()), len(labels)),
+        lost=int((full & ~right).sum()),
+        won=int((right & ~full).sum()),
     )
 
 

@@ -12,19 +12,15 @@ from numpy.typing import NDArray
 from edge_runtime.files.writing import write_atomically
 from edge_runtime.proof.parity import Judgement
 from edge_runtime.proof.parity.verdict import verdict_sentence
-from edge_runtime.proof.report import (
-    notebook_html,
-    report_html,
-    report_json,
-    report_markdown,
-)
+from edge_runtime.proof.report import notebook_html, report_html, report_json, report_markdown
 
 
 class ParityReport(Judgement):
     """The full model against its converted forms, on the same test images.
 
     It is shown in a notebook by its verdict and a table of the models. Nothing is written unless
-    one of the `save_` methods is called.
+    one of the `save_` methods is called; they write a whole file or none, and raise OSError where
+    it cannot be written.
     """
 
     @classmethod
@@ -61,25 +57,13 @@ class ParityReport(Judgement):
         return report_html(self, images)
 
     def save_html(self, path: str | Path, images: NDArray[np.uint8] | None = None) -> None:
-        """Write what `to_html` returns, whole or not at all.
-
-        Raises:
-            OSError: it cannot be written.
-        """
+        """Write what `to_html` returns."""
         write_atomically(Path(path), self.to_html(images) + "\n")
 
     def save_json(self, path: str | Path) -> None:
-        """Write the report as JSON, whole or not at all.
-
-        Raises:
-            OSError: it cannot be written.
-        """
+        """Write the report as JSON."""
         write_atomically(Path(path), report_json(self) + "\n")
 
     def save_markdown(self, path: str | Path) -> None:
-        """Write the report as Markdown, whole or not at all.
-
-        Raises:
-            OSError: it cannot be written.
-        """
+        """Write the report as Markdown."""
         write_atomically(Path(path), report_markdown(self))

@@ -5,7 +5,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.proof.statistics import clopper_pearson_interval, difference_interval
+from edge_runtime.proof.statistics.binomial import clopper_pearson_interval
+from edge_runtime.proof.statistics.paired import difference_interval
 from simulation.cells import Cell
 
 MOST_COVERED = 0.97

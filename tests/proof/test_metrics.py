@@ -22,7 +22,7 @@ from edge_runtime.proof.metrics import (
     count_pairs,
     recalls,
 )
-from edge_runtime.proof.statistics import bounded_mean_interval
+from edge_runtime.proof.statistics.bounded_mean import bounded_mean_interval
 
 CLASSES = 4
 

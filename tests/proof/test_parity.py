@@ -14,11 +14,7 @@ from edge_runtime.inference.comparing import compare
 from edge_runtime.proof.metrics import count_pairs
 from edge_runtime.proof.parity import Budgets, Contract, Flip, Margins, cell_changes, class_changes
 from edge_runtime.proof.report import report_html, report_json, report_junit, report_markdown
-from edge_runtime.proof.statistics import (
-    difference_interval,
-    least_drop,
-    mcnemar_p_value,
-)
+from edge_runtime.proof.statistics.paired import difference_interval, least_drop, mcnemar_p_value
 
 
 def decision(lost, *, won=0, of=1000, **margins):

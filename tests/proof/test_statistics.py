@@ -14,20 +14,23 @@ from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import proportion_confint
 
-from edge_runtime.proof.statistics import (
-    bounded_mean_interval,
+from edge_runtime.proof.statistics import paired
+from edge_runtime.proof.statistics.binomial import (
     clopper_pearson_interval,
+    incomplete_beta,
+    least_improbable,
+    normal_quantile,
+    wilson_interval,
+)
+from edge_runtime.proof.statistics.bounded_mean import bounded_mean_interval
+from edge_runtime.proof.statistics.paired import (
     difference_interval,
     difference_is_above,
     drop_p_value,
     holm,
     least_drop,
-    least_improbable,
     mcnemar_p_value,
-    paired,
-    wilson_interval,
 )
-from edge_runtime.proof.statistics.binomial import incomplete_beta, normal_quantile
 
 counts = st.integers(1, 1_000_000).flatmap(
     lambda total: st.tuples(

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from edge_runtime.data.counting import count_numbers
 from edge_runtime.proof.metrics.mergeable import UNIT, Mergeable, sums_by_bin, to_units
-from edge_runtime.proof.statistics import bounded_mean_interval
+from edge_runtime.proof.statistics.bounded_mean import bounded_mean_interval
 
 # No probabilities are farther from the truth. Those of an integer softmax may sum to a little more
 # than 1 and so get a little farther; they count as this.
@@ -29,8 +29,7 @@ def squared_error_units(
 ) -> NDArray[np.int64]:
     """Return Σ_k (p_k - y_k)² of each row in units of 2**-37, at most 2, (N,).
 
-    Rows that do not sum to 1, as those of an integer softmax, are taken as they are: the mean of
-    this score is least for the true probabilities, whatever a model may answer instead.
+    Rows that do not sum to 1, as those of an integer softmax, are taken as they are.
     """
     wide = probabilities.astype(np.float64)
     true = wide[np.arange(len(labels)), labels]

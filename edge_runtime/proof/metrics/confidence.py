@@ -28,12 +28,7 @@ _EDGES = (np.arange(STEPS + 1) / STEPS).astype(np.float32)
 class ThresholdEffect:
     """What a device accepts that trusts only answers of at least this confidence.
 
-    Attributes:
-        threshold: the confidence.
-        reference_accepted: images accepted of the reference.
-        candidate_accepted: images accepted of the candidate.
-        reference_wrong: the share of those that is wrong.
-        candidate_wrong: likewise of the candidate.
+    Accepted are shares of all images, wrong are shares of the accepted ones.
     """
 
     threshold: float
@@ -120,7 +115,7 @@ class ConfidenceCounts(Mergeable):
 
     def to_dict(self) -> dict[str, Any]:
         """Return the scores and the reliability diagram's bins, for JSON."""
-        images, right, confidence = self.bins
+        bins = zip(*(each.tolist() for each in self.bins), strict=True)
         return {
             "ece": self.ece,
             "brier": self.brier,
@@ -129,13 +124,11 @@ class ConfidenceCounts(Mergeable):
                 {
                     "from": low / BINS,
                     "to": (low + 1) / BINS,
-                    "images": int(images[low]),
-                    "right": int(right[low]),
-                    "mean_confidence": float(confidence[low] / images[low])
-                    if images[low]
-                    else None,
+                    "images": images,
+                    "right": right,
+                    "mean_confidence": confidence / images if images else None,
                 }
-                for low in range(BINS)
+                for low, (images, right, confidence) in enumerate(bins)
             ],
         }
 

@@ -23,18 +23,15 @@ class Mergeable:
     def __add__(self: Self, other: Self) -> Self:
         if type(other) is not type(self):
             return NotImplemented
+        merged = {}
         for item in fields(self):  # type: ignore[arg-type]
-            ours, theirs = (np.shape(getattr(each, item.name)) for each in (self, other))
-            if ours != theirs:
+            ours, theirs = getattr(self, item.name), getattr(other, item.name)
+            if np.shape(ours) != np.shape(theirs):
                 raise ValueError(
-                    f"Counts of the same classes add up, got {item.name} of {ours} and {theirs}."
+                    f"Counts of the same classes add up, got {item.name} of {np.shape(ours)} and "
+                    f"{np.shape(theirs)}."
                 )
-        merged = {
-            item.name: item.metadata.get("merge", operator.add)(
-                getattr(self, item.name), getattr(other, item.name)
-            )
-            for item in fields(self)  # type: ignore[arg-type]
-        }
+            merged[item.name] = item.metadata.get("merge", operator.add)(ours, theirs)
         return type(self)(**merged)
 
     def __eq__(self, other: object) -> bool:

@@ -1,6 +1,5 @@
 """What two models answered to the same images, counted."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import reduce
 from operator import add
@@ -22,7 +21,7 @@ from edge_runtime.proof.metrics.distances import (
 )
 from edge_runtime.proof.metrics.mergeable import Mergeable, largest
 from edge_runtime.proof.metrics.rates import Rate, count_confusion, recalls
-from edge_runtime.proof.statistics import difference_interval, mcnemar_p_value
+from edge_runtime.proof.statistics.paired import difference_interval, mcnemar_p_value
 
 # Probabilities that are looked at together, so that memory stays flat.
 _CHUNK_VALUES = 2**18
@@ -107,6 +106,11 @@ class PairedCounts(Mergeable):
     def flips(self) -> int:
         """Images whose answer changed."""
         return int(self.left.sum())
+
+    @property
+    def neither(self) -> int:
+        """Images whose answer changed from one wrong answer to another."""
+        return self.flips - self.lost - self.won
 
     @property
     def agreements(self) -> int:
@@ -201,16 +205,10 @@ def count_pairs(
             f"Expected probabilities of one shape and a label for each row, got {reference.shape}, "
             f"{candidate.shape} and {labels.shape}."
         )
-    parts = (
-        _count_chunk(reference[rows], candidate[rows], labels[rows])
-        for rows in _chunks(*reference.shape)
-    )
-    return reduce(add, parts)
-
-
-def _chunks(rows: int, columns: int) -> Iterator[slice]:
-    step = max(1, _CHUNK_VALUES // columns)
-    return (slice(start, start + step) for start in range(0, max(1, rows), step))
+    count, classes = reference.shape
+    step = max(1, _CHUNK_VALUES // classes)
+    chunks = (slice(start, start + step) for start in range(0, max(1, count), step))
+    return reduce(add, (_count_chunk(reference[at], candidate[at], labels[at]) for at in chunks))
 
 
 def _count_chunk(

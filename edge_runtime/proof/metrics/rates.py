@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.data.counting import count_numbers
-from edge_runtime.proof.statistics import clopper_pearson_interval, wilson_interval
+from edge_runtime.proof.statistics.binomial import clopper_pearson_interval, wilson_interval
 
 
 @dataclass(frozen=True)

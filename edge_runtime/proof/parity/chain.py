@@ -6,15 +6,27 @@ from dataclasses import replace
 from edge_runtime.data.predictions import Predictions, aligned
 from edge_runtime.errors import ContractError, PredictionsError
 from edge_runtime.proof.metrics import count_pairs
-from edge_runtime.proof.parity.checks import Check, check_budgets
+from edge_runtime.proof.parity.checks import (
+    Check,
+    ErrorRates,
+    check_budgets,
+    check_margins,
+    demand_count,
+)
 from edge_runtime.proof.parity.contract import Contract, Margins
 from edge_runtime.proof.parity.flips import find_flips
 from edge_runtime.proof.parity.judgement import Comparison, Judgement
-from edge_runtime.proof.parity.judging import ErrorRates, check_margins, demand_count
 from edge_runtime.proof.parity.movement import find_movement
-from edge_runtime.proof.parity.order import in_order, predecessors
 from edge_runtime.proof.parity.resampling import JudgedPair
-from edge_runtime.proof.parity.steps import Step, StepKind, changes, same_file, step_kinds
+from edge_runtime.proof.parity.steps import (
+    Step,
+    StepKind,
+    changes,
+    in_order,
+    predecessors,
+    same_file,
+    step_kinds,
+)
 
 TIE_RULE = "Of equal probabilities the first class counts as the answer."
 
@@ -40,39 +52,22 @@ def judge(
     named = _distinctly_named(in_order([reference, *candidates]))
     everything = [named[0], *(aligned(named[0], candidate) for candidate in named[1:])]
     before = predecessors(everything)
-    steps = tuple(
-        _step(everything, source, target) for target, source in enumerate(before, start=1)
-    )
+    steps = tuple(_step(everything, source, at) for at, source in enumerate(before, start=1))
     _refuse_missing_steps(steps, contract)
-    pairs = _judged_pairs(everything, steps, contract)
-    rates = ErrorRates(
-        contract.confidence, max(1, sum(demand_count(pair.margins) for pair in pairs))
-    )
+    pairs = [JudgedPair(everything[0], each, contract.margins) for each in everything[1:]]
+    pairs += [
+        JudgedPair(everything[step.before], everything[step.after], margins)
+        for step in steps
+        for margins in _margins(step, contract)
+    ]
+    demands = sum(demand_count(pair.margins) for pair in pairs)
+    rates = ErrorRates(contract.confidence, max(1, demands))
     comparisons = tuple(
         _compare_one(everything, before, steps, target, contract, rates)
         for target in range(1, len(everything))
     )
-    return Judgement(
-        everything[0],
-        comparisons,
-        steps,
-        tuple(_check_step(step, contract, rates) for step in steps),
-        contract,
-        pairs,
-    )
-
-
-def _judged_pairs(
-    predictions: Sequence[Predictions], steps: Sequence[Step], contract: Contract
-) -> tuple[JudgedPair, ...]:
-    """Return whose answers are judged by which margins, the models' and then the steps'."""
-    of_models = [JudgedPair(predictions[0], each, contract.margins) for each in predictions[1:]]
-    of_steps = [
-        JudgedPair(predictions[step.before], predictions[step.after], margins)
-        for step in steps
-        for margins in _margins(step, contract)
-    ]
-    return (*of_models, *of_steps)
+    step_checks = tuple(_check_step(step, contract, rates) for step in steps)
+    return Judgement(everything[0], comparisons, steps, step_checks, contract, tuple(pairs))
 
 
 def _distinctly_named(predictions: Sequence[Predictions]) -> list[Predictions]:
@@ -115,28 +110,19 @@ def _compare_one(
     nodes = [target]
     while nodes[0]:
         nodes.insert(0, before[nodes[0] - 1])
-    step_indexes = tuple(node - 1 for node in nodes[1:])
-    reference, candidate = predictions[0], predictions[target]
+    path = tuple(node - 1 for node in nodes[1:])
+    reference, candidate, last_step = predictions[0], predictions[target], steps[target - 1]
     counts = (
-        steps[target - 1].counts
-        if nodes[0:-1] == [0]
-        else count_pairs(reference.probabilities, candidate.probabilities, reference.labels)
+        count_pairs(reference.probabilities, candidate.probabilities, reference.labels)
+        if last_step.before
+        else last_step.counts
     )
+    flips = find_flips([predictions[node] for node in nodes], [(at, steps[at]) for at in path])
     is_last = target not in before
     checks = check_margins(counts, contract.margins, rates)
     if is_last:
         checks += check_budgets(candidate.model, candidate.details, contract.budgets)
-    return Comparison(
-        model=candidate.model,
-        details=candidate.details,
-        counts=counts,
-        flips=find_flips(
-            [predictions[node] for node in nodes], [(index, steps[index]) for index in step_indexes]
-        ),
-        steps=step_indexes,
-        checks=checks,
-        is_last=is_last,
-    )
+    return Comparison(candidate.model, candidate.details, counts, flips, path, checks, is_last)
 
 
 def _margins(step: Step, contract: Contract) -> list[Margins]:

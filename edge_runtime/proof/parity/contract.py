@@ -9,9 +9,7 @@ from edge_runtime.errors import ContractError
 from edge_runtime.proof.parity.steps import StepKind
 
 DEFAULT_MAX_DROP = 0.01
-# Of our own integer files 98.6 % of the answers or more are the full model's (docs/numbers.md), and
-# 1,000 images show 95 % of such a file in practice always. A file that keeps its accuracy and yet
-# changes one answer of seven is shown to miss it by 200 images.
+# What 1,000 images show of our own integer files; docs/explanation/verdict.md says more.
 DEFAULT_MIN_AGREEMENT = 0.95
 _LEAST_CONFIDENCE, _MOST_CONFIDENCE = 0.5, 0.9999
 
@@ -110,6 +108,11 @@ class Contract:
                 f"confidence must be {_LEAST_CONFIDENCE} to {_MOST_CONFIDENCE} (0.95 is usual), "
                 f"got {self.confidence}."
             )
+
+    @property
+    def sure(self) -> str:
+        """The confidence as it is written: "95 %"."""
+        return f"{self.confidence * 100:g} %"
 
     def with_margins(self, **margins: float | None) -> "Contract":
         """Return it with those of these margins that are given instead of its own.

@@ -3,7 +3,7 @@
 import re
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, TypeVar, get_args
@@ -13,7 +13,7 @@ from edge_runtime.files.reading import read_capped
 from edge_runtime.proof.parity.contract import Budgets, Contract, Margins
 from edge_runtime.proof.parity.steps import StepKind
 from edge_runtime.proof.parity.toml_lines import KeyPath, key_lines, refuse_deep_keys
-from edge_runtime.wording import printable, shortened
+from edge_runtime.wording import called, printable
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -23,20 +23,13 @@ else:
 CONTRACT_FILE = Path("parity.toml")  # where commands look for it
 _LIMIT_BYTES = 64 * 1024  # with a comment for each demand it has 3 KiB
 _BYTE_ORDER_MARK = "\N{ZERO WIDTH NO-BREAK SPACE}"
-_LONGEST_NAME = 60
 
 _MARGINS = tuple(item.name for item in fields(Margins))
 _BUDGETS = tuple(item.name for item in fields(Budgets))
 _STEPS: tuple[StepKind, ...] = get_args(StepKind)
 _TOP = ("confidence", "margins", "budgets", "steps")
-_NAME_OF_TYPE = {
-    bool: "true or false",
-    str: "text",
-    dict: "a table",
-    list: "a list",
-    int: "a number",
-    float: "a number",
-}
+_NAME_OF_TYPE = {bool: "true or false", str: "text", dict: "a table", list: "a list"}
+_NAME_OF_TYPE |= {int: "a number", float: "a number"}
 
 # Demands of earlier versions, and why and by what they were replaced.
 _REPLACED = {
@@ -66,19 +59,21 @@ def load_contract(path: str | Path) -> Contract:
     """
     file = Path(path)
     reader = _Reader(file, *_parsed(file))
-    document = reader.table((), _TOP)
+    top = reader.table((), _TOP)
     margins = reader.section(("margins",), Margins, _MARGINS)
     budgets = reader.section(("budgets",), Budgets, _BUDGETS)
-    steps = reader.steps()
-    confidence = {"confidence": document["confidence"]} if "confidence" in document else {}
-    contract = reader.made((), Contract, confidence)
+    named = reader.table(("steps",), _STEPS)
+    steps = {
+        kind: reader.section(("steps", kind), Margins, _MARGINS) for kind in _STEPS if kind in named
+    }
+    contract = reader.made((), Contract, {key: top[key] for key in top if key == "confidence"})
     if margins == Margins() and budgets == Budgets() and not steps:
         raise reader.error(
             (),
             "the contract demands nothing; name at least one margin, budget or step, or begin with "
             "the file that `fmnist-edge parity --init` writes",
         )
-    return Contract(margins, budgets, steps, contract.confidence)
+    return replace(contract, margins=margins, budgets=budgets, steps=steps)
 
 
 def _parsed(path: Path) -> tuple[dict[str, Any], dict[KeyPath, int]]:
@@ -160,10 +155,9 @@ class _Reader:
         for depth, part in enumerate(path, start=1):
             value = value.get(part, {})
             if not isinstance(value, dict):
-                raise self.error(
-                    path[:depth],
-                    f"[{'.'.join(path[:depth])}] must be a table, got {_name_of_type(value)}",
-                )
+                at = path[:depth]
+                got = _name_of_type(value)
+                raise self.error(at, f"[{'.'.join(at)}] must be a table, got {got}")
         for key in value:
             if key not in known:
                 raise self._unknown((*path, key), known)
@@ -173,41 +167,29 @@ class _Reader:
         """Return the margins or the budgets of a table."""
         return self.made(path, make, self.table(path, known))
 
-    def steps(self) -> dict[StepKind, Margins]:
-        """Return the steps that the chain must have, each with its margins."""
-        named = self.table(("steps",), _STEPS)
-        return {
-            kind: self.section(("steps", kind), Margins, _MARGINS)
-            for kind in _STEPS
-            if kind in named
-        }
-
     def made(self, path: KeyPath, make: Callable[..., Made], values: Mapping[str, Any]) -> Made:
         """Return what these values make; each is tried alone, so that a refusal has its line."""
         for key, value in values.items():
-            self._refuse_no_number((*path, key), value)
+            at = (*path, key)
+            if isinstance(value, bool) or not isinstance(value, int | float):
+                raise self.error(at, f"{key} must be a number, got {_name_of_type(value)}")
+            if not abs(value) <= sys.float_info.max:
+                # Infinite, NaN, or an integer of hundreds of digits.
+                raise self.error(at, f"{key} must be a finite number that a float can hold")
             try:
                 make(**{key: value})
             except ContractError as error:
-                raise self.error((*path, key), str(error)) from None
+                raise self.error(at, str(error)) from None
         return make(**values)
-
-    def _refuse_no_number(self, path: KeyPath, value: Any) -> None:
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise self.error(path, f"{path[-1]} must be a number, got {_name_of_type(value)}")
-        if not abs(value) <= sys.float_info.max:
-            # Infinite, NaN, or an integer of hundreds of digits.
-            raise self.error(path, f"{path[-1]} must be a finite number that a float can hold")
 
     def _unknown(self, path: KeyPath, known: tuple[str, ...]) -> ContractError:
         name, section = path[-1], ".".join(path[:-1])
         if name in _REPLACED:
             return self.error(path, f"'{name}': {_REPLACED[name]}")
         where = f"in [{section}]" if section else "at the top of the file"
-        shown = shortened(printable(name), _LONGEST_NAME)
         hint = nearest_name(name, known) or _place_of(name, section)
         return self.error(
-            path, f"unknown key '{shown}' {where}; expected one of {', '.join(known)}.{hint}"
+            path, f"unknown key '{called(name)}' {where}; expected one of {', '.join(known)}.{hint}"
         )
 
 

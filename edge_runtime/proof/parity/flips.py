@@ -17,15 +17,13 @@ _WORST_FIRST: tuple[Effect, ...] = ("lost", "neither right", "won")
 
 @dataclass(frozen=True)
 class Flip:
-    """An image whose answer changed.
+    """An image whose answer changed from the full model's to the converted model's.
 
     Attributes:
         image: its index in the test split.
         label: the true class.
-        reference: the full model's answer.
-        candidate: the converted model's answer.
-        reference_confidence: the probability that the full model gave to its answer.
-        candidate_confidence: the probability that the converted model gave to its answer.
+        reference_confidence: the probability that the full model gave to its own answer.
+        candidate_confidence: likewise of the converted model.
         step: index of the step to blame: the first at which the answer was no longer the full
             model's.
         blame: what that step is called; of a step with several changes, the one that this image
@@ -56,11 +54,8 @@ class Flip:
 def find_flips(path: Sequence[Predictions], steps: Sequence[tuple[int, Step]]) -> tuple[Flip, ...]:
     """Return the images that the last of a path answers unlike the first, the worst first.
 
-    Worst are lost answers, and among them those where both models were surest.
-
-    Args:
-        path: predictions of the same images in the same order, the reference first.
-        steps: the steps between them with their indexes, one fewer.
+    Worst are lost answers, and among them those where both models were surest. The predictions are
+    of the same images in the same order; the steps lie between them, with their indexes.
     """
     first, last = path[0], path[-1]
     before, after = first.answers, last.answers
@@ -85,7 +80,6 @@ def find_flips(path: Sequence[Predictions], steps: Sequence[tuple[int, Step]]) -
 
 
 def _harm(flip: Flip) -> tuple[int, float]:
-    """Return what sorts the worst first: lost answers, then those of which both were surest."""
     sureness = flip.reference_confidence * flip.candidate_confidence
     return _WORST_FIRST.index(flip.effect), -sureness
 
@@ -93,11 +87,7 @@ def _harm(flip: Flip) -> tuple[int, float]:
 def first_changes(answers: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
     """Return for each image the first step at which its answer is not the first model's, (N,).
 
-    Args:
-        answers: (N,) classes for each model of a path; the step at index 0 leads to the second.
-
-    Returns:
-        Indexes of steps; -1 where no answer differs from the first.
+    Step 0 leads from the first model's (N,) answers to the second's; -1 where none differs.
     """
     differs = np.stack([row != answers[0] for row in answers[1:]])
     return np.where(differs.any(axis=0), np.argmax(differs, axis=0), -1)

@@ -1,21 +1,65 @@
 """What was found of a chain of predictions, held against a contract."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 from edge_runtime.data.predictions import Predictions
 from edge_runtime.proof.metrics import PairedCounts
-from edge_runtime.proof.parity.advice import Advice, advise
-from edge_runtime.proof.parity.basis import Basis
-from edge_runtime.proof.parity.checks import Check, Decision, worst
+from edge_runtime.proof.parity.checks import Check, Decision, ErrorRates, demand_count, worst
 from edge_runtime.proof.parity.contract import Contract
 from edge_runtime.proof.parity.flips import Flip
-from edge_runtime.proof.parity.judging import ErrorRates
-from edge_runtime.proof.parity.power import Power
+from edge_runtime.proof.parity.power import Advice, Power, advise
 from edge_runtime.proof.parity.resampling import JudgedPair
 from edge_runtime.proof.parity.steps import Step
+from edge_runtime.wording import printable
+
+HowFound = Literal["its source by hash", "its run", "--reference"]
+
+_IN_WORDS: dict[HowFound, str] = {
+    "its source by hash": "the model that they were converted from, known by this hash",
+    "its run": "the full model of the run that they lie in",
+    "--reference": "named with --reference",
+}
+_SHOWN_DIGITS = 12
+
+
+@dataclass(frozen=True)
+class Basis:
+    """The full model of a comparison.
+
+    Attributes:
+        file: its file, or where only its predictions are left, these.
+        sha256: of the full model; None for predictions that do not say it.
+        found: how it was found. "its run": a manifest that names the source by hash is missing.
+        foreign: the compared models that were converted from another full model; only --reference
+            allows that.
+    """
+
+    file: str
+    sha256: str | None
+    found: HowFound
+    foreign: tuple[str, ...] = ()
+
+    @property
+    def in_words(self) -> str:
+        """What was compared with what, in a sentence."""
+        digest = f" (SHA-256 {printable(self.sha256[:_SHOWN_DIGITS])}…)" if self.sha256 else ""
+        sentence = f"Compared with {printable(self.file)}{digest}, {_IN_WORDS[self.found]}"
+        if self.foreign:
+            names = ", ".join(map(printable, self.foreign))
+            sentence += f"; converted from another model: {names}"
+        return f"{sentence}."
+
+    def to_dict(self) -> Mapping[str, Any]:
+        """Return it for JSON."""
+        return {
+            "file": self.file,
+            "sha256": self.sha256,
+            "found": self.found,
+            "converted_from_another": list(self.foreign),
+        }
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,12 +67,9 @@ class Comparison:
     """One converted model against the full one.
 
     Attributes:
-        model: what it is called.
         details: who computed its predictions.
-        counts: its answers against the full model's.
         flips: the images whose answer changed, the worst first.
         steps: indexes into the report's steps, from the full model to this one.
-        checks: the contract's demands on it.
         is_last: whether it is the end of a chain, the one that is shipped.
     """
 
@@ -56,15 +97,19 @@ class Comparison:
         return any(check.decision == "broken" and check.interval for check in self.checks)
 
     @property
-    def blamed_step(self) -> int | None:
-        """The step to blame for broken answers: where most of those that were lost arose.
+    def decisive_flips(self) -> tuple[Flip, ...]:
+        """The answers that were lost; where none was, all that changed."""
+        return tuple(flip for flip in self.flips if flip.effect == "lost") or self.flips
 
-        Where none was lost, most of those that changed; None if the answers are not broken.
+    @property
+    def blamed_step(self) -> int | None:
+        """The step to blame for broken answers: where most of the decisive ones changed.
+
+        None if the answers are not broken.
         """
-        lost = [flip.step for flip in self.flips if flip.effect == "lost"]
-        steps = lost or [flip.step for flip in self.flips]
-        if not steps or not self.answers_are_broken:
+        if not self.flips or not self.answers_are_broken:
             return None
+        steps = [flip.step for flip in self.decisive_flips]
         return max(self.steps, key=steps.count)
 
 
@@ -77,7 +122,6 @@ class Judgement:
         comparisons: one for each converted model, in the order of the chain.
         steps: what lies between the predictions; the step at index i leads to comparison i.
         step_checks: for each step the contract's demands on it alone.
-        contract: what was demanded.
         pairs: whose answers are judged by which margins: the converted models', then the steps'.
         basis: which full model that is and how it was found; None if the caller did not say.
     """
@@ -86,15 +130,16 @@ class Judgement:
     comparisons: tuple[Comparison, ...]
     steps: tuple[Step, ...]
     step_checks: tuple[tuple[Check, ...], ...]
-    contract: Contract = field(default_factory=Contract)
-    pairs: tuple[JudgedPair, ...] = ()
+    contract: Contract
+    pairs: tuple[JudgedPair, ...]
     basis: Basis | None = None
 
     @property
     def decision(self) -> Decision:
         """The verdict: the worst of all demands."""
-        of_models = [comparison.decision for comparison in self.comparisons]
-        return worst([*of_models, *(check.decision for check in self._all_step_checks)])
+        of_models = [item.decision for item in self.comparisons]
+        of_steps = [check.decision for checks in self.step_checks for check in checks]
+        return worst([*of_models, *of_steps])
 
     @property
     def holds(self) -> bool:
@@ -102,14 +147,9 @@ class Judgement:
         return self.decision == "holds"
 
     @property
-    def _all_step_checks(self) -> list[Check]:
-        return [check for checks in self.step_checks for check in checks]
-
-    @property
     def judged_demands(self) -> int:
         """How many demands on answers there are, of all models and all steps; not the budgets."""
-        checks = [check for item in self.comparisons for check in item.checks]
-        return sum(check.interval is not None for check in [*checks, *self._all_step_checks])
+        return sum(demand_count(pair.margins) for pair in self.pairs)
 
     @cached_property
     def advice(self) -> Advice:

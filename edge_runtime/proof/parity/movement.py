@@ -16,13 +16,9 @@ _OUTPUT_STEPS = (1 / 256, 1 / 32768)
 
 @dataclass(frozen=True)
 class MovedAnswer:
-    """An image whose answer another runtime changed.
+    """An image, by its index in the test split, whose answer another runtime changed.
 
-    Attributes:
-        image: its index in the test split.
-        before: the answer before.
-        after: the answer after.
-        tied: whether one of the two runtimes gave both classes the same probability.
+    It is tied where one of the two runtimes gave both classes the same probability.
     """
 
     image: int
@@ -73,12 +69,7 @@ class Movement:
 
 
 def find_movement(before: Predictions, after: Predictions) -> Movement:
-    """Return how the probabilities of one file differ between two runs of it.
-
-    Args:
-        before: what it said in one place.
-        after: what it said in another, of the same images in the same order.
-    """
+    """Return how one file's probabilities differ between two runs on the same images in order."""
     p, q = before.probabilities, after.probabilities
     differences = np.abs(p.astype(np.float64) - q).max(axis=1)
     images, largest = int((differences > 0).sum()), float(differences.max())
@@ -127,10 +118,13 @@ def _reason(
 def _kernels(details: Mapping[str, Any]) -> str:
     """Return whose kernels ran, as in "XNNPACK (7 of 8 operators) of ai-edge-litert 2.3.0"."""
     kernels, _, share = str(details.get("kernels") or "").partition(", ")
-    runtime = " ".join(
-        str(details[key]) for key in ("backend", "backend_version") if key in details
-    )
+    runtime = runtime_of(details)
     if not kernels or not runtime:
         return ""
     own = {"built-in": "the kernels", "reference": "the reference kernels"}
     return f"{own.get(kernels, kernels)}{f' ({share})' if share else ''} of {runtime}"
+
+
+def runtime_of(details: Mapping[str, Any]) -> str:
+    """Return the name and version of a runtime as far as they are recorded."""
+    return " ".join(str(details[key]) for key in ("backend", "backend_version") if key in details)

@@ -14,34 +14,25 @@ from edge_runtime.proof.parity.contract import Margins
 _Floats = NDArray[np.float64]
 _Counts = NDArray[np.int64]
 
-_SAME, _LOST, _WON, _OTHER = range(4)
+# What became of an answer.
+SAME, LOST, WON, OTHER = range(4)
 # Rises of an image's Brier score are told apart so far; within these they are nearly normal.
 _RISE_EDGES = (-0.5, -0.1, 0.1, 0.5)
 
 
 @dataclass(frozen=True, eq=False)
 class JudgedPair:
-    """Two models' predictions of the same images, and what is asked of the second.
-
-    Attributes:
-        before: the reference, or what a step starts from.
-        after: the candidate, or what a step leads to.
-        margins: what is asked.
-    """
+    """Two models' predictions of the same images, and what is asked of the second."""
 
     before: Predictions
     after: Predictions
     margins: Margins
 
-    def effects(self) -> NDArray[np.int8]:
-        """Return what became of each image's answer: 0 the same, 1 lost, 2 won, 3 other, (N,)."""
-        labels = self.before.labels
-        before, after = (each.probabilities.argmax(axis=1) for each in (self.before, self.after))
-        effects = np.full(len(labels), _OTHER, np.int8)
-        effects[before == after] = _SAME
-        effects[(before == labels) & (after != labels)] = _LOST
-        effects[(before != labels) & (after == labels)] = _WON
-        return effects
+    def effects(self) -> _Counts:
+        """Return for each image SAME, LOST, WON, or OTHER where neither answer is right, (N,)."""
+        labels, before, after = self.before.labels, self.before.answers, self.after.answers
+        cases = [before == after, before == labels, after == labels]
+        return np.select(cases, [SAME, LOST, WON], OTHER)
 
     def rises(self) -> _Floats:
         """Return by how much the Brier score of each image rises, (N,)."""
@@ -60,35 +51,24 @@ class Kinds:
     Attributes:
         shares: (G,) share of the images that are of each kind; they sum to 1.
         class_starts: the kinds are in the order of their true classes; where each class begins.
-        effects: for each pair (G,) what became of the answers.
+        effects: (pairs, G) what became of the answers.
         of_image: (N,) the kind of each image.
     """
 
     shares: _Floats
     class_starts: NDArray[np.intp]
-    effects: tuple[NDArray[np.int8], ...]
+    effects: _Counts
     of_image: NDArray[np.intp]
 
-    def draw(self, rng: np.random.Generator, images: int, samples: int) -> _Counts:
-        """Return how many images of each kind there are in samples of so many, (samples, G)."""
-        return rng.multinomial(images, self.shares, size=samples)
+    def only(self, drawn: _Counts, pair: int, effect: int) -> _Counts:
+        """Return of (samples, G) drawn images those that were LOST, for example."""
+        some: _Counts = drawn * (self.effects[pair] == effect)
+        return some
 
-    def lost(self, drawn: _Counts, pair: int) -> _Counts:
-        """Return how many images of each class were lost in each sample, (samples, K)."""
-        return self._by_class(drawn * (self.effects[pair] == _LOST))
-
-    def won(self, drawn: _Counts, pair: int) -> _Counts:
-        """Return how many were won, likewise."""
-        return self._by_class(drawn * (self.effects[pair] == _WON))
-
-    def totals(self, drawn: _Counts) -> _Counts:
-        """Return how many there are, likewise."""
-        return self._by_class(drawn)
-
-    def changed(self, drawn: _Counts, pair: int) -> _Counts:
-        """Return how many answers changed in each sample, (samples,)."""
-        changed: _Counts = drawn @ (self.effects[pair] != _SAME).astype(np.int64)
-        return changed
+    def by_class(self, drawn: _Counts) -> _Counts:
+        """Return how many there are of each true class in each sample, (samples, K)."""
+        sums: _Counts = np.add.reduceat(drawn, self.class_starts, axis=1)
+        return sums
 
     def means(self, values: _Floats) -> _Floats:
         """Return the mean of values of the images over each kind, (N, M) to (G, M)."""
@@ -98,29 +78,23 @@ class Kinds:
         means: _Floats = sums / np.bincount(self.of_image)[:, np.newaxis]
         return means
 
-    def _by_class(self, drawn: _Counts) -> _Counts:
-        sums: _Counts = np.add.reduceat(drawn, self.class_starts, axis=1)
-        return sums
 
-
-def find_kinds(pairs: Sequence[JudgedPair], rises: Sequence[_Floats | None]) -> Kinds:
+def find_kinds(pairs: Sequence[JudgedPair], rises: Sequence[_Floats]) -> Kinds:
     """Return the kinds of images, told apart only by what is asked.
 
-    Args:
-        pairs: what is judged, of the same images in the same order.
-        rises: for each the rises of the Brier score where that is judged.
+    The rises of the Brier score are (N,), of each pair for which that is judged.
     """
     effects = [pair.effects() for pair in pairs]
     labels = pairs[0].before.labels
     by_class = any(pair.margins.class_recall is not None for pair in pairs)
     facts: list[NDArray[np.integer]] = [labels if by_class else np.zeros_like(labels), *effects]
-    facts += [np.digitize(rise, _RISE_EDGES) for rise in rises if rise is not None]
+    facts += [np.digitize(rise, _RISE_EDGES) for rise in rises]
     kinds, of_image, images = np.unique(
         np.stack(facts, axis=1), axis=0, return_inverse=True, return_counts=True
     )
     return Kinds(
         images / len(labels),
         np.unique(kinds[:, 0], return_index=True)[1],
-        tuple(kinds[:, at + 1].astype(np.int8) for at in range(len(pairs))),
+        kinds[:, 1 : len(pairs) + 1].T,
         of_image.ravel(),
     )

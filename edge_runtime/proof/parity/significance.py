@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from edge_runtime.proof.metrics import PairedCounts, Rate
-from edge_runtime.proof.statistics import difference_interval, holm, mcnemar_p_value
+from edge_runtime.proof.statistics.paired import difference_interval, holm, mcnemar_p_value
 
 SIGNIFICANCE = 0.05
 
@@ -16,11 +16,8 @@ class ClassChange:
     """What became of one class.
 
     Attributes:
-        index: the class.
         before: the share of its images that the reference found.
         after: the share that the candidate found.
-        lost: images that only the reference found.
-        won: images that only the candidate found.
         interval: of the difference of both shares, at 95 % for this class alone.
         p_value: of the exact McNemar test, adjusted for all classes by Holm's method.
     """
@@ -32,6 +29,11 @@ class ClassChange:
     won: int
     interval: tuple[float, float]
     p_value: float
+
+    @property
+    def difference(self) -> float:
+        """The candidate's recall minus the reference's."""
+        return self.after.value - self.before.value
 
     @property
     def beyond_chance(self) -> bool:
@@ -57,8 +59,6 @@ class CellChange:
     """What became of one cell of the confusion matrix.
 
     Attributes:
-        true: the class of its images.
-        answer: what they are taken for.
         left: images of the reference's cell that the candidate answers otherwise.
         entered: images of the candidate's cell that the reference answered otherwise.
         p_value: of the exact McNemar test, adjusted by Holm's method for all cells that an image
@@ -89,17 +89,10 @@ def class_changes(counts: PairedCounts) -> tuple[ClassChange, ...]:
     lost, won, totals = counts.by_class
     intervals = difference_interval(lost[present], won[present], totals[present])
     p_values = holm([mcnemar_p_value(int(lost[index]), int(won[index])) for index in present])
+    found = zip(present, *(bound.tolist() for bound in intervals), p_values, strict=True)
     return tuple(
-        ClassChange(
-            index,
-            before[index],
-            after[index],
-            int(lost[index]),
-            int(won[index]),
-            (float(low), float(high)),
-            p_value,
-        )
-        for index, low, high, p_value in zip(present, *intervals, p_values, strict=True)
+        ClassChange(at, before[at], after[at], int(lost[at]), int(won[at]), (low, high), p_value)
+        for at, low, high, p_value in found
     )
 
 

@@ -23,9 +23,7 @@ def key_lines(text: str) -> dict[KeyPath, int]:
 
     A key in a table has the table's keys before its own: ("steps", "runtime", "accuracy"). The
     tables of an array share one path. A key within a value has the line on which the value begins.
-
-    Args:
-        text: valid TOML, its lines ended by line feeds alone.
+    The text is valid TOML, its lines ended by line feeds alone.
     """
     lines: dict[KeyPath, int] = {}
     table: KeyPath = ()
@@ -59,14 +57,7 @@ def _paths(value: Any, at: KeyPath) -> Iterator[KeyPath]:
 
 
 def refuse_deep_keys(text: str) -> None:
-    """Raise where a key has many parts: of 20,000 parts the parser makes 1.5 GB.
-
-    Args:
-        text: TOML, which need not be valid.
-
-    Raises:
-        ValueError: there is such a key.
-    """
+    """Raise ValueError where a key has many parts: of 20,000 parts the parser makes 1.5 GB."""
     # Within a string of several lines a # begins no comment.
     if '"""' not in text and "'''" not in text:
         text = _COMMENT.sub(r"\1", text)

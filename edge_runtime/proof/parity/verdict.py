@@ -7,16 +7,15 @@ from edge_runtime.proof.parity.judgement import Comparison, Judgement
 from edge_runtime.proof.parity.steps import NOT_RECORDED
 from edge_runtime.wording import (
     about,
+    called,
     decimals_beside,
     percent,
     plural,
     points,
     points_allowed,
     points_interval,
-    printable,
     score_decimals,
     scores_interval,
-    shortened,
     signed,
 )
 
@@ -26,7 +25,6 @@ _HEADLINES: dict[Decision, str] = {
     "inconclusive": "Inconclusive",
 }
 _MOST_FINDINGS = 3
-_LONGEST_NAME = 60
 
 
 def verdict_sentence(report: Judgement) -> str:
@@ -51,29 +49,27 @@ def findings(report: Judgement) -> list[str]:
     """
     if report.decision == "holds":
         return [_holding(report)]
-    wanted, confidence = report.decision, report.contract.confidence
+    confidence = report.contract.confidence
     worst_first = sorted(
         report.comparisons, key=lambda item: item.counts.difference_interval(confidence)
     )
-    found = [
-        describe(check, item.model, report)
-        for item in worst_first
-        for check in item.checks
-        if check.decision == wanted
-    ]
-    found += [
-        f"in the step {step.name} {describe(check, step.after_model, report)}"
+    asked = [("", item.model, item.checks) for item in worst_first]
+    asked += [
+        (f"in the step {step.name} ", step.after_model, checks)
         for step, checks in zip(report.steps, report.step_checks, strict=True)
-        for check in checks
-        if check.decision == wanted
     ]
-    return found
+    return [
+        where + describe(check, model, report)
+        for where, model, checks in asked
+        for check in checks
+        if check.decision == report.decision
+    ]
 
 
 def remarks(report: Judgement) -> list[str]:
     """Return a sentence for each model whose answers moved more than its accuracy shows."""
     found = (remark(item, report.contract.confidence) for item in report.comparisons)
-    return [sentence for sentence in found if sentence]
+    return list(filter(None, found))
 
 
 def remark(item: Comparison, confidence: float) -> str:
@@ -83,18 +79,17 @@ def remark(item: Comparison, confidence: float) -> str:
     may lose by default, most of which the accuracy does not show.
     """
     counts = item.counts
-    net = counts.won - counts.lost
-    if counts.flips <= DEFAULT_MAX_DROP * counts.image_count or 2 * abs(net) > counts.flips:
+    shown = abs(counts.won - counts.lost)
+    if counts.flips <= DEFAULT_MAX_DROP * counts.image_count or 2 * shown > counts.flips:
         return ""
     interval = counts.difference_interval(confidence)
     decimals = decimals_for(counts.image_count)
     same = interval[0] <= 0 <= interval[1]
     though = "though its accuracy did not" if same else "more than its accuracy shows"
-    neither = counts.flips - counts.lost - counts.won
     return (
         f"{counts.flips:,} of {counts.image_count:,} answers of {called(item.model)} changed, "
-        f"{though}: {counts.lost:,} were lost, {counts.won:,} won, {neither:,} wrong before and "
-        f"after ({points(counts.accuracy_difference, decimals)} points, "
+        f"{though}: {counts.lost:,} were lost, {counts.won:,} won, {counts.neither:,} wrong "
+        f"before and after ({points(counts.accuracy_difference, decimals)} points, "
         f"{confidence * 100:g} % interval {points_interval(interval, decimals)})."
     )
 
@@ -121,7 +116,7 @@ def _holding(report: Judgement) -> str:
     change = worst.counts.accuracy_difference
     loss = f"{percent(-change, decimals)} points of" if change < 0 else "no"
     return (
-        f"{who} loses {loss} accuracy here and, at {confidence * 100:g} % confidence, at most "
+        f"{who} loses {loss} accuracy here and, at {report.contract.sure} confidence, at most "
         f"{percent(max(0.0, -low), decimals)} points{allowed}{_agreeing(report)}"
     )
 
@@ -145,12 +140,55 @@ def _agreeing(report: Judgement) -> str:
 
 def describe(check: Check, model: str, report: Judgement) -> str:
     """Return what became of one demand, as a clause about the model without a full stop."""
+    value, interval = measured(check, len(report.reference))
+    model = called(model)
     if check.interval is None:
-        return _describe_budget(check, called(model))
+        verb, unit = _COSTS[check.demand]
+        comparison = "above" if check.decision == "broken" else "within"
+        return f"{model} {verb} {value}{unit}, {comparison} the budget of {check.limit:,g}"
+    at_once = " for all at once" if check.broken_alone else ""
+    bounds = f"{report.contract.sure} interval{at_once} {interval}"
     reason = undecided_among_many(check, report)
-    return _describe_answers(check, check.interval, called(model), report) + (
-        f": {reason}" if reason else ""
+    because = f": {reason}" if reason else ""
+    if check.demand == "agreement":
+        return (
+            f"{model} gives the same answer to {value} of the images ({bounds} %), where "
+            f"{check.limit * 100:g} % are asked{because}"
+        )
+    if check.demand == "brier":
+        return (
+            f"the Brier score of {model} changes by {value} ({bounds}), where a rise by "
+            f"{check.limit:g} is allowed{because}"
+        )
+    what = "accuracy"
+    if check.class_index is not None:
+        what = f"recall of '{called(report.reference.class_names[check.class_index])}'"
+    return (
+        f"{model} changes by {value} of {what} ({bounds}), where a loss of "
+        f"{points_allowed(check.limit)} is allowed{because}"
     )
+
+
+_COSTS = {
+    "size_bytes": ("is", ""),
+    "latency_us": ("takes", " per image"),
+    "memory_bytes": ("needs", " of memory"),
+}
+
+
+def measured(check: Check, image_count: int) -> tuple[str, str]:
+    """Return what was measured and its interval, with no more decimals than the images support."""
+    if check.interval is None:
+        return f"{check.value:,.0f} {'µs' if check.demand == 'latency_us' else 'bytes'}", ""
+    if check.demand == "brier":
+        decimals = score_decimals(check.limit, check.interval)
+        return signed(check.value, decimals), scores_interval(check.interval, decimals)
+    decimals = decimals_beside(check.limit, *check.interval, decimals=decimals_for(image_count))
+    if check.demand != "agreement":
+        interval = points_interval(check.interval, decimals)
+        return f"{points(check.value, decimals)} points", interval
+    low, high = (percent(bound, decimals) for bound in check.interval)
+    return f"{percent(check.value, decimals)} %", f"{low} to {high}"
 
 
 def undecided_among_many(check: Check, report: Judgement) -> str:
@@ -164,84 +202,30 @@ def undecided_among_many(check: Check, report: Judgement) -> str:
     return f"beyond the limit by itself, but not among {' and '.join(among)}"
 
 
-def _describe_answers(
-    check: Check, interval: tuple[float, float], model: str, report: Judgement
-) -> str:
-    low, high = interval
-    decimals = decimals_beside(check.limit, low, high, decimals=decimals_for(len(report.reference)))
-    sure = f"{report.contract.confidence * 100:g} % interval"
-    if check.broken_alone:
-        sure += " for all at once"
-    if check.demand == "agreement":
-        return (
-            f"{model} gives the same answer to {percent(check.value, decimals)} % of the images "
-            f"({sure} {percent(low, decimals)} to {percent(high, decimals)} %), where "
-            f"{check.limit * 100:g} % are asked"
-        )
-    if check.demand == "brier":
-        decimals = score_decimals(check.limit, interval)
-        return (
-            f"the Brier score of {model} changes by {signed(check.value, decimals)} "
-            f"({sure} {scores_interval(interval, decimals)}), where a rise by "
-            f"{check.limit:g} is allowed"
-        )
-    bounds = f"({sure} {points_interval(interval, decimals)})"
-    what = "accuracy"
-    if check.class_index is not None:
-        what = f"recall of '{called(report.reference.class_names[check.class_index])}'"
-    return (
-        f"{model} changes by {points(check.value, decimals)} points of {what} {bounds}, where a "
-        f"loss of {points_allowed(check.limit)} is allowed"
-    )
-
-
-def called(name: str) -> str:
-    """Return a name as it is written within a sentence: printable, and not endless."""
-    return shortened(printable(name), _LONGEST_NAME)
-
-
-def _describe_budget(check: Check, model: str) -> str:
-    what, unit = {
-        "size_bytes": ("is", "bytes"),
-        "latency_us": ("takes", "µs per image"),
-        "memory_bytes": ("needs", "bytes of memory"),
-    }[check.demand]
-    comparison = "above" if check.decision == "broken" else "within"
-    return f"{model} {what} {check.value:,.0f} {unit}, {comparison} the budget of {check.limit:,g}"
-
-
 def _blame(report: Judgement) -> str:
     """Return at which step the answers of the worst model changed."""
     broken = [item for item in report.comparisons if item.answers_are_broken and item.flips]
     if not broken:
         return ""
     item = min(broken, key=lambda item: item.counts.accuracy_difference)
-    name, count = _blamed(item)
+    flips = item.decisive_flips
+    names = [flip.blame for flip in flips]
+    name = max(dict.fromkeys(names), key=names.count)
     blamed = next((step for step in report.path(item) if step.name == name), None)
-    lost = [flip for flip in item.flips if flip.effect == "lost"]
-    among = f"{len(lost or item.flips):,} {'lost' if lost else 'changed'}"
-    answers = "answer" if len(lost or item.flips) == 1 else "answers"
     where = f"{name} ({blamed.changed})" if blamed else name
     if blamed and blamed.changed == NOT_RECORDED:
         where = (
             f"what lies between {called(blamed.before_model)} and {called(blamed.after_model)}, "
             "which their files do not say"
         )
+    among = plural(len(flips), "lost answer" if flips[0].effect == "lost" else "changed answer")
     apart = ""
-    if blamed and len(blamed.kinds) > 1 and name == blamed.name:
+    if blamed and len(blamed.kinds) > 1:
         apart = " Add predictions of what lies between to tell these apart."
     return (
-        f"To blame is {where}: {count:,} of the {among} {answers} of {called(item.model)} arose "
+        f"To blame is {where}: {names.count(name):,} of the {among} of {called(item.model)} arose "
         f"there.{apart}"
     )
-
-
-def _blamed(item: Comparison) -> tuple[str, int]:
-    """Return the name that most lost (or else changed) answers are put down to, and how many."""
-    lost = [flip.blame for flip in item.flips if flip.effect == "lost"]
-    names = lost or [flip.blame for flip in item.flips]
-    name = max(dict.fromkeys(names), key=names.count)
-    return name, names.count(name)
 
 
 def images_wanted(report: Judgement) -> str:

@@ -2,34 +2,25 @@
 
 from dataclasses import dataclass
 
-from edge_runtime.proof.metrics import decimals_for
 from edge_runtime.proof.parity import Check, Judgement
-from edge_runtime.proof.parity.verdict import called, describe, images_wanted, undecided_among_many
-from edge_runtime.proof.report.figures import Figures
-from edge_runtime.wording import (
-    decimals_beside,
-    percent,
-    points,
-    points_allowed,
-    points_interval,
-    printable,
-    score_decimals,
-    scores_interval,
-    signed,
+from edge_runtime.proof.parity.checks import SEVERITY
+from edge_runtime.proof.parity.verdict import (
+    describe,
+    images_wanted,
+    measured,
+    undecided_among_many,
 )
-
-_ORDER = ("broken", "inconclusive", "holds")
-_UNITS = {"size_bytes": "bytes", "latency_us": "µs", "memory_bytes": "bytes"}
+from edge_runtime.proof.report.figures import Figures
+from edge_runtime.wording import called, points_allowed, printable
 
 
 @dataclass(frozen=True)
 class DemandGroup:
-    """What is asked of one model or of one step.
+    """What is asked of one model or of one step, and so of the model after it.
 
     Attributes:
         kind: "model" or "step".
         name: the model's name, or what the step changes between which two models; printable.
-        model: the name of the model that the demands are about.
         checks: what became of each demand; a step may be asked for no more than to be there.
     """
 
@@ -85,12 +76,12 @@ def demand_figures(report: Judgement) -> list[Figures]:
     every = [
         _figures(report, group, check) for group in demand_groups(report) for check in group.checks
     ]
-    return sorted(every, key=lambda figures: _ORDER.index(figures["decision"]))
+    return sorted(every, key=lambda figures: SEVERITY.index(figures["decision"]), reverse=True)
 
 
 def _figures(report: Judgement, group: DemandGroup, check: Check) -> Figures:
     what, _, asked = demanded(check).partition(": ")
-    measured, interval = _measured(check, len(report.reference))
+    value, interval = measured(check, len(report.reference))
     names = report.reference.class_names
     return {
         "kind": group.kind,
@@ -99,25 +90,10 @@ def _figures(report: Judgement, group: DemandGroup, check: Check) -> Figures:
         "demanded": demanded(check),
         "what": what,
         "asked": asked,
-        "measured": measured,
+        "measured": value,
         "interval": interval,
         "worst": "" if check.class_index is None else printable(names[check.class_index]),
         "decision": check.decision,
         "reason": undecided_among_many(check, report),
         "found": found(check, group, report),
     }
-
-
-def _measured(check: Check, image_count: int) -> tuple[str, str]:
-    """Return what was measured and its interval, with no more decimals than the images support."""
-    if check.interval is None:
-        return f"{check.value:,.0f} {_UNITS[check.demand]}", ""
-    if check.demand == "brier":
-        decimals = score_decimals(check.limit, check.interval)
-        return signed(check.value, decimals), scores_interval(check.interval, decimals)
-    decimals = decimals_beside(check.limit, *check.interval, decimals=decimals_for(image_count))
-    if check.demand != "agreement":
-        interval = points_interval(check.interval, decimals)
-        return f"{points(check.value, decimals)} points", interval
-    low, high = (percent(bound, decimals) for bound in check.interval)
-    return f"{percent(check.value, decimals)} %", f"{low} to {high}"

@@ -15,7 +15,6 @@ from edge_runtime.proof.parity import (
     Check,
     Comparison,
     Decision,
-    Flip,
     Judgement,
     Step,
 )
@@ -37,7 +36,7 @@ _MEANINGS: dict[Decision, str] = {
 def report_json(report: Judgement) -> str:
     """Return all figures of a report as indented JSON text, without a newline at the end.
 
-    `report_schema` describes it. What is not finite in the details of a model becomes null.
+    What is not finite in the details of a model becomes null.
     """
     return json_escaped(_text(_plain(report_document(report))))
 
@@ -104,7 +103,7 @@ def _step(report: Judgement, step: Step, checks: tuple[Check, ...]) -> dict[str,
 
 
 def _comparison(report: Judgement, item: Comparison) -> dict[str, Any]:
-    counts = item.counts
+    counts, hashes = item.counts, report.reference.image_sha256
     return {
         "model": item.model,
         "decision": item.decision,
@@ -125,10 +124,18 @@ def _comparison(report: Judgement, item: Comparison) -> dict[str, Any]:
         "brier_difference": counts.brier_rise.mean,
         "brier_difference_interval": list(once.brier_interval(counts, report.contract.confidence)),
         "thresholds": [counts.at_threshold(value).to_dict() for value in THRESHOLDS],
-        "distances": _distances(counts),
+        "distances": {
+            "total_variation": counts.total_variation.to_dict(),
+            "kl_divergence": counts.kl.to_dict(),
+            "mean_probability_difference": counts.mean_difference,
+            "largest_probability_difference": counts.largest_difference,
+        },
         "ties": counts.candidate_ties,
         "tied_flips": counts.tied_flips,
-        "flips": [_flip(report, flip) for flip in item.flips],
+        "flips": [
+            {**flip.to_dict(), "image_sha256": hashes[flip.image].decode("ascii", "replace")}
+            for flip in item.flips
+        ],
         "details": item.details,
     }
 
@@ -145,20 +152,6 @@ def _paired(counts: PairedCounts, confidence: float) -> dict[str, Any]:
         "mcnemar_p_value": counts.mcnemar_p_value,
         "agreement": {**counts.agreement.to_dict(), "exact_interval": list(exact)},
     }
-
-
-def _distances(counts: PairedCounts) -> dict[str, Any]:
-    return {
-        "total_variation": counts.total_variation.to_dict(),
-        "kl_divergence": counts.kl.to_dict(),
-        "mean_probability_difference": counts.mean_difference,
-        "largest_probability_difference": counts.largest_difference,
-    }
-
-
-def _flip(report: Judgement, flip: Flip) -> dict[str, Any]:
-    sha256 = bytes(report.reference.image_sha256[flip.image]).decode("ascii", "replace")
-    return {**flip.to_dict(), "image_sha256": sha256}
 
 
 def _text(value: Any, line: str = "\n") -> str:

@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from edge_runtime import wording
 from edge_runtime.proof.report import markdown_markup
-from edge_runtime.wording import printable, shortened
+from edge_runtime.wording import printable
 
 _WORDS = (
     *("distance", "fitted", "p_equals", "p_value", "percent", "percent_interval", "plural"),
@@ -34,9 +34,7 @@ _BETWEEN_TAGS = re.compile(r"(?<=[>}])(\n\s*)(?=[<{])")
 def environment(packages: tuple[str, ...], *, is_markdown: bool) -> jinja2.Environment:
     """Return an environment that escapes whatever is shown, and refuses what is not there.
 
-    Args:
-        packages: in whose folders `templates` the templates are, the first that has one.
-        is_markdown: whether the templates make Markdown; otherwise they make HTML.
+    A template, of Markdown or else of HTML, is the first that a package has in `templates`.
     """
     found = jinja2.Environment(
         loader=jinja2.FunctionLoader(partial(_source, packages, is_markdown=is_markdown)),
@@ -50,7 +48,7 @@ def environment(packages: tuple[str, ...], *, is_markdown: bool) -> jinja2.Envir
     )
     found.globals["source"] = partial(_source, packages, is_markdown=True)
     found.filters |= {name: getattr(wording, name) for name in _WORDS}
-    found.filters |= {"compact": _compact, "cut": _cut, "number": _number}
+    found.filters |= {"compact": _compact, "cut": wording.called, "number": _number}
     if is_markdown:
         found.filters |= {name: _safe(draw) for name, draw in _MARKDOWN.items()}
     return found
@@ -105,10 +103,6 @@ def _compact(count: int) -> str:
     if count < 10_000:
         return str(count)
     return f"{count // 1000}k" if count < 1_000_000 else f"{count // 1_000_000}M"
-
-
-def _cut(text: str, limit: int = 60) -> str:
-    return shortened(printable(text), limit)
 
 
 def _number(value: float, decimals: int = 0) -> str:

@@ -1,5 +1,6 @@
 """The report as one HTML page that needs no network and no script, and in short for a notebook."""
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -19,14 +20,14 @@ from edge_runtime.proof.report import once, tables
 from edge_runtime.proof.report.axis import Axis
 from edge_runtime.proof.report.chain import chain
 from edge_runtime.proof.report.demands import demand_figures
-from edge_runtime.proof.report.entries import Entry, entries, leading, twin
-from edge_runtime.proof.report.figures import Figures, change_figures, model_figures, step_figures
+from edge_runtime.proof.report.figures import Figures, detail, model_figures, step_figures, twin
 from edge_runtime.proof.report.measured import measured_view
 from edge_runtime.proof.report.pictures import Pictures
 from edge_runtime.proof.report.rendering import render
 from edge_runtime.proof.report.sections import answers_view
 from edge_runtime.proof.report.sentences import movements
-from edge_runtime.proof.report.tables import confidence_of, table
+from edge_runtime.proof.report.tables import table
+from edge_runtime.wording import printable
 
 # So many models get a section of their own, so that the page stays small.
 _MOST_SECTIONS = 12
@@ -37,40 +38,49 @@ _MOST_DEMANDS = 8
 def report_html(report: Judgement, images: NDArray[np.uint8] | None) -> str:
     """Return the report as one self-contained HTML page; the same report, the same bytes.
 
-    Args:
-        report: the comparison.
-        images: (N, H, W, 1 or 3) uint8, the test images in the order of the predictions, for the
-            gallery of changed answers; None for a gallery without pictures.
+    ``images`` are the (N, H, W, 1 or 3) uint8 test images in the order of the predictions, for the
+    gallery of changed answers; without them it has no pictures.
 
     Raises:
         PredictionsError: the images are not as many as the predictions, or no such array.
         MissingDependencyError: Jinja2 is not installed.
     """
-    models = entries(report)
-    first = leading(report)
-    figures = _with_anchors(model_figures(report, models), first)
+    first = _leading(report)
+    figures = _with_anchors(model_figures(report), first)
     values = {
         "is_page": True,
-        **_summary(report, models, figures),
-        **_overview(report, models, figures),
-        "sections": _sections(report, models, figures, images),
-        "measured": measured_view(models),
+        **_summary(report, figures, first),
+        **_overview(report, figures),
+        "sections": _sections(report, figures, first, images),
+        "measured": measured_view(report),
     }
     return render("report.html.jinja", values)
 
 
 def notebook_html(report: Judgement) -> str:
-    """Return the verdict and the table of all models as HTML for a notebook's ``_repr_html_``.
-
-    It is a fragment that needs nothing else: without a script, and with a style that applies to it
-    alone.
+    """Return the verdict and all models as HTML for a notebook: a fragment with a style of its own.
 
     Raises:
         MissingDependencyError: Jinja2 is not installed.
     """
-    models = entries(report)
-    values = _summary(report, models, model_figures(report, models))
+    values = _summary(report, model_figures(report), _leading(report))
     return render("notebook.html.jinja", {**values, "is_page": False})
+
+
+def _leading(report: Judgement) -> int:
+    """Return the index of the model that the page shows first.
+
+    The one that the verdict is about, the worst of the worst; where all is well, the one with most
+    changed answers, which are what there is to see.
+    """
+    items = dict(enumerate(report.comparisons, start=1))
+    if report.decision == "holds":
+        return max(items, key=lambda index: items[index].counts.flips)
+    confidence = report.contract.confidence
+    deciding = [index for index, item in items.items() if item.decision == report.decision]
+    return min(
+        deciding or items, key=lambda index: once.change_interval(items[index].counts, confidence)
+    )
 
 
 def _with_anchors(figures: list[Figures], first: int) -> list[Figures]:
@@ -82,45 +92,33 @@ def _with_anchors(figures: list[Figures], first: int) -> list[Figures]:
     ]
 
 
-def _summary(
-    report: Judgement, models: Sequence[Entry], figures: Sequence[Figures]
-) -> dict[str, object]:
+def _summary(report: Judgement, figures: Sequence[Figures], first: int) -> dict[str, object]:
     """Return what comes first: the verdict, the figures that matter most, and all models."""
-    lead, sure = leading(report), confidence_of(report)
-    dataset = models[0].detail("dataset")
+    dataset = detail(report.reference.details, "dataset")
+    title = f"Parity report of {printable(report.reference.model)}"
     return {
-        "title": f"Parity report of {models[0].model}" + (f" on {dataset}" if dataset else ""),
+        "title": f"{title} on {dataset}" if dataset else title,
         "verdict": verdict_sentence(report),
         "decision": report.decision,
         "headline": headline(report),
-        "findings": [_capitalized(finding) for finding in findings(report)],
+        # The name of a model at the beginning of a paragraph stays as it is.
+        "findings": [re.sub("^no model", "No model", finding) for finding in findings(report)],
         "remarks": remarks(report),
         "consequence": consequence(report),
         "image_count": len(report.reference),
         "class_names": report.reference.class_names,
-        "about": models[lead].model if len(models) > 2 else "",
-        "lead": figures[lead],
-        "sure": sure,
+        "about": figures[first]["model"] if len(figures) > 2 else "",
+        "lead": figures[first],
+        "sure": report.contract.sure,
         "wanted": images_wanted(report),
-        "models": table(tables.MODELS_ON_PAGE, figures, sure),
+        "models": table(tables.MODELS_ON_PAGE, figures, report.contract.sure),
     }
 
 
-def _capitalized(finding: str) -> str:
-    """Return a finding as the beginning of a paragraph; the name of a model stays as it is."""
-    return "N" + finding[1:] if finding.startswith("no model") else finding
-
-
-def _overview(
-    report: Judgement, models: Sequence[Entry], figures: Sequence[Figures]
-) -> dict[str, object]:
+def _overview(report: Judgement, figures: Sequence[Figures]) -> dict[str, object]:
     """Return the demands, the chain, and how accuracy changed."""
-    confidence, sure = report.contract.confidence, confidence_of(report)
-    steps = [
-        said | change_figures(step.counts, confidence)
-        for step, said in zip(report.steps, step_figures(report, models), strict=True)
-    ]
-    demands = demand_figures(report)
+    confidence, sure = report.contract.confidence, report.contract.sure
+    demands, steps = demand_figures(report), step_figures(report)
     urgent = sum(demand["decision"] != "holds" for demand in demands)
     shown = max(urgent, _MOST_DEMANDS)
     margin = report.contract.margins.accuracy
@@ -142,13 +140,9 @@ def _overview(
 
 
 def _sections(
-    report: Judgement,
-    models: Sequence[Entry],
-    figures: Sequence[Figures],
-    images: NDArray[np.uint8] | None,
+    report: Judgement, figures: Sequence[Figures], first: int, images: NDArray[np.uint8] | None
 ) -> list[dict[str, object]]:
     """Return what the section of each model shows; the pictures are shared out evenly."""
-    first = leading(report)
     chosen = [index for index, model in enumerate(figures) if model["anchor"]]
     pictures = Pictures(images, image_count=len(report.reference), sections=len(chosen))
     sections: list[dict[str, object]] = []

@@ -14,33 +14,26 @@ def report_junit(report: Judgement) -> str:
     """Return a report as JUnit XML, without a newline at the end.
 
     There is a test suite for each model and for each step of which something is asked, and a test
-    case for each demand. A broken demand is a <failure>. An inconclusive one is an <error>, which
-    is what JUnit calls a test that could not be carried out to its end: GitHub's test reporters,
-    GitLab and Jenkins count errors with the failures, so the gate is not green, yet tell both
-    apart. A <skipped> test would let Jenkins and GitLab pass, and nobody would add the images that
-    are wanting. Test cases have the same names from run to run, and nothing is timed, so the same
-    predictions give the same bytes.
+    case for each demand. A broken demand is a <failure>, an inconclusive one an <error>: a
+    <skipped> test would let Jenkins and GitLab pass. Test cases have the same names from run to
+    run, and nothing is timed, so the same predictions give the same bytes.
     """
     suites = [_suite(group, report) for group in demand_groups(report)]
-    root = ET.Element("testsuites", {"name": "parity", **_totals(suites)})
+    keys = ("tests", "failures", "errors")
+    totals = {key: str(sum(int(suite.attrib[key]) for suite in suites)) for key in keys}
+    root = ET.Element("testsuites", {"name": "parity", **totals, "time": "0"})
     root.extend(suites)
     ET.indent(root)
     return _DECLARATION + ET.tostring(root, encoding="unicode")
-
-
-def _totals(suites: list[ET.Element]) -> dict[str, str]:
-    keys = ("tests", "failures", "errors")
-    totals = {key: str(sum(int(suite.attrib[key]) for suite in suites)) for key in keys}
-    return {**totals, "time": "0"}
 
 
 def _suite(group: DemandGroup, report: Judgement) -> ET.Element:
     name = printable(f"{group.kind} {group.name}")
     cases = [_case(name, check, group, report) for check in group.checks]
     if group.kind == "step":
-        present = _element("testcase", name="the chain has this step", classname=name, time="0")
+        present = ET.Element("testcase", name="the chain has this step", classname=name, time="0")
         cases.insert(0, present)
-    suite = _element(
+    suite = ET.Element(
         "testsuite",
         name=name,
         tests=str(len(cases)),
@@ -51,15 +44,14 @@ def _suite(group: DemandGroup, report: Judgement) -> ET.Element:
     )
     suite.extend(cases)
     for item in report.comparisons:
-        if group.kind == "model" and item.model == group.model:
-            sentence = remark(item, report.contract.confidence)
-            if sentence:
-                ET.SubElement(suite, "system-out").text = printable(sentence)
+        sentence = remark(item, report.contract.confidence)
+        if sentence and group.kind == "model" and item.model == group.model:
+            ET.SubElement(suite, "system-out").text = printable(sentence)
     return suite
 
 
 def _case(suite: str, check: Check, group: DemandGroup, report: Judgement) -> ET.Element:
-    case = _element("testcase", name=demanded(check), classname=suite, time="0")
+    case = ET.Element("testcase", name=demanded(check), classname=suite, time="0")
     sentence = printable(found(check, group, report))
     if check.decision == "holds":
         ET.SubElement(case, "system-out").text = sentence
@@ -68,7 +60,3 @@ def _case(suite: str, check: Check, group: DemandGroup, report: Judgement) -> ET
     outcome = ET.SubElement(case, kind, {"type": check.decision, "message": sentence})
     outcome.text = sentence
     return case
-
-
-def _element(tag: str, **attributes: str) -> ET.Element:
-    return ET.Element(tag, attributes)

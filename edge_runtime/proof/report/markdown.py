@@ -2,17 +2,24 @@
 
 from collections.abc import Mapping, Sequence
 
+from edge_runtime.data.predictions import Predictions
 from edge_runtime.proof.parity import Comparison, Flip, Judgement
 from edge_runtime.proof.parity.verdict import consequence, findings, headline, remarks
 from edge_runtime.proof.report import once, tables
 from edge_runtime.proof.report.demands import demand_figures
-from edge_runtime.proof.report.entries import Entry, entries
-from edge_runtime.proof.report.figures import Figures, class_figures, model_figures, step_figures
+from edge_runtime.proof.report.figures import (
+    Figures,
+    all_models,
+    class_figures,
+    detail,
+    model_figures,
+    step_figures,
+)
 from edge_runtime.proof.report.markdown_markup import LONGEST_NAME
 from edge_runtime.proof.report.rendering import render
 from edge_runtime.proof.report.sentences import movements
-from edge_runtime.proof.report.tables import confidence_of, table
-from edge_runtime.wording import percent, shortened
+from edge_runtime.proof.report.tables import table
+from edge_runtime.wording import percent, printable, shortened
 
 # GitHub takes 65,536 characters in a comment; some room is left for what a workflow adds.
 LIMIT_CHARACTERS = 60_000
@@ -50,7 +57,6 @@ def report_markdown(report: Judgement) -> str:
 
 
 def _values(report: Judgement) -> Mapping[str, object]:
-    models, sure = entries(report), confidence_of(report)
     return {
         "decision": report.decision,
         "headline": headline(report),
@@ -60,18 +66,18 @@ def _values(report: Judgement) -> Mapping[str, object]:
         "image_count": len(report.reference),
         "absent": report.reference.absent_classes,
         "basis": report.basis.in_words if report.basis else "",
-        "models": table(tables.MODELS_IN_MARKDOWN, model_figures(report, models), sure),
-        "steps": table(tables.STEPS_IN_MARKDOWN, step_figures(report, models)),
+        "models": table(tables.MODELS_IN_MARKDOWN, model_figures(report), report.contract.sure),
+        "steps": table(tables.STEPS_IN_MARKDOWN, step_figures(report)),
         "movements": movements(report),
         "details": [_details(report, item) for item in report.comparisons],
-        "measured": table(tables.MEASURED_IN_MARKDOWN, map(_measured, models)),
+        "measured": table(tables.MEASURED_IN_MARKDOWN, map(_measured, all_models(report))),
     }
 
 
 def _details(report: Judgement, item: Comparison) -> Mapping[str, object]:
     names = report.reference.class_names
     moved = [change for change in once.class_changes(item.counts) if change.lost or change.won]
-    moved.sort(key=lambda change: change.after.value - change.before.value)
+    moved.sort(key=lambda change: change.difference)
     return {
         "model": item.model,
         "counts": item.counts,
@@ -98,6 +104,7 @@ def _flip(flip: Flip, names: Sequence[str]) -> Figures:
     }
 
 
-def _measured(entry: Entry) -> Figures:
-    said = {name: shortened(entry.detail(*keys), LONGEST_NAME) for name, keys in _MEASURED.items()}
-    return {"model": entry.model, **{name: text for name, text in said.items() if text}}
+def _measured(model: Predictions | Comparison) -> Figures:
+    said = {name: detail(model.details, *keys) for name, keys in _MEASURED.items()}
+    known = {name: shortened(text, LONGEST_NAME) for name, text in said.items() if text}
+    return {"model": printable(model.model), **known}

@@ -5,7 +5,7 @@ import re
 from collections.abc import Sequence
 
 from edge_runtime.proof.report.tables import Cell, Table
-from edge_runtime.wording import printable, shortened
+from edge_runtime.wording import called, printable
 
 MOST_ROWS = 40
 LONGEST_NAME = 60
@@ -63,7 +63,7 @@ def _cell(cell: Cell) -> str:
         case "sentence":
             return plain(cell.text)
         case "outside":
-            return plain(shortened(printable(cell.text), 2 * LONGEST_NAME))
+            return plain(called(cell.text, 2 * LONGEST_NAME))
     return cell.text
 
 
@@ -74,7 +74,7 @@ def mark(decision: str) -> str:
 
 def code(name: str, *, in_table: bool = False) -> str:
     """Return a name as a code span, in which Markdown, HTML and mentions mean nothing."""
-    text = shortened(printable(name), LONGEST_NAME)
+    text = called(name, LONGEST_NAME)
     longest = max((len(run) for run in re.findall("`+", text)), default=0)
     fence = "`" * (longest + 1)
     # One space on either side is no part of the span.

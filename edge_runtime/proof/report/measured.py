@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
-from edge_runtime.proof.report.entries import Entry
-from edge_runtime.wording import ABSENT, printable, shortened
+from edge_runtime.proof.parity import Judgement
+from edge_runtime.proof.report.figures import all_models
+from edge_runtime.wording import ABSENT, called, printable, shortened
 
 _LONGEST_NAME, _LONGEST_VALUE = 80, 120
 _HASH_LENGTH = 17
@@ -35,9 +36,10 @@ _LABELS = {
 }
 
 
-def measured_view(models: Sequence[Entry]) -> Mapping[str, object]:
+def measured_view(report: Judgement) -> Mapping[str, object]:
     """Return the facts that all models share with their labels, and rows of those that differ."""
-    known = [_flat(entry.details) for entry in models]
+    known = [_flat(model.details) for model in all_models(report)]
+    names = [printable(model.model) for model in all_models(report)]
     order = list(_LABELS)
     found = dict.fromkeys(key for facts in known for key in facts)
     keys = sorted(found, key=lambda key: order.index(key) if key in order else len(order))
@@ -46,23 +48,20 @@ def measured_view(models: Sequence[Entry]) -> Mapping[str, object]:
         values = [facts[key] for facts in known if key in facts]
         label = _LABELS.get(key, key.replace("_", " ").capitalize())
         if len(set(values)) == 1:
-            shared.append((label, values[0] + _unrecorded(models, known, key)))
+            shared.append((label, values[0] + _unrecorded(names, known, key)))
         else:
             differing.append((label, [facts.get(key, ABSENT) for facts in known]))
-    heads = [("", ""), *((shortened(entry.model, _LONGEST_NAME), "") for entry in models)]
+    heads = [("", ""), *((shortened(name, _LONGEST_NAME), "") for name in names)]
     return {"shared": shared, "differing": differing, "heads": heads}
 
 
-def _unrecorded(models: Sequence[Entry], known: Sequence[Mapping[str, str]], key: str) -> str:
+def _unrecorded(names: Sequence[str], known: Sequence[Mapping[str, str]], key: str) -> str:
     """Return of which models a fact is not known, in brackets."""
-    silent = [
-        shortened(entry.model, _HASH_LENGTH)
-        for entry, facts in zip(models, known, strict=True)
-        if key not in facts
-    ]
+    silent = [name for name, facts in zip(names, known, strict=True) if key not in facts]
     if not silent:
         return ""
-    return f" (not recorded of {silent[0] if len(silent) == 1 else f'{len(silent)} models'})"
+    which = shortened(silent[0], _HASH_LENGTH) if len(silent) == 1 else f"{len(silent)} models"
+    return f" (not recorded of {which})"
 
 
 def _flat(details: Mapping[str, object], prefix: str = "") -> dict[str, str]:
@@ -83,4 +82,4 @@ def _written(key: str, value: object) -> str:
     if isinstance(value, int) and not isinstance(value, bool):
         return f"{value:,}"
     limit = _HASH_LENGTH if key.endswith(("sha256", "fingerprint")) else _LONGEST_VALUE
-    return shortened(printable(value), limit)
+    return called(value, limit)

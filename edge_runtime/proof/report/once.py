@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from functools import wraps
 from typing import Concatenate, ParamSpec, TypeVar
-from weakref import finalize
 
 from edge_runtime.proof import parity
 from edge_runtime.proof.metrics import PairedCounts
@@ -14,15 +13,12 @@ Finding = Callable[Concatenate[PairedCounts, Options], Found]
 
 
 def _once(find: Finding[Options, Found]) -> Finding[Options, Found]:
-    """Return a function that remembers what was found, as long as the counts are there."""
-    known: dict[int, dict[object, Found]] = {}
+    """Return a function that keeps what was found with the counts, as a cached property does."""
 
     @wraps(find)
     def remembered(counts: PairedCounts, /, *args: Options.args, **kwargs: Options.kwargs) -> Found:
-        if id(counts) not in known:
-            known[id(counts)] = {}
-            finalize(counts, known.pop, id(counts), None)
-        found, key = known[id(counts)], (args, *kwargs.items())
+        found: dict[object, Found] = vars(counts).setdefault("_found", {})
+        key = (find.__name__, args, *kwargs.items())
         if key not in found:
             found[key] = find(counts, *args, **kwargs)
         return found[key]

@@ -2,6 +2,7 @@
 
 import base64
 import io
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,26 +38,18 @@ class Pictures:
                 f"The gallery needs the {image_count} test images as uint8 of shape (N, H, W, "
                 f"1 or 3), got {images.dtype} of shape {images.shape}."
             )
-        self._images = images
         self._room = _MOST_BYTES // sections
-        self._links: dict[int, str] = {}
+        self._link = cache(lambda index: "" if images is None else picture_link(images[index]))
 
     def gallery(self, flips: tuple[Flip, ...]) -> list[tuple[Flip, str]]:
         """Return changed answers each with a link to its picture, "" where there is no room."""
         left, found = self._room, []
         for flip in flips:
             link = self._link(flip.image)
-            fits = len(link) <= left
-            left -= len(link) if fits else 0
-            found.append((flip, link if fits else ""))
+            shown = link if len(link) <= left else ""
+            left -= len(shown)
+            found.append((flip, shown))
         return found
-
-    def _link(self, index: int) -> str:
-        if self._images is None:
-            return ""
-        if index not in self._links:
-            self._links[index] = picture_link(self._images[index])
-        return self._links[index]
 
 
 def _are_images(images: NDArray[np.uint8], count: int) -> bool:

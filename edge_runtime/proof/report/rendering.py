@@ -10,10 +10,8 @@ _HERE = __name__.rpartition(".")[0]
 def render(template: str, values: Mapping[str, object], *, package: str = _HERE) -> str:
     """Return a drawn template; whatever it shows is escaped, in Markdown as `plain` does it.
 
-    Args:
-        template: its file's name, which says what it makes: ".html.jinja" or ".md.jinja".
-        values: what it shows.
-        package: in whose folder `templates` it lies; those of this package can be used from there.
+    Its name says what it makes, ".html.jinja" or ".md.jinja"; it lies in the folder `templates` of
+    the package, and can use those of this one.
 
     Raises:
         MissingDependencyError: Jinja2 is not installed.

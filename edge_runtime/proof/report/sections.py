@@ -67,12 +67,11 @@ def _recall(
 
 def _class(change: ClassChange, class_names: Sequence[str], axis: Axis) -> Figures:
     """Return what is said of a class, and where its interval lies in the chart."""
-    difference = change.after.value - change.before.value
     low, high = change.interval
     return class_figures(change, class_names) | {
-        "tone": "worse" if difference < 0 else "better" if difference > 0 else "",
+        "tone": "worse" if change.difference < 0 else "better" if change.difference > 0 else "",
         "beyond": "◆" if change.beyond_chance else "",
-        "at": axis.at(difference),
+        "at": axis.at(change.difference),
         "low": axis.within(low),
         "high": axis.within(high),
     }
@@ -125,16 +124,12 @@ def _cells(
     colours: NDArray[np.str_] | str,
     strengths: NDArray[np.float64],
     marked: Collection[tuple[int, int]] = (),
-) -> list[list[tuple[int, str, bool]]]:
-    """Return rows of cells, each a number, its classes, and whether it is beyond chance."""
+) -> list[list[tuple[int, str]]]:
+    """Return rows of cells, each a number and its classes for the style sheet."""
     shades = np.char.add(colours, np.char.mod("%d", np.maximum(1, np.ceil(strengths * _SHADES))))
     return [
         [
-            (
-                count,
-                _classes(shade * bool(count), true == answer, (true, answer) in marked),
-                (true, answer) in marked,
-            )
+            (count, _classes(shade * bool(count), true == answer, (true, answer) in marked))
             for answer, (count, shade) in enumerate(zip(numbers, row, strict=True))
         ]
         for true, (numbers, row) in enumerate(zip(matrix.tolist(), shades.tolist(), strict=True))

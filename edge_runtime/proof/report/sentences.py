@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from edge_runtime.proof.metrics import ThresholdEffect, decimals_for
 from edge_runtime.proof.parity import Judgement, Movement
-from edge_runtime.wording import distance, plural, points, printable, shortened
+from edge_runtime.wording import called, distance, plural, points, printable
 
 _MOST_LISTED = 5
 _LONGEST_NAME = 30
@@ -46,18 +46,14 @@ def _answers(movement: Movement, class_names: Sequence[str]) -> str:
     if ties == count:
         return f"{changed}, {'a tie' if count == 1 else 'all of them ties'} in one of the two."
     beyond = [answer for answer in movement.answers if not answer.tied]
+    names = [called(name, _LONGEST_NAME) for name in class_names]
     listed = ", ".join(
-        f"image {answer.image} ({_name(class_names, answer.before)} → "
-        f"{_name(class_names, answer.after)})"
+        f"image {answer.image} ({names[answer.before]} → {names[answer.after]})"
         for answer in beyond[:_MOST_LISTED]
     )
     more = len(beyond) - _MOST_LISTED
     rest = f" and {more:,} more in report.json" if more > 0 else ""
     return f"{changed}, {ties:,} of them ties; beyond ties: {listed}{rest}."
-
-
-def _name(class_names: Sequence[str], index: int) -> str:
-    return shortened(printable(class_names[index]), _LONGEST_NAME)
 
 
 def threshold_sentence(effect: ThresholdEffect, image_count: int) -> str:

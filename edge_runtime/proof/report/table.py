@@ -8,29 +8,29 @@ from edge_runtime.proof.parity import Comparison, Judgement
 from edge_runtime.proof.parity.verdict import verdict_sentence
 from edge_runtime.proof.report import once, tables
 from edge_runtime.proof.report.demands import demand_figures
-from edge_runtime.proof.report.entries import Entry, entries, twin
 from edge_runtime.proof.report.figures import (
     Figures,
     class_figures,
     model_figures,
     ordered,
     step_figures,
+    twin,
 )
 from edge_runtime.proof.report.grid import WIDTH, aligned
 from edge_runtime.proof.report.sentences import movements, threshold_sentence
-from edge_runtime.proof.report.tables import Table, confidence_of
+from edge_runtime.proof.report.tables import Table
 from edge_runtime.wording import (
     columns,
     fitted,
     p_equals,
     p_value,
     percent,
+    percent_interval,
     plural,
     printable,
     probability,
     scores_interval,
     signed,
-    span,
 )
 
 _NAME_WIDTH = 30
@@ -53,20 +53,21 @@ _LEGEND = (
 def report_table(report: Judgement, width: int = WIDTH) -> str:
     """Return the report as plain text, without a newline at the end.
 
-    Args:
-        report: the comparison.
-        width: how many columns a line takes at most; 72 to 100 are readable.
+    A line takes at most ``width`` columns of the terminal; 72 to 100 are readable.
     """
-    models = entries(report)
     about = [_subject(report), *([report.basis.in_words] if report.basis else [])]
+    moved = [
+        _wrapped(f"{fitted(printable(name), _NAME_WIDTH)}: {words}", width, others="  ")
+        for name, words in movements(report)
+    ]
     blocks = [
         [line for sentence in about for line in _wrapped(sentence, width)],
-        _models(report, models, width),
-        _steps(step_figures(report, models), width),
-        *_movements(report, width),
+        _models(report, width),
+        _steps(step_figures(report), width),
+        *moved,
         [line for sentence in _LEGEND for line in _wrapped(sentence, width)],
         _contract(demand_figures(report), width),
-        *(_classes(report, item, models, width) for item in report.comparisons),
+        *(_classes(report, item, width) for item in report.comparisons),
         _wrapped(printable(verdict_sentence(report)), width),
     ]
     return "\n\n".join("\n".join(block) for block in blocks if block)
@@ -90,40 +91,31 @@ def _lines(found: Table, width: int, left: int, optional: Sequence[int] = ()) ->
 def _subject(report: Judgement) -> str:
     dataset = report.reference.details.get("dataset")
     origin = f" of {printable(dataset)}" if dataset else ""
-    return (
-        f"{plural(len(report.reference), 'test image')}{origin}, "
-        f"{plural(len(report.reference.class_names), 'class', 'classes')}"
-        f"{_absent(report.reference.absent_classes)}"
-    )
+    classes = plural(len(report.reference.class_names), "class", "classes")
+    subject = f"{plural(len(report.reference), 'test image')}{origin}, {classes}"
+    absent = report.reference.absent_classes
+    if not absent:
+        return subject
+    more = f" and {len(absent) - _MOST_ABSENT:,} more" if len(absent) > _MOST_ABSENT else ""
+    shown = ", ".join(fitted(printable(name), _NAME_WIDTH) for name in absent[:_MOST_ABSENT])
+    return f"{subject}; none of the images is: {shown}{more}"
 
 
-def _absent(names: Sequence[str]) -> str:
-    """Return which classes have no images, and so are not judged."""
-    if not names:
-        return ""
-    more = f" and {len(names) - _MOST_ABSENT:,} more" if len(names) > _MOST_ABSENT else ""
-    shown = ", ".join(fitted(printable(name), _NAME_WIDTH) for name in names[:_MOST_ABSENT])
-    return f"; none of the images is: {shown}{more}"
-
-
-def _models(report: Judgement, models: Sequence[Entry], width: int) -> list[str]:
-    figures, sure = model_figures(report, models), confidence_of(report)
+def _models(report: Judgement, width: int) -> list[str]:
     # What nobody measured gets no column, and what a name needs more is left out first; on narrow
     # terminals also how many answers are the same, which is said below the table again.
     optional = (2, 1) if width >= WIDTH else (2, 1, 5)
-    return _lines(tables.table(tables.MODELS_IN_TERMINAL, figures, sure), width, 1, optional)
+    found = tables.table(tables.MODELS_IN_TERMINAL, model_figures(report), report.contract.sure)
+    return _lines(found, width, 1, optional)
 
 
 def _steps(steps: Sequence[Figures], width: int) -> list[str]:
-    limit = 15 if width >= WIDTH else 12
+    name_width = 15 if width >= WIDTH else 12
+    limits = {"step": 31, "before": name_width, "after": name_width}
     cut = [
         step
-        | {
-            "step": fitted(step["step"], 31),
-            "blamed": f" ◄ {step['blamed']}" if step["blamed"] else "",
-            "before": fitted(step["before"], limit),
-            "after": fitted(step["after"], limit),
-        }
+        | {key: fitted(step[key], limit) for key, limit in limits.items()}
+        | {"blamed": f" ◄ {step['blamed']}" if step["blamed"] else ""}
         for step in steps
     ]
     found = tables.table(tables.STEPS_IN_TERMINAL, cut)
@@ -139,24 +131,13 @@ def _changed(step: Figures, room: int) -> str:
     return step["changed"] if columns(step["changed"]) <= room else fitted(step["briefly"], room)
 
 
-def _movements(report: Judgement, width: int) -> list[list[str]]:
-    """Return what another runtime or processor changed about the same file, and why."""
-    return [
-        _wrapped(f"{fitted(printable(name), _NAME_WIDTH)}: {words}", width, others="  ")
-        for name, words in movements(report)
-    ]
-
-
 def _contract(demands: Sequence[Figures], width: int) -> list[str]:
     """Return the demands, unless the table above says all of them."""
     if all(map(_is_in_models_table, demands)):
         return []
+    room = {"name": 32, "demanded": width - 43}
     cut = [
-        demand
-        | {
-            "name": fitted(demand["name"], 32),
-            "demanded": fitted(demand["demanded"], width - 43),
-        }
+        demand | {key: fitted(demand[key], limit) for key, limit in room.items()}
         for demand in demands[:_MOST_DEMANDS]
     ]
     lines = _lines(tables.table(tables.DEMANDS_IN_TERMINAL, cut), width, 2)
@@ -166,25 +147,22 @@ def _contract(demands: Sequence[Figures], width: int) -> list[str]:
 
 def _is_in_models_table(demand: Figures) -> bool:
     """Say whether a demand is decided by a column of the table of all models, as far as it says."""
-    if demand["kind"] != "model":
-        return False
-    return demand["demand"] == "accuracy" or (
-        demand["demand"] == "agreement" and demand["decision"] == "holds"
-    )
+    told = [("accuracy", demand["decision"]), ("agreement", "holds")]
+    return demand["kind"] == "model" and (demand["demand"], demand["decision"]) in told
 
 
-def _classes(report: Judgement, item: Comparison, models: Sequence[Entry], width: int) -> list[str]:
+def _classes(report: Judgement, item: Comparison, width: int) -> list[str]:
     """Return what became of one model's classes, cells and confidences."""
     model, counts = fitted(printable(item.model), _NAME_WIDTH), item.counts
     names = report.reference.class_names
     same = twin(report, item)
     if same is not None:
-        return [f"{model}: exactly as {fitted(models[same].model, _NAME_WIDTH)}"]
+        other = fitted(printable(report.comparisons[same - 1].model), _NAME_WIDTH)
+        return [f"{model}: exactly as {other}"]
     if not counts.flips:
         return [f"{model}: no answer changed", *_confidence_lines(counts, width)]
-    low, high = once.same_interval(counts, 0.95)
     decimals = decimals_for(counts.image_count)
-    agreement = span(percent(low, decimals), percent(high, decimals))
+    agreement = percent_interval(once.same_interval(counts, 0.95), decimals)
     same_answers = (
         f"{model}: {percent(counts.agreement.value, decimals)} % [{agreement}] the same; equally "
         f"accurate: {p_equals(counts.mcnemar_p_value)} (McNemar)"
@@ -201,25 +179,23 @@ def _confidence_lines(counts: PairedCounts, width: int) -> list[str]:
     """Return what became of the confidences; nothing where they are the same but for rounding."""
     if counts.largest_difference < _ROUNDING:
         return []
-    rise = counts.brier_rise
+    interval = scores_interval(once.brier_interval(counts, 0.95))
+    rise = f"{signed(counts.brier_rise.mean, 4)} ({interval})"
     confidence = (
         f"calibration error {percent(counts.reference_confidence.ece)} → "
-        f"{percent(counts.candidate_confidence.ece)} %; Brier score {signed(rise.mean, 4)} "
-        f"({scores_interval(once.brier_interval(counts, 0.95))}); a probability moved by "
+        f"{percent(counts.candidate_confidence.ece)} %; Brier score {rise}; a probability moved by "
         f"{probability(counts.largest_difference)} at most"
     )
     threshold = threshold_sentence(counts.at_threshold(_THRESHOLD), counts.image_count)
-    return [
-        *_wrapped(confidence, width, first="  ", others="    "),
-        *_wrapped(threshold, width, first="  ", others="    "),
-    ]
+    sentences = (confidence, threshold)
+    return [line for each in sentences for line in _wrapped(each, width, first="  ", others="    ")]
 
 
 def _class_lines(counts: PairedCounts, class_names: Sequence[str], line_width: int) -> list[str]:
     """Return the classes beyond chance, or else the few that lost most."""
     changes = ordered(once.class_changes(counts))
     beyond = [change for change in changes if change.beyond_chance]
-    losing = [change for change in changes if change.after.value < change.before.value]
+    losing = [change for change in changes if change.difference < 0]
     shown = [
         class_figures(change, class_names)
         for change in beyond[:_MOST_BEYOND] or losing[:_MOST_CLASSES]

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from edge_runtime.proof.parity import Judgement
 from edge_runtime.proof.report.figures import Figures
 from edge_runtime.wording import ABSENT
 
@@ -12,7 +11,6 @@ class Column(NamedTuple):
     """A column of a table.
 
     Attributes:
-        head: its heading.
         unit: the second line of the heading, or what follows it in Markdown.
         text: what its cells say, as a format of a row's figures.
         note: likewise what they add, smaller on a page.
@@ -157,11 +155,6 @@ MEASURED_IN_MARKDOWN = (
     Column("threads", "", "{threads}", kind="outside"),
     Column("file, SHA-256", "", "{model_sha256}", kind="outside"),
 )
-
-
-def confidence_of(report: Judgement) -> str:
-    """Return the confidence of a report's intervals, as in "95 %"."""
-    return f"{report.contract.confidence * 100:g} %"
 
 
 def table(columns: Sequence[Column], rows: Iterable[Figures], sure: str = "95 %") -> Table:

@@ -1,6 +1,7 @@
 """Intervals for one proportion, and the binomial tails that exact methods are made of."""
 
 import math
+from bisect import bisect_left
 from statistics import NormalDist
 
 import numpy as np
@@ -96,14 +97,9 @@ def least_improbable(total: int, probability: float, tail: float) -> int:
 
     That many successes are what it takes for the exact interval to lie above the probability.
     """
-    possible, found = -1, total + 1
-    while found - possible > 1:
-        middle = (possible + found) // 2
-        if upper_tail(middle, total, probability) < tail:
-            found = middle
-        else:
-            possible = middle
-    return found
+    return bisect_left(
+        range(total + 1), True, key=lambda k: upper_tail(k, total, probability) < tail
+    )
 
 
 def incomplete_beta(a: float, b: float, x: float) -> float:

@@ -1,9 +1,4 @@
-"""An interval for the mean of a bounded variable, such as the rise of an image's Brier score.
-
-An interval that rests on the variance of the sample promises too much where a few images make most
-of the mean: among 200 images there may not be one of them. Gaffke's bounds allow for it: they add
-one observation at the far end of what is possible and weigh all observations at random.
-"""
+"""An interval for the mean of a bounded variable, such as the rise of an image's Brier score."""
 
 import math
 
@@ -40,9 +35,8 @@ def bounded_mean_interval(
 
     Its upper bound is a quantile of Σ D_i x_i, where x are the observations and ``highest``, and D
     are weights drawn evenly from all that sum to 1 (Gaffke 2005, Journal of Statistical Planning
-    and Inference 135: 292-314; Learned-Miller and Thomas 2020, arXiv 1905.06208). For observations
-    of 0 and 1 it is the exact interval of Clopper and Pearson; for others no distribution is known
-    that it covers too seldom. With many observations it becomes the normal one.
+    and Inference 135: 292-314; Learned-Miller and Thomas 2020, arXiv 1905.06208). An interval by
+    the sample's variance promises too much where few images make most of the mean.
 
     Args:
         values: (M,) observations, each within the limits.
