@@ -17,11 +17,12 @@ from edge_runtime.commands.options import (
     dataset_options,
     refuse_options_without_dataset,
     run_options,
+    seed_option,
     spec_from_options,
 )
 from edge_runtime.console.help import command
 from edge_runtime.console.numeric import Whole
-from edge_runtime.console.talk import Console, json_option, talk_options
+from edge_runtime.console.talk import Console, pass_console, result_options
 from edge_runtime.errors import ConversionError
 from edge_runtime.files.claims import claimed
 from edge_runtime.models.inspection import RUNTIMES
@@ -83,13 +84,7 @@ _DATASET_OPTIONS = ("dataset", "train_size", "test_size", "image_size", "channel
     help=f"Number of training images to calibrate on.  [default: {DEFAULT_SIZE}, and at least one "
     "of each class; all if there are fewer]",
 )
-@click.option(
-    "--seed",
-    type=Whole(min=0),
-    default=0,
-    show_default=True,
-    help="Which training images to calibrate on.",
-)
+@seed_option("Which training images to calibrate on.")
 @dataset_options(default=None)
 @run_options
 @click.option(
@@ -111,11 +106,10 @@ _DATASET_OPTIONS = ("dataset", "train_size", "test_size", "image_size", "channel
     help="A Python that has --runtime, to load and run each file with.  [default: this one, if it "
     "has it]",
 )
-@json_option
-@talk_options
-@click.pass_context
+@result_options
+@pass_console
 def convert(
-    context: click.Context,
+    console: Console,
     /,
     model: Path | None,
     quantize: tuple[str, ...],
@@ -160,7 +154,7 @@ def convert(
             quantize,
             representative=chosen,
             runtime=target,
-            progress=tell_outcomes(targets, left_out, context.ensure_object(Console)),
+            progress=tell_outcomes(targets, left_out, console),
             **options,
         )
         converted = {targets[name]: item for name, item in made.items()}

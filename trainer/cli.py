@@ -7,10 +7,15 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
-from edge_runtime.commands.options import dataset_options, runs_dir_option, spec_from_options
+from edge_runtime.commands.options import (
+    dataset_options,
+    runs_dir_option,
+    seed_option,
+    spec_from_options,
+)
 from edge_runtime.console.help import command
 from edge_runtime.console.numeric import Finite, Whole
-from edge_runtime.console.talk import Console, Function, json_option, talk_options
+from edge_runtime.console.talk import Console, Decorator, result_options
 from edge_runtime.console.terminal import echo, echo_json
 from edge_runtime.errors import RecipeError
 from trainer import api
@@ -31,7 +36,7 @@ if TYPE_CHECKING:
 _RESUMABLE = ("epochs", "learning_rate")
 
 
-def _setting(name: str, kind: Any, text: str) -> Callable[[Function], Function]:
+def _setting(name: str, kind: Any, text: str) -> Decorator:
     """Return the option of a setting; its help ends with what the networks take without it."""
     own = {field.name: field.default for field in fields(TrainingConfig)}[name]
     both = own, RECIPES[FAST_CNN].get(name, own)
@@ -106,19 +111,12 @@ def _setting(name: str, kind: Any, text: str) -> Callable[[Function], Function]:
     type=Finite(),
     help="Multiply pixels by this before FILE.keras, as in 0.00392156862745098 (1/255).",
 )
-@click.option(
-    "--seed",
-    type=Whole(min=0),
-    default=0,
-    show_default=True,
-    help="Seed of weights, order of images, dropout, mirroring and shifts.",
-)
+@seed_option("Seed of weights, order of images, dropout, mirroring and shifts.")
 @click.option("--name", help="Name of the run.  [default: MODEL-DATASET-N]")
 @runs_dir_option
 @click.option("--resume", is_flag=True, help="Continue an interrupted run (--name, or the last).")
 @click.option("--force", is_flag=True, help="Replace a run of the same name, finished or not.")
-@json_option
-@talk_options
+@result_options
 @click.pass_context
 def train(
     context: click.Context,
