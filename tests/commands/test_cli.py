@@ -91,7 +91,7 @@ def test_an_unknown_command_is_misuse_and_the_nearest_is_offered(cli: Cli) -> No
 
 
 def test_the_version_is_the_package_s(cli: Cli) -> None:
-    assert cli("--version").out == "fmnist-edge, version 0.5.0\n"
+    assert cli("--version").out == "fmnist-edge, version 0.6.0\n"
 
 
 def test_an_unforeseen_error_is_one_sentence_and_a_traceback_only_on_request(
