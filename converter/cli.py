@@ -14,6 +14,7 @@ from converter.output import print_result, tell_outcomes
 from converter.schemes import RECIPES, Recipe, choose_recipes, refuse_unusable_io
 from converter.target import choose_target
 from edge_runtime.commands.options import (
+    completed_by,
     dataset_options,
     refuse_options_without_dataset,
     run_options,
@@ -49,6 +50,7 @@ _DATASET_OPTIONS = ("dataset", "train_size", "test_size", "image_size", "channel
     default=("int8",),
     show_default=True,
     metavar="RECIPE",
+    shell_complete=completed_by(*RECIPES, "all"),
     help=f"{', '.join(RECIPES)} or all; separate several with commas, or repeat the option.",
 )
 @click.option(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import click
 
 from edge_runtime.commands.options import (
+    completed_by,
     dataset_options,
     runs_dir_option,
     seed_option,
@@ -68,6 +69,7 @@ def _setting(name: str, kind: Any, text: str) -> Decorator:
     default=POST_CNN,
     show_default=True,
     metavar="NAME|FILE",
+    shell_complete=completed_by(POST_CNN, FAST_CNN),
     help="post-cnn, the article's network; fast-cnn, which trains faster and is more accurate on "
     "full data; or any Keras 3 image classifier (FILE.keras).",
 )

@@ -14,7 +14,9 @@ from edge_runtime.benchmarks.plot import benchmark_plot, refuse_missing_matplotl
 from edge_runtime.benchmarks.table import benchmark_table
 from edge_runtime.commands.chain import converted_in, model_name
 from edge_runtime.commands.options import (
+    BACKEND_NAMES,
     ModelPath,
+    completed_by,
     dataset_options,
     file_option,
     named_dataset,
@@ -33,7 +35,7 @@ from edge_runtime.models.lineage import Lineage, run_for_images
 from edge_runtime.models.runs import Run, find_run
 from edge_runtime.proof.parity import EXIT_CODES
 from edge_runtime.proof.parity.contract_file import CONTRACT_FILE
-from edge_runtime.runtimes.backends import BACKENDS, Kernels
+from edge_runtime.runtimes.backends import Kernels
 
 _DEFAULT = Rounds()
 # The options that `measure` takes by these names.
@@ -68,7 +70,8 @@ _MEASURING = (
     "backends",
     multiple=True,
     metavar="NAME",
-    help=f"Runtime: {', '.join(backend.name for backend in BACKENDS)}. Repeat it to compare "
+    shell_complete=completed_by(*BACKEND_NAMES),
+    help=f"Runtime: {', '.join(BACKEND_NAMES)}. Repeat it to compare "
     "several.  [default: the first of the first two that is installed]",
 )
 @click.option(

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from edge_runtime.commands.answers import Answer, print_csv, print_json, print_table
-from edge_runtime.commands.options import ModelPath
+from edge_runtime.commands.options import BACKEND_NAMES, ModelPath, completed_by
 from edge_runtime.console.help import command
 from edge_runtime.console.numeric import Whole
 from edge_runtime.console.talk import Console, pass_console, result_options
@@ -17,7 +17,6 @@ from edge_runtime.files.reading import read_text
 from edge_runtime.inference.careful import careful_classifier
 from edge_runtime.inference.classifier import Classifier
 from edge_runtime.inference.loading import open_model
-from edge_runtime.runtimes.backends import BACKENDS
 
 
 @command(
@@ -51,8 +50,8 @@ from edge_runtime.runtimes.backends import BACKENDS
 @click.option(
     "--backend",
     metavar="NAME",
-    help=f"{', '.join(backend.name for backend in BACKENDS)}.  [default: the first of the first "
-    "two that is installed]",
+    shell_complete=completed_by(*BACKEND_NAMES),
+    help=f"{', '.join(BACKEND_NAMES)}.  [default: the first of the first two that is installed]",
 )
 @click.option("--threads", type=Whole(1, 256), default=1, show_default=True)
 @click.option("--csv", "as_csv", is_flag=True, help="Print the answers as CSV.")

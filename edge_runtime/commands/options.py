@@ -1,5 +1,6 @@
 """Options that several commands have: models, runs, datasets."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -8,11 +9,15 @@ import click
 from edge_runtime.console.numeric import Whole
 from edge_runtime.console.talk import Decorator, together
 from edge_runtime.files.reading import resolved
+from edge_runtime.runtimes.backends import BACKENDS
 
 if TYPE_CHECKING:  # not every command needs arrays
     from edge_runtime.data.datasets import DatasetSpec
 
+Completion = Callable[[click.Context, click.Parameter, str], list[str]]
+
 INSTALLED = "installed"
+BACKEND_NAMES = [backend.name for backend in BACKENDS]
 
 
 def is_word_installed(path: Path) -> bool:
@@ -38,6 +43,16 @@ class ModelPath(click.Path):
         return Installed().installed_path()
 
 
+def completed_by(*words: str) -> Completion:
+    """Return what lets a shell complete a value to one of these words."""
+    return lambda context, option, typed: [word for word in words if word.startswith(typed)]
+
+
+def _names_of_runs(context: click.Context, option: click.Parameter, typed: str) -> list[str]:
+    folders = Path(context.params.get("runs_dir") or "runs").glob("[!.]*/config.json")
+    return sorted(path.parent.name for path in folders if path.parent.name.startswith(typed))
+
+
 def file_option(name: str, help_text: str, *, to: str = "", metavar: str = "FILE") -> Decorator:
     """Add an option that names a file; its value is a `Path`, under the name of ``to`` if given."""
     names = (name, to) if to else (name,)
@@ -50,7 +65,10 @@ def seed_option(help_text: str) -> Decorator:
 
 
 backend_option = click.option(
-    "--backend", metavar="NAME", help="The runtime to use, as in `classify`."
+    "--backend",
+    metavar="NAME",
+    shell_complete=completed_by(*BACKEND_NAMES),
+    help="The runtime to use, as in `classify`.",
 )
 runs_dir_option = click.option(
     "--runs-dir",
@@ -62,7 +80,12 @@ runs_dir_option = click.option(
 )
 # They name a run that was trained before.
 run_options = together(
-    click.option("--run", "run_name", metavar="NAME", help="The run.  [default: the latest]"),
+    click.option(
+        *("--run", "run_name"),
+        metavar="NAME",
+        shell_complete=_names_of_runs,
+        help="The run.  [default: the latest]",
+    ),
     runs_dir_option,
 )
 
@@ -76,6 +99,9 @@ def dataset_options(default: str | None) -> Decorator:
             default=default,
             show_default=default is not None,
             metavar="SOURCE",
+            shell_complete=completed_by(
+                "sample", "fashion_mnist", "tfds:", "idx:", "folder:", "images:"
+            ),
             help="sample (embedded), fashion_mnist, tfds:NAME, idx:DIR, folder:DIR or images:FILE."
             + ("" if default else "  [default: the run's]"),
         ),

@@ -9,7 +9,9 @@ import click
 
 from edge_runtime.commands.chain import images_for, model_name
 from edge_runtime.commands.options import (
+    BACKEND_NAMES,
     ModelPath,
+    completed_by,
     dataset_options,
     file_option,
     named_dataset,
@@ -30,7 +32,7 @@ from edge_runtime.models.full_model import is_full_model
 from edge_runtime.models.lineage import Lineage
 from edge_runtime.models.model_file import refuse_missing
 from edge_runtime.proof.metrics import Rate
-from edge_runtime.runtimes.backends import BACKENDS, Kernels
+from edge_runtime.runtimes.backends import Kernels
 from edge_runtime.wording import plural
 
 
@@ -73,7 +75,8 @@ from edge_runtime.wording import plural
 @click.option(
     "--backend",
     metavar="NAME",
-    help=f"{', '.join(backend.name for backend in BACKENDS)}, for a .tflite.  [default: the first "
+    shell_complete=completed_by(*BACKEND_NAMES),
+    help=f"{', '.join(BACKEND_NAMES)}, for a .tflite.  [default: the first "
     "of the first two that is installed]",
 )
 @click.option(

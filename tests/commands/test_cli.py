@@ -164,6 +164,33 @@ def test_shell_completion_has_an_exit_code_of_its_own(
     assert (done.code, done.out, done.err) == (code, out, err)
 
 
+@pytest.mark.parametrize(
+    ("typed", "words"),
+    [
+        ("fmnist-edge ins", ["install", "inspect"]),
+        ("fmnist-edge convert --quantize int", ["int8", "int16x8"]),
+        ("fmnist-edge convert --io u", ["uint8"]),
+        ("fmnist-edge train --model fa", ["fast-cnn"]),
+        ("fmnist-edge train --dataset fo", ["folder:"]),
+        ("fmnist-edge classify --backend tf", ["tflite-runtime"]),
+        ("fmnist-edge parity --backend l", ["litert"]),
+        ("fmnist-edge parity --run sh", ["shirts", "shoes"]),
+        ("fmnist-edge parity --runs-dir elsewhere --run sh", []),
+    ],
+)
+def test_a_shell_completes_commands_choices_and_names_of_runs(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch, here: Path, typed: str, words: list[str]
+) -> None:
+    for name in ("shoes", "shirts", "bags", ".shelved.partial"):
+        (here / "runs" / name).mkdir(parents=True)
+        (here / "runs" / name / "config.json").touch()
+    (here / "runs" / "shop").mkdir()
+    monkeypatch.setenv("_FMNIST_EDGE_COMPLETE", "bash_complete")
+    monkeypatch.setenv("COMP_WORDS", typed)
+    monkeypatch.setenv("COMP_CWORD", str(typed.count(" ")))
+    assert cli().out.split() == [f"plain,{word}" for word in words]
+
+
 def test_an_import_that_ctrl_c_ends_is_not_a_broken_installation(
     cli: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
