@@ -6,7 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.data.counting import count_numbers
-from edge_runtime.doctor.calibration import Floats, recalibrate
 from edge_runtime.doctor.corrections import Correction
 from edge_runtime.doctor.findings import Attempt, Figures
 from edge_runtime.doctor.judging import Distances, Score, distances, score
@@ -17,11 +16,12 @@ from edge_runtime.doctor.outputs import (
     softmaxes_at_end,
 )
 from edge_runtime.doctor.record import Record
-from edge_runtime.doctor.surgery import INTEGERS, QuantizedFile
-from edge_runtime.doctor.workbench import Workbench
 from edge_runtime.errors import ModelError
+from edge_runtime.inference.loading.workbench import Workbench
 from edge_runtime.inference.quantization import dequantize, quantize
+from edge_runtime.inference.recalibration import Floats, recalibrate
 from edge_runtime.models.inspection import inspect_model
+from edge_runtime.models.quantized import INTEGERS, QuantizedFile
 
 ALL = slice(None)
 _PART = 64

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.doctor.calibration import Floats
-from edge_runtime.doctor.surgery import QuantizedFile
+from edge_runtime.inference.recalibration import Floats
+from edge_runtime.models.quantized import QuantizedFile
 
 Apply = Callable[[Floats], Floats]
 

@@ -28,14 +28,14 @@ from edge_runtime.doctor.judging import (
 from edge_runtime.doctor.ranges import RANGES, repairs, saw_nothing, stated_wrongly
 from edge_runtime.doctor.record import Record, fit_images, open_record
 from edge_runtime.doctor.reference import Reference, open_reference
-from edge_runtime.doctor.surgery import QuantizedFile
 from edge_runtime.doctor.treatment import explained, restored
 from edge_runtime.doctor.weights import DAMAGE, differences, weights_cause
-from edge_runtime.doctor.workbench import Workbench
 from edge_runtime.errors import DatasetError, ModelError
 from edge_runtime.inference.loading.probe import probe
+from edge_runtime.inference.loading.workbench import Workbench
 from edge_runtime.inference.quantization import softmax
 from edge_runtime.models.model_file import ModelFile
+from edge_runtime.models.quantized import QuantizedFile
 from edge_runtime.runtimes.backends import Backend, choose_backend
 from edge_runtime.wording import plural
 

@@ -23,8 +23,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.doctor.calibration import Floats
 from edge_runtime.inference.quantization import softmax
+from edge_runtime.inference.recalibration import Floats
+from edge_runtime.models.quantized.layers import FLOAT_STEP
 from edge_runtime.proof.statistics import mcnemar_p_value
 
 Distances = NDArray[np.float64]
@@ -32,8 +33,6 @@ Distances = NDArray[np.float64]
 # One false name in a thousand examinations of models that are as they should be, at most.
 SIGNIFICANCE = 1e-3
 ALIKE_STEPS = 16
-# What hundreds of float32 roundings add up to, that kernels and converters make in other orders.
-FLOAT_STEP = 2.0**-16
 _STEPS = {"float32": FLOAT_STEP, "keras": FLOAT_STEP, "float16": 2.0**-11}
 _INT8_STEP = 2.0**-8
 LEAST_ERROR_CUT = 0.3

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.doctor.calibration import Floats
 from edge_runtime.doctor.corrections import Correction
+from edge_runtime.inference.recalibration import Floats
 
 Integers = NDArray[np.int64]
 

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edge_runtime.doctor.calibration import Floats
-from edge_runtime.doctor.surgery import QuantizedFile
 from edge_runtime.inference.quantization import softmax
+from edge_runtime.inference.recalibration import Floats
 from edge_runtime.models.inspection import TensorInfo
 from edge_runtime.models.manifest import Output
+from edge_runtime.models.quantized import QuantizedFile
 
 # A few rows of an integer model may miss 1 by more than half a step for each class.
 _NEARLY_ALL = 0.98

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edge_runtime.doctor.calibration import Recalibrated, recalibrate
 from edge_runtime.doctor.case import Case
 from edge_runtime.doctor.corrections import Correction
-from edge_runtime.doctor.surgery import Affine, Group, QuantizedFile, Range, range_of
 from edge_runtime.errors import ModelError
+from edge_runtime.inference.recalibration import Recalibrated, recalibrate
+from edge_runtime.models.quantized import Affine, Group, QuantizedFile, Range, range_of
 
 # The kinds of causes that ranges alone prove.
 RANGES = {

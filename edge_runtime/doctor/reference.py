@@ -8,14 +8,14 @@ from numpy.typing import NDArray
 
 from edge_runtime.data.datasets import Dataset, Split
 from edge_runtime.data.predictions import PREDICTIONS_SUFFIX, Predictions
-from edge_runtime.doctor.calibration import Floats
 from edge_runtime.doctor.case import run
 from edge_runtime.doctor.judging import alike_limit, distances
 from edge_runtime.doctor.record import Record
-from edge_runtime.doctor.workbench import Workbench
 from edge_runtime.errors import EdgeError, ModelError, PredictionsError
 from edge_runtime.inference.evaluation import predict_file
+from edge_runtime.inference.loading.workbench import Workbench
 from edge_runtime.inference.quantization import softmax
+from edge_runtime.inference.recalibration import Floats
 from edge_runtime.models.inspection import inspect_model
 from edge_runtime.models.model_file import read_model
 

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from edge_runtime.doctor.calibration import Floats
 from edge_runtime.doctor.case import ALL, Case
 from edge_runtime.doctor.corrections import Correction
 from edge_runtime.doctor.judging import (
@@ -23,6 +22,7 @@ from edge_runtime.doctor.judging import (
 )
 from edge_runtime.doctor.labels import relabellings
 from edge_runtime.doctor.ranges import repairs
+from edge_runtime.inference.recalibration import Floats
 
 # Enough to tell a hopeless correction from one worth all images.
 _SCREENED = slice(0, 120)
