@@ -19,7 +19,7 @@ FULL_MODEL = "float32.tflite"
 
 
 @dataclass(frozen=True)
-class Case:
+class Planted:
     """A file in a folder, and what was planted in it.
 
     Attributes:
@@ -57,12 +57,12 @@ class Case:
             return Dataset(str(stored["name"]), tuple(map(str, names)), train, test)
 
 
-def kept_cases(folder: Path) -> Iterator[Case]:
+def kept_cases(folder: Path) -> Iterator[Planted]:
     """Yield the cases that a folder holds, in the order of their planting."""
     for line in (folder / INDEX).read_text("utf-8").splitlines():
         fields = json.loads(line)
         paths = {name: folder / fields.pop(name) for name in ("model", "full", "images")}
-        yield Case(**fields, **paths)
+        yield Planted(**fields, **paths)
 
 
 def write_model(path: Path, data: bytes, dataset: Dataset, change: Any = None) -> None:

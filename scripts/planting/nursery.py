@@ -5,9 +5,9 @@ from pathlib import Path
 
 from edge_runtime.data.datasets import Dataset
 from edge_runtime.data.predictions import Predictions
-from planting.cases import FULL_MODEL, INDEX, Case, write_dataset, write_model
-from planting.faults import Plan, build, convert
+from planting.cases import FULL_MODEL, INDEX, Planted, write_dataset, write_model
 from planting.networks import Network
+from planting.plans import Plan, build, convert
 
 
 class Nursery:
@@ -22,7 +22,7 @@ class Nursery:
         self._networks: dict[int, tuple[str, Network]] = {}
         self._datasets: dict[int, tuple[str, Dataset]] = {}
 
-    def plant(self, plan: Plan) -> Case:
+    def plant(self, plan: Plan) -> Planted:
         """Return a planned file after it was written, with a line in the index."""
         data = build(plan)
         full, images = self._full_model(plan.network), self._dataset(plan.network.dataset)
@@ -38,7 +38,7 @@ class Nursery:
         places = {"model": name, "full": full, "images": images}
         with (self._folder / INDEX).open("a", encoding="utf-8") as index:
             index.write(json.dumps({**fields, **places}) + "\n")
-        return Case(**fields, **{key: self._folder / place for key, place in places.items()})
+        return Planted(**fields, **{key: self._folder / place for key, place in places.items()})
 
     def _full_model(self, network: Network) -> str:
         if id(network) not in self._networks:
