@@ -65,7 +65,6 @@ class Correction:
         mend: how to mend it for good.
         apply: from images to the model's input.
         tone: whether it changes brightness, and not where pixels are.
-        slight: whether a model that is only half trained may gain from it without a fault.
         class_of_output: (K,) the class that each output stands for; None for their own.
         data: the changed copy of the file that it is tried on; None for the file itself.
     """
@@ -76,7 +75,6 @@ class Correction:
     mend: str
     apply: Apply = lambda images: images
     tone: bool = False
-    slight: bool = False
     class_of_output: tuple[int, ...] | None = None
     data: bytes | None = None
 
@@ -127,9 +125,7 @@ def _tones(images: NDArray[Any]) -> Iterator[Correction]:
         if "ImageNet" not in tried or images.shape[3] == 3:
             if not np.any(np.asarray(offset)):
                 mend = mend.replace("FACTOR", repr(gain))
-            # A network whose batch norms have not settled may answer better at another contrast.
-            slight = 1 / 8 <= float(np.mean(np.asarray(gain))) <= 8
-            yield Correction(kind, cause, tried, mend, _linear(gain, offset), True, slight)
+            yield Correction(kind, cause, tried, mend, _linear(gain, offset), tone=True)
     flipped = "top bit of each pixel flipped"
     yield Correction(shift, _MIXED, flipped, _BYTES, lambda x: (x + 128) % 256, tone=True)
     cause = "The model wants each image standardized by its own mean and deviation"

@@ -1,28 +1,19 @@
-"""Examine planted files, again and again with other constants: each model runs once on an image."""
+"""Examine planted files one after the other, also with other constants, at little cost."""
 
+import contextlib
 import sys
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from functools import lru_cache, wraps
+from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
-from edge_runtime import doctor
-from edge_runtime.doctor import (
-    Diagnosis,
-    case,
-    diagnose,
-    diagnosis,
-    examine,
-    open_record,
-    ranges,
-    record,
-    reference,
-)
-from edge_runtime.errors import ModelError
+from edge_runtime.doctor import Diagnosis, diagnosis, examine, open_record
+from edge_runtime.errors import DatasetError, ModelError
 from edge_runtime.files.reading import sha256
 from edge_runtime.inference import recalibration
 from edge_runtime.inference.loading.workbench import Workbench
-from edge_runtime.runtimes.backends import choose_backend
+from edge_runtime.runtimes.backends import Backend, choose_backend
 from planting.cases import Planted
 
 HEALTHY = "healthy"
@@ -38,111 +29,78 @@ ALSO_RIGHT = {
 }
 
 
-def examined(planted: Planted, way: str) -> Diagnosis:
-    """Return what the doctor says of a file, compared with what a way has to compare with."""
-    return diagnose(planted.model, planted.dataset(), reference=planted.reference(way))
+def ways_of(planted: Planted, ways: Collection[str]) -> list[str]:
+    """Return the ways in which the fault can be seen: one of weights only with a full model."""
+    return [way for way in ways if way != "none" or planted.kind not in OF_WEIGHTS]
 
 
-def examined_again(planted: Planted, way: str) -> Diagnosis:
-    """Return the same without a process that tries the file first, which takes a second."""
-    return examine(
-        str(planted.model),
-        open_record(planted.model),
-        planted.dataset(),
-        backend=choose_backend(),
-        reference=planted.reference(way),
-    )
-
-
-def kinds_of(diagnosis: Diagnosis) -> list[str]:
-    """Return the kinds of what was found; one cause may be of two."""
-    return [part for cause in diagnosis.causes for part in cause.kind.split("+")]
-
-
-def is_named(planted: Planted, way: str, kinds: Collection[str]) -> bool:
-    """Return whether the planted fault is among the kinds that were found."""
+def is_named(planted: Planted, way: str, found: Diagnosis) -> bool:
+    """Return whether the planted fault is among those that were found."""
+    kinds = {cause.kind for cause in found.causes}
     right = {planted.kind, *ALSO_RIGHT.get(way, {}).get(planted.kind, ())}
     return not kinds if planted.kind == HEALTHY else not right.isdisjoint(kinds)
 
 
-digest = lru_cache(maxsize=None)(sha256)
+class Examiner:
+    """Examines one file after the other with one process, that runs each model once on an image."""
+
+    def __init__(self) -> None:
+        self._bench = _Lasting(choose_backend())
+        self._of: Path | None = None
+
+    def examined(self, planted: Planted, way: str) -> Diagnosis:
+        """Return what `diagnose` says of a file, compared with what a way has to compare with.
+
+        Only the process that tries the file first is left out.
+        """
+        if self._of != planted.model:
+            self._bench.known.clear()
+        self._of = planted.model
+        opened, diagnosis.Workbench = diagnosis.Workbench, lambda backend: self._bench
+        try:
+            return examine(
+                str(planted.model),
+                open_record(planted.model),
+                planted.dataset(),
+                backend=self._bench.backend,
+                reference=planted.reference(way),
+            )
+        finally:
+            diagnosis.Workbench = opened
 
 
-@contextmanager
-def constants(values: Mapping[str, Any]) -> Iterator[None]:
-    """Give constants of the doctor other values, in every module that has them."""
-    modules = [
-        module
-        for name, module in sys.modules.items()
-        if name.startswith(doctor.__name__) or module is recalibration
-    ]
-    places = [(module, name) for name in values for module in modules if hasattr(module, name)]
-    if missing := set(values) - {name for _, name in places}:
-        raise ValueError(f"The doctor has no constant {', '.join(sorted(missing))}.")
-    kept = [getattr(module, name) for module, name in places]
-    for module, name in places:
-        setattr(module, name, values[name])
-    try:
-        yield
-    finally:
-        for (module, name), value in zip(places, kept, strict=True):
-            setattr(module, name, value)
+class _Lasting(Workbench):
+    """A workbench that outlives an examination, and remembers what it answered."""
 
+    def __init__(self, backend: Backend) -> None:
+        super().__init__(backend)
+        self.known: dict[tuple[object, ...], Any] = {}
 
-@contextmanager
-def remembered_answers(known: dict[str, dict[Any, Any]]) -> Iterator[None]:
-    """Within it, what was computed by a model for a correction is not computed again."""
+    def __exit__(self, *error: object) -> None:
+        self.deaths = 0
 
-    def of_outputs(self: Any, one: Any = None, part: slice = slice(None)) -> tuple[Any, ...]:
-        copy = one and (one.tried, one.class_of_output, one.data)
-        bounds = part.indices(len(self.images))
-        return self.file.data, self.images[:9].tobytes(), copy, bounds
-
-    def of_ranges(file: Any, bench: Any, inputs: Any) -> tuple[Any, ...]:
-        search = {name: value for name, value in vars(recalibration).items() if name.isupper()}
-        return file.data, inputs.tobytes(), str(search)
-
-    def of_request(self: Any, request: Any, data: bytes, inputs: Any) -> tuple[Any, ...]:
-        return str(request), digest(data), sha256(inputs.tobytes())
-
-    def of_files(*files: Any) -> tuple[Any, ...]:
-        return tuple(file if isinstance(file, bytes) else file.data for file in files)
-
-    places: list[tuple[Any, str, Callable[..., Any]]] = [
-        (case, "inspect_model", of_files),
-        (record, "inspect_model", of_files),
-        (reference, "inspect_model", of_files),
-        (diagnosis, "QuantizedFile", of_files),
-        (diagnosis, "differences", of_files),
-        (Workbench, "_ask", of_request),
-        (case.Case, "outputs", of_outputs),
-        (case, "recalibrate", of_ranges),
-        (ranges, "recalibrate", of_ranges),
-    ]
-    kept = [getattr(owner, name) for owner, name, _ in places]
-    for (owner, name, key), function in zip(places, kept, strict=True):
-        setattr(owner, name, _remembering(function, key, known.setdefault(f"{owner}.{name}", {})))
-    try:
-        yield
-    finally:
-        for (owner, name, _), function in zip(places, kept, strict=True):
-            setattr(owner, name, function)
-
-
-def _remembering(
-    function: Callable[..., Any], key: Callable[..., Any], known: dict[Any, Any]
-) -> Callable[..., Any]:
-
-    @wraps(function)
-    def remembering(*arguments: Any) -> Any:
-        which = key(*arguments)
-        if which not in known:
+    def _ask(self, request: dict[str, Any], data: bytes, inputs: Any) -> Any:
+        key = str(request), sha256(data), str(inputs.dtype), inputs.tobytes()
+        if key not in self.known:
             try:
-                known[which] = function(*arguments)
+                self.known[key] = super()._ask(request, data, inputs)
             except ModelError as error:
-                known[which] = error
-        if isinstance(known[which], ModelError):
-            raise known[which]
-        return known[which]
+                self.known[key] = error
+        if isinstance(self.known[key], ModelError):
+            raise self.known[key]
+        return self.known[key]
 
-    return remembering
+
+@contextmanager
+def constants(values: Mapping[str, float]) -> Iterator[None]:
+    """Give constants of the doctor other values, in every module that has them."""
+    modules = [module for name, module in sys.modules.items() if "edge_runtime.doctor" in name]
+    modules = [module for module in (*doctor, recalibration)]
+    with contextlib.ExitStack() as stack:
+        for name, value in values.items():
+            places = [module for module in modules if hasattr(module, name)]
+            if not places:
+                raise DatasetError(f"The doctor has no constant {name}.")
+            for module in places:
+                stack.enter_context(patch.object(module, name, value))
+        yield
