@@ -95,7 +95,7 @@ class _Lasting(Workbench):
 def constants(values: Mapping[str, float]) -> Iterator[None]:
     """Give constants of the doctor other values, in every module that has them."""
     modules = [module for name, module in sys.modules.items() if "edge_runtime.doctor" in name]
-    modules = [module for module in (*doctor, recalibration)]
+    modules.append(recalibration)
     with contextlib.ExitStack() as stack:
         for name, value in values.items():
             places = [module for module in modules if hasattr(module, name)]

@@ -18,7 +18,7 @@ from edge_runtime.doctor.corrections import (
     scaling_in_front,
     undo_scaling,
 )
-from edge_runtime.doctor.judging import LEAST_LOSS_CUT, restores, score
+from edge_runtime.doctor.judging import LEAST_BRIGHTNESS_CUT, LEAST_CUT, restores, score
 from edge_runtime.doctor.labels import best_matching, relabellings
 from edge_runtime.doctor.outputs import undo_softmax
 from edge_runtime.doctor.ranges import Fit, tensor_fault
@@ -101,11 +101,13 @@ def test_a_correction_must_beat_luck_and_guessing() -> None:
 def test_a_correction_must_take_off_enough_of_the_loss() -> None:
     labels = np.arange(400) % 4
     before = score(np.full((400, 4), 0.25, np.float32), labels)
-    for share, proved in ((LEAST_LOSS_CUT - 0.05, False), (LEAST_LOSS_CUT + 0.05, True)):
-        own = 0.25 ** (1 - share)
-        answers = np.full((400, 4), (1 - own) / 3, np.float32)
-        answers[np.arange(400), labels] = own
-        assert restores(before, score(answers, labels)) == proved
+    for least, brightness in ((LEAST_CUT, False), (LEAST_BRIGHTNESS_CUT, True)):
+        for share in (least - 0.05, least + 0.05):
+            own = 0.25 ** (1 - share)
+            answers = np.full((400, 4), (1 - own) / 3, np.float32)
+            answers[np.arange(400), labels] = own
+            after = score(answers, labels)
+            assert restores(before, after, brightness=brightness) == (share > least)
 
 
 def test_what_helps_a_few_images_may_be_luck() -> None:
