@@ -7,13 +7,12 @@ from numpy.typing import NDArray
 
 from edge_runtime.data.counting import count_numbers
 from edge_runtime.doctor.corrections import Correction
-from edge_runtime.doctor.findings import Attempt, Figures
+from edge_runtime.doctor.findings import Attempt
 from edge_runtime.doctor.judging import Distances, Score, distances, score
 from edge_runtime.doctor.outputs import (
     OutputFault,
     as_probabilities,
     output_fault,
-    softmaxes_at_end,
 )
 from edge_runtime.doctor.record import Record
 from edge_runtime.errors import ModelError
@@ -21,7 +20,7 @@ from edge_runtime.inference.loading.workbench import Workbench
 from edge_runtime.inference.quantization import dequantize, quantize
 from edge_runtime.inference.recalibration import Floats, recalibrate
 from edge_runtime.models.inspection import inspect_model
-from edge_runtime.models.quantized import INTEGERS, QuantizedFile
+from edge_runtime.models.quantized import INTEGERS, QuantizedFile, softmaxes_at_end
 
 ALL = slice(None)
 _PART = 64
@@ -146,8 +145,7 @@ class Case:
 
     def note(self, one: Correction, found: Score, proved: bool, far: float | None = None) -> None:
         """Put a correction on the list of what was tried."""
-        figures = Figures(found.count, len(found.right))
-        self.attempts.append(Attempt(one.kind, one.tried, figures, proved, far))
+        self.attempts.append(Attempt(one.kind, one.tried, found.figures, proved, far))
 
 
 def run(data: bytes, bench: Workbench, inputs: Floats) -> Floats:

@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.inference.recalibration import Floats
-from edge_runtime.models.quantized import QuantizedFile
 
 Apply = Callable[[Floats], Floats]
 
@@ -51,7 +50,6 @@ _TWICE_SIGNED = (
 _USUAL = ((0.0, 1.0), (-1.0, 1.0), (0.0, 255.0), (-0.5, 0.5))
 _TOLERANCE = 0.02
 _PART = 256
-_PASSES = ("QUANTIZE", "DEQUANTIZE", "RESHAPE", "TRANSPOSE", "REVERSE_V2", "CAST")
 
 
 @dataclass(frozen=True)
@@ -205,31 +203,6 @@ def _channels(height: int, width: int) -> Iterator[Correction]:
         yield Correction("channels", cause, f"channels in the order {name}", mend, apply)
     for cause, tried, apply in moves:
         yield Correction("channels", cause, tried, mend, apply)
-
-
-def scaling_in_front(file: QuantizedFile) -> tuple[float, float] | None:
-    """Return factor and offset that the graph applies to its input before anything else.
-
-    None where there is none, where each channel has its own, or where it is folded into weights.
-    """
-    reached, factor, offset = file.graph.inputs[0], 1.0, 0.0
-    for operator in file.graph.operators:
-        if reached not in operator.inputs:
-            continue
-        name = operator.code.name
-        if name in ("MUL", "ADD", "SUB"):
-            others = [index for index in operator.inputs if index != reached]
-            number = file.constant(others[0]) if len(others) == 1 else None
-            if number is None or (name == "SUB" and operator.inputs[0] != reached):
-                return None
-            if name == "MUL":
-                factor, offset = factor * number, offset * number
-            else:
-                offset += number if name == "ADD" else -number
-        elif name not in _PASSES:
-            break
-        reached = operator.outputs[0]
-    return (factor, offset) if factor != 0 and (factor, offset) != (1, 0) else None
 
 
 def is_usual(scaling: tuple[float, float]) -> bool:

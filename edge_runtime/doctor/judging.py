@@ -8,8 +8,8 @@ that on the first half of the images and on the second, and if most of the secon
 it than luck explains: an exact sign test.
 
 With labels alone: the log loss of training images is what training made small. A correction counts
-if it takes off `LEAST_CUT` of the mean log loss, or `LEAST_BRIGHTNESS_CUT`, and more than luck
-explains: a paired test of the mean difference.
+if it takes off `LEAST_CUT` of the mean log loss, a repair of ranges `LEAST_REPAIR_CUT`, and more
+than luck explains: a paired test of the mean difference.
 
 Each test has the level `LEVEL`, for up to a hundred corrections are tried (Bonferroni).
 """
@@ -22,6 +22,7 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_runtime.doctor.findings import Figures
 from edge_runtime.inference.quantization import softmax
 from edge_runtime.inference.recalibration import Floats
 from edge_runtime.models.quantized.layers import FLOAT_STEP
@@ -35,9 +36,9 @@ LEVEL = 1e-3 / 100
 ALIKE_STEPS = 16
 _STEPS = {"float32": FLOAT_STEP, "keras": FLOAT_STEP, "float16": 2.0**-11}
 _INT8_STEP = 2.0**-8
-# The share of the mean log loss that a correction must take off, at least; one of the brightness,
-# from which a network gains whose batch norms have not settled.
-LEAST_CUT, LEAST_BRIGHTNESS_CUT = 0.1, 0.35
+# The share of the mean log loss that a correction must take off, at least. A network whose batch
+# norms have not settled gains from a higher contrast; no right file gains from other ranges.
+LEAST_CUT, LEAST_REPAIR_CUT = 0.35, 0.1
 _TINY = 1e-7
 # Accuracy that is no more than this much of the way from guessing to 100 % is called guessing.
 _NEAR_CHANCE = 0.08
@@ -119,6 +120,11 @@ class Score:
         return float(self.right.mean())
 
     @property
+    def figures(self) -> Figures:
+        """The right answers, for people."""
+        return Figures(self.count, len(self.right))
+
+    @property
     def mean_loss(self) -> float:
         """The mean log loss, in nats."""
         return float(self.loss.mean())
@@ -142,9 +148,9 @@ def score(outputs: Floats, labels: NDArray[np.int64]) -> Score:
     return Score(outputs, right, np.minimum(log_loss(probabilities, labels), largest))
 
 
-def restores(before: Score, after: Score, *, brightness: bool = False) -> bool:
+def restores(before: Score, after: Score, *, is_repair: bool = False) -> bool:
     """Return whether a correction is proved; the rule stands at the top of this module."""
-    least = LEAST_BRIGHTNESS_CUT if brightness else LEAST_CUT
+    least = LEAST_REPAIR_CUT if is_repair else LEAST_CUT
     gains = before.loss_to_beat - after.loss
     error = max(float(gains.std(ddof=1)) / math.sqrt(len(gains)), 1e-12)
     is_no_luck = NormalDist().cdf(-float(gains.mean()) / error) < LEVEL

@@ -72,7 +72,7 @@ def restored(case: Case, before: Score, corrections: Sequence[Correction]) -> li
     certain = []
     for one, is_certain in repairs(case):
         after = case.score(one)
-        proved = restores(before, after)
+        proved = restores(before, after, is_repair=True)
         case.note(one, after, proved)
         if proved:
             found.append((one, after))
@@ -93,7 +93,7 @@ def _fed(case: Case, before: Score, tried: Sequence[Correction]) -> list[Found]:
         after, proved = case.score(one, _SCREENED), False
         if after.mean_loss < before.part(_SCREENED).loss_to_beat.mean():
             after = case.score(one)
-            proved = restores(before, after, brightness=one.tone)
+            proved = restores(before, after)
         case.note(one, after, proved)
         if proved:
             found.append((one, after))

@@ -9,34 +9,23 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.optimize import linear_sum_assignment
 
 from edge_runtime.data.drawing import balanced, in_proportion
 from edge_runtime.doctor.corrections import (
     input_corrections,
     is_usual,
-    scaling_in_front,
     undo_scaling,
 )
-from edge_runtime.doctor.judging import LEAST_BRIGHTNESS_CUT, LEAST_CUT, restores, score
-from edge_runtime.doctor.labels import best_matching, relabellings
+from edge_runtime.doctor.judging import LEAST_CUT, LEAST_REPAIR_CUT, restores, score
+from edge_runtime.doctor.labels import relabellings
 from edge_runtime.doctor.outputs import undo_softmax
 from edge_runtime.doctor.ranges import Fit, tensor_fault
 from edge_runtime.inference.loading.workbench import Workbench
 from edge_runtime.inference.quantization import quantize, softmax
 from edge_runtime.inference.recalibration import affine_for, recalibrate
 from edge_runtime.models.inspection import inspect_model
-from edge_runtime.models.quantized import Affine, QuantizedFile, range_of
+from edge_runtime.models.quantized import Affine, QuantizedFile, range_of, scaling_in_front
 from edge_runtime.runtimes.backends import choose_backend
-
-
-@given(st.integers(1, 12), st.integers(0, 2**32 - 1))
-def test_the_matching_is_as_good_as_scipys(size: int, seed: int) -> None:
-    gains = np.random.default_rng(seed).integers(0, 30, (size, size)).astype(float)
-    matched = best_matching(gains)
-    assert sorted(matched) == list(range(size))
-    rows, columns = linear_sum_assignment(-gains)
-    assert gains[np.arange(size), matched].sum() == gains[rows, columns].sum()
 
 
 @given(st.integers(2, 20), st.integers(0, 2**32 - 1))
@@ -101,13 +90,13 @@ def test_a_correction_must_beat_luck_and_guessing() -> None:
 def test_a_correction_must_take_off_enough_of_the_loss() -> None:
     labels = np.arange(400) % 4
     before = score(np.full((400, 4), 0.25, np.float32), labels)
-    for least, brightness in ((LEAST_CUT, False), (LEAST_BRIGHTNESS_CUT, True)):
+    for least, is_repair in ((LEAST_CUT, False), (LEAST_REPAIR_CUT, True)):
         for share in (least - 0.05, least + 0.05):
             own = 0.25 ** (1 - share)
             answers = np.full((400, 4), (1 - own) / 3, np.float32)
             answers[np.arange(400), labels] = own
             after = score(answers, labels)
-            assert restores(before, after, brightness=brightness) == (share > least)
+            assert restores(before, after, is_repair=is_repair) == (share > least)
 
 
 def test_what_helps_a_few_images_may_be_luck() -> None:
