@@ -24,12 +24,9 @@ _IMAGES = slice(0, 60)
 # The bias is stored in steps of input scale × weight scale, exact but for float32's rounding.
 _SCALE_TOLERANCE = 0.01
 # Two calibrations on different training images differ by less than this share of the range.
-_OFF = 0.5
-# Calibration on as few as ten training images cuts off up to 0.3 of a range, and nothing of the
-# input's, for there are white pixels in nearly every image.
-_CUT, _INPUT_CUT = 0.45, 0.15
-# Ranges four times too wide leave two of the eight bits unused.
-_WIDE = 4.0
+_OFF = 0.3
+# There are white pixels in nearly every image, so that no calibration cuts off any of the input's.
+_INPUT_CUT = 0.15
 # An input that reaches less far has seen nothing but zeros.
 _BLANK = 1e-3
 
@@ -46,16 +43,13 @@ def repairs(case: Case) -> Iterator[tuple[Correction, bool]]:
     contradictions = list(stated_wrongly(case.file))
     fit = fit_ranges(case)
     found = [(one, True) for one in contradictions]
-    if fit is not None:
+    if fit is not None and fit.off:
         group = None if contradictions or saw_nothing(case.file) else fit.changed_alone(case.file)
         if group is not None:
             affine = fit.fitted.affines[group.tensors[0]]
             at_input = case.file.where_is(group) == "input"
             found.append((tensor_fault(case.file, group, affine), at_input))
-        # Where one range is off and all others fit, nothing speaks for a bad calibration.
-        alone = group is not None and len(fit.off) == 1
-        certain = not contradictions and not alone and fit.shows_other_images(case.file)
-        found.append((_calibration(case, fit), certain))
+        found.append((_calibration(case, fit), False))
     yield from ((one, certain) for one, certain in found if case.runs(one))
 
 
@@ -104,21 +98,6 @@ class Fit:
         inner = (one for one in file.groups if file.where_is(one) == "inner" and not one.fixed)
         worst = max((self.misses(one)[0] for one in inner), default=0.0)
         return group if worst < self.misses(group)[0] / 2 else None
-
-    def shows_other_images(self, file: QuantizedFile) -> bool:
-        """Return whether the ranges show by themselves that other images were used.
-
-        Only those that do not fit count: what is said of them is how many they are.
-        """
-        free = [group for group in file.groups if group.fixed is None]
-        wide = 0
-        for group in set(free) & set(self.off):
-            limit = _INPUT_CUT if file.where_is(group) == "input" else _CUT
-            if self.misses(group)[1] > limit:
-                return True
-            width, needed = (np.ptp(one) for one in (group.range, self.needed(group)))
-            wide += bool(width > _WIDE * max(needed, 1e-9))
-        return wide >= 2 and wide >= len(free) / 2
 
 
 def fit_ranges(case: Case) -> Fit | None:

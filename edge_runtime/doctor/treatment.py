@@ -80,9 +80,7 @@ def restored(case: Case, before: Score, corrections: Sequence[Correction]) -> li
             certain.append((one, after))
     best = _best(found)
     if not best or best[0][0].tone:
-        alone = [after for one, after in certain if one.kind == "calibration"]
-        start = min([before, *alone], key=lambda one: one.mean_loss)
-        found += _fed(case, start, _fitted(case, corrections))
+        found += _fed(case, before, _fitted(case, corrections))
     return _best(found or certain)
 
 
