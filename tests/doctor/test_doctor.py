@@ -20,7 +20,7 @@ from edge_runtime.doctor.corrections import (
 from edge_runtime.doctor.judging import LEAST_CUT, LEAST_REPAIR_CUT, restores, score
 from edge_runtime.doctor.labels import relabellings
 from edge_runtime.doctor.outputs import undo_softmax
-from edge_runtime.doctor.ranges import tensor_fault
+from edge_runtime.doctor.ranges import fit_ranges, repairs, tensor_fault
 from edge_runtime.doctor.record import open_record
 from edge_runtime.inference.loading.workbench import Workbench
 from edge_runtime.inference.quantization import quantize, softmax
