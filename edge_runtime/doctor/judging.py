@@ -1,17 +1,13 @@
 """How well a model answers, and when a correction counts (docs/explanation/doctor.md says why).
 
-With a full model: the distance of two answers is the total variation of their probabilities, half
-the sum of the differences: 0 where they are equal, 1 where they have nothing in common. A file
-answers as the full model does if the mean distance is at most `ALIKE_STEPS` steps of the coarsest
-numbers that it computes with. A correction explains a difference if it brings the distance down to
-that on the first half of the images and on the second, and if most of the second are closer with
-it than luck explains: an exact sign test.
+With a full model: a file answers as that does if the mean total variation of their probabilities is
+at most `ALIKE_STEPS` steps of the coarsest numbers that it computes with. A correction explains a
+difference if it brings that about on the first half of the images and on the second, and if more of
+the second are closer with it than luck explains: an exact sign test.
 
 With labels alone: the log loss of training images is what training made small. A correction counts
-if it takes off `LEAST_CUT` of the mean log loss, a repair of ranges `LEAST_REPAIR_CUT`, and more
-than luck explains: a paired test of the mean difference.
-
-Each test has the level `LEVEL`, for up to a hundred corrections are tried (Bonferroni).
+if it takes off `LEAST_CUT` of the mean, a repair of ranges `LEAST_REPAIR_CUT`, and more than luck
+explains: a paired test of the mean difference.
 """
 
 import math
@@ -77,11 +73,10 @@ def explanations(
             if found.mean() <= limit:
                 chosen.append((float(found.mean()), index))
     second = slice(half, len(before))
-    confirmed = [(index, tried[index](second)) for _, index in sorted(chosen)]
     confirmed = [
         (index, after)
-        for index, after in confirmed
-        if after.mean() <= limit and _is_closer(after, before[second])
+        for _, index in sorted(chosen)
+        if (after := tried[index](second)).mean() <= limit and _is_closer(after, before[second])
     ]
     return [index for index, after in confirmed if not _is_closer(confirmed[0][1], after)]
 

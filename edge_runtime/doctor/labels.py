@@ -33,11 +33,10 @@ def relabellings(outputs: Floats, goal: Floats) -> Iterator[Correction]:
     count = outputs.shape[1]
     order = np.arange(count)
     by_one = "The labels are off by one: each output stands for the next class or the one before"
-    moved_by_one, backwards = "labels moved by one", "The labels are in reversed order"
     rows = [
-        ("labels-off-by-one", by_one, moved_by_one, (order + 1) % count),
-        ("labels-off-by-one", by_one, moved_by_one, (order - 1) % count),
-        ("labels-reversed", backwards, "labels reversed", order[::-1]),
+        ("labels-off-by-one", by_one, "labels moved by one", np.roll(order, -1)),
+        ("labels-off-by-one", by_one, "labels moved by one", np.roll(order, 1)),
+        ("labels-reversed", "The labels are in reversed order", "labels reversed", order[::-1]),
     ]
     if count <= _MOST_CLASSES and np.isfinite(outputs).all():
         fitted = _fit(outputs, goal)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 
@@ -9,16 +10,12 @@ from edge_runtime.doctor.case import Case
 from edge_runtime.doctor.corrections import Correction
 from edge_runtime.errors import ModelError
 from edge_runtime.inference.recalibration import Recalibrated, recalibrate
-from edge_runtime.models.quantized import Affine, Group, QuantizedFile, Range, range_of
+from edge_runtime.models.quantized import Affine, Group, QuantizedFile, range_of
 
 # The kinds of causes that ranges alone prove.
 RANGES = {
     "calibration",
-    *(
-        f"{where}-{what}"
-        for where in ("input", "inner", "output")
-        for what in ("scale", "zero-point")
-    ),
+    *map("-".join, product(("input", "inner", "output"), ("scale", "zero-point"))),
 }
 _IMAGES = slice(0, 60)
 # The bias is stored in steps of input scale × weight scale, exact but for float32's rounding.
@@ -65,14 +62,10 @@ class Fit:
     fitted: Recalibrated
     off: tuple[Group, ...] = ()
 
-    def needed(self, group: Group) -> Range:
-        """Return the range that the images need."""
-        return range_of(self.fitted.affines[group.tensors[0]], group.dtype)
-
     def misses(self, group: Group) -> tuple[float, float]:
         """Return by how much of its needed width a range is off at both ends, and cuts off."""
         low, high = group.range
-        needed_low, needed_high = self.needed(group)
+        needed_low, needed_high = range_of(self.fitted.affines[group.tensors[0]], group.dtype)
         width = max(needed_high - needed_low, 1e-9)
         cut = max(needed_high - high, 0) + max(low - needed_low, 0)
         return (abs(low - needed_low) + abs(high - needed_high)) / width, cut / width
@@ -115,21 +108,17 @@ def saw_nothing(file: QuantizedFile) -> bool:
 
     Biases do not fit into the steps of such a range, so the converter may round weights to zero.
     """
-    group = _at_input(file)
-    return group is not None and _reach(group) < _BLANK
+    return _reach_of_input(file) < _BLANK
 
 
-def _at_input(file: QuantizedFile) -> Group | None:
-    return next((one for one in file.groups if file.where_is(one) == "input"), None)
-
-
-def _reach(group: Group) -> float:
-    return max(map(abs, group.range))
+def _reach_of_input(file: QuantizedFile) -> float:
+    """Return how far from 0 the input's range reaches; 255 where the input has none."""
+    at_input = (group for group in file.groups if file.where_is(group) == "input")
+    return next((max(map(abs, group.range)) for group in at_input), 255)
 
 
 def _calibration(case: Case, fit: Fit) -> Correction:
-    group = _at_input(case.file)
-    high = _reach(group) if group else 255
+    high = _reach_of_input(case.file)
     guess = "images unlike the training images (noise, for example)"
     if high < _BLANK:
         guess = "blank images, without a single pixel that is not black"

@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 
 from edge_runtime.data.datasets import Dataset, Split
 from edge_runtime.data.predictions import PREDICTIONS_SUFFIX, Predictions
-from edge_runtime.doctor.case import run
 from edge_runtime.doctor.judging import alike_limit, distances
 from edge_runtime.doctor.record import Record
 from edge_runtime.errors import EdgeError, ModelError, PredictionsError
@@ -106,7 +105,7 @@ def _run(
         shape = (*summary.inputs[0].shape, 1)[1:4]
         if shape != images.shape[1:]:
             raise ModelError(f"it takes images of {shape}, the dataset has {images.shape[1:]}.")
-        outputs = run(file.data, bench, images.astype(np.float32))
+        outputs = bench.answers(file.data, images.astype(np.float32))
     except ModelError as error:
         raise ModelError(f"{path}: {error}") from error
     stated = file.manifest.output if file.manifest else None

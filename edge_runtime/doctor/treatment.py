@@ -1,6 +1,6 @@
 """Try the corrections, and say which explain the answers: by the full model's, or by labels."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
@@ -31,7 +31,7 @@ def explained(
     """
     half = slice(0, len(goal) // 2)
     simple = [
-        *filter(case.can_hold, corrections),
+        *corrections,
         *relabellings(case.outputs(None, half), goal[half]),
         *(one for one, _ in repairs(case)),
     ]
@@ -42,9 +42,8 @@ def explained(
 def _explained(
     case: Case, goal: Floats, tried: Sequence[Correction], limit: float
 ) -> list[Correction]:
-    before = case.distances(None, goal)
     far = [lambda part, one=one: case.distances(one, goal, part) for one in tried]
-    found = explanations(before, far, limit=limit)
+    found = explanations(case.distances(None, goal), far, limit=limit)
     for index, one in enumerate(tried):
         part = ALL if index in found else _SCREENED
         outputs = case.outputs(one, part)
@@ -67,50 +66,52 @@ def restored(case: Case, before: Score, corrections: Sequence[Correction]) -> li
         before: how it answers as it is.
         corrections: what may be wrong with the pixels.
     """
-    found = _fed(case, before, list(filter(case.can_hold, corrections)))
-    found += _relabelled(case, before)
+    found = _proved(case, _fed(case, before, corrections))
+    found += _proved(case, _relabelled(case, before))
     certain = []
     for one, is_certain in repairs(case):
         after = case.score(one)
-        proved = restores(before, after, is_repair=True)
-        case.note(one, after, proved)
-        if proved:
-            found.append((one, after))
-        elif is_certain and not is_worse(after, before):
+        repaired = _proved(case, [(one, after, restores(before, after, is_repair=True))])
+        found += repaired
+        if is_certain and not repaired and not is_worse(after, before):
             certain.append((one, after))
     best = _best(found)
     if not best or best[0][0].tone:
-        found += _fed(case, before, _fitted(case, corrections))
+        found += _proved(case, _fed(case, before, _fitted(case, corrections)))
     return _best(found or certain)
 
 
-def _fed(case: Case, before: Score, tried: Sequence[Correction]) -> list[Found]:
-    """Return what is proved; what helps nothing on the first images is given up there."""
+def _proved(case: Case, tried: Iterable[tuple[Correction, Score, bool]]) -> list[Found]:
+    """Note what was tried, and return what is proved."""
     found = []
-    for one in tried:
-        after, proved = case.score(one, _SCREENED), False
-        if after.mean_loss < before.part(_SCREENED).loss_to_beat.mean():
-            after = case.score(one)
-            proved = restores(before, after)
+    for one, after, proved in tried:
         case.note(one, after, proved)
         if proved:
             found.append((one, after))
     return found
 
 
-def _relabelled(case: Case, before: Score) -> list[Found]:
-    """Return proved permutations, found on the first half of the images, judged on the second."""
+def _fed(
+    case: Case, before: Score, tried: Sequence[Correction]
+) -> Iterator[tuple[Correction, Score, bool]]:
+    """Feed corrected images; a correction that helps nothing on the first is given up there."""
+    for one in tried:
+        after = case.score(one, _SCREENED)
+        if after.mean_loss < before.part(_SCREENED).loss_to_beat.mean():
+            after = case.score(one)
+            yield one, after, restores(before, after)
+        else:
+            yield one, after, False
+
+
+def _relabelled(case: Case, before: Score) -> Iterator[tuple[Correction, Score, bool]]:
+    """Try permutations, found on the first half of the images and judged on the second."""
     half = len(case.labels) // 2
     first, second = slice(0, half), slice(half, None)
     goal = np.eye(before.outputs.shape[1], dtype=np.float32)[case.labels[first]]
-    found = []
     for one in relabellings(before.outputs[first], goal):
         after = case.score(one)
-        proved = restores(before.part(second), after.part(second))
-        case.note(one, after, proved)
-        if proved:
-            found.append((one, after))
-    return found
+        yield one, after, restores(before.part(second), after.part(second))
 
 
 def _best(found: Sequence[Found]) -> list[Found]:

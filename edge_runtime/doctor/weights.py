@@ -47,11 +47,6 @@ class Difference:
         return bool(mine.outside(full).any())
 
     @property
-    def bias_is_lost(self) -> bool:
-        """Whether the biases are zero."""
-        return self.layer.bias is None or not self.layer.bias.numbers.any()
-
-    @property
     def is_scaled(self) -> bool:
         """Whether each channel is multiplied by a number of its own: a batch norm, folded in.
 
@@ -59,11 +54,6 @@ class Difference:
         """
         mine, full = self.layer.weights, self.full.weights
         return mine.is_multiple(full, axis=1) or mine.is_multiple(full, axis=0)
-
-    @property
-    def is_scaled_as_a_whole(self) -> bool:
-        """Whether all weights are multiplied by one number: a scaling of the pixels, folded in."""
-        return self.layer.weights.is_multiple(self.full.weights, axis=None)
 
 
 def differences(file: QuantizedFile, full: QuantizedFile) -> list[Difference] | None:
@@ -103,11 +93,12 @@ def _kind(found: list[Difference]) -> tuple[str, str]:
     Another checkpoint differs nearly everywhere, damage in few places.
     """
     moved = [one for one in found if one.outside.any()]
-    if not moved and all(one.bias_is_lost for one in found):
+    if not moved and not any(one.layer.bias and one.layer.bias.numbers.any() for one in found):
         return "bias-lost", "its biases are all zero, the weights are right"
     if any(not one.layer.weights.numbers.any() for one in moved):
         return "weights-lost", "they are all zero"
-    if [one.number for one in moved] == [1] and moved[0].is_scaled_as_a_whole:
+    first = found[0].layer.weights, found[0].full.weights
+    if [one.number for one in moved] == [1] and first[0].is_multiple(first[1], axis=None):
         return "input-scale", "they are multiplied by one number, as by a scaling of the pixels"
     if all(one.is_scaled for one in moved):
         return (

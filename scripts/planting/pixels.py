@@ -1,6 +1,7 @@
 """Faults of the pixels: scaled, inverted, moved, with other colours."""
 
 from collections.abc import Iterator
+from functools import reduce
 from typing import Any
 
 import keras
@@ -15,18 +16,18 @@ def _untouched(pixels: Any) -> Any:
     return pixels
 
 
-def _rescaled(*factors: float) -> Layer:
-    """Return layers that multiply by one factor after the other."""
-    return lambda x: keras.Sequential([layers.Rescaling(factor) for factor in factors])(x)
+def _through(*chain: Layer) -> Layer:
+    """Return one layer after the other."""
+    return lambda pixels: reduce(lambda x, layer: layer(x), chain, pixels)
 
 
 def scales(garden: Garden) -> Iterator[Plan]:
     """Pixels scaled once too often, or not at all."""
-    to_signed = layers.Rescaling(1 / 127.5, -1.0)
+    divided, to_signed = layers.Rescaling(1 / 255), layers.Rescaling(1 / 127.5, -1.0)
     rows: tuple[tuple[str, str, str, Layer], ...] = (
         ("inputs-not-divided", "no Rescaling", "unit", _untouched),
-        ("inputs-divided-twice", "Rescaling twice", "unit", _rescaled(1 / 255, 1 / 255)),
-        ("inputs-divided-twice", "Rescaling on raw weights", "raw", _rescaled(1 / 255)),
+        ("inputs-divided-twice", "Rescaling twice", "unit", _through(divided, divided)),
+        ("inputs-divided-twice", "Rescaling on raw weights", "raw", divided),
         ("inputs-minus-one-to-one", "none", "signed", _untouched),
         ("inputs-minus-one-to-one", "on raw weights", "raw", to_signed),
         ("inputs-standardized", "none", "standard", _untouched),
@@ -47,8 +48,7 @@ def odd_factors(garden: Garden) -> Iterator[Plan]:
     """Pixels scaled by a factor that nobody would guess, in front of the right scaling."""
     network = garden.network("separable", "signed")
     for factor in (0.1, 0.5, 2.0):
-        scaling = [layers.Rescaling(factor), layers.Rescaling(1 / 127.5, -1.0)]
-        before = keras.Sequential(scaling)
+        before = _through(layers.Rescaling(factor), layers.Rescaling(1 / 127.5, -1.0))
         yield Plan("input-scale", f"Rescaling({factor:g})", network, before=before)
 
 
