@@ -207,11 +207,8 @@ def _channels(height: int, width: int) -> Iterator[Correction]:
 
 def is_usual(scaling: tuple[float, float]) -> bool:
     """Return whether black and white come to a range that networks are trained on."""
-    black, white = scaling[1], 255 * scaling[0] + scaling[1]
-    return any(
-        max(abs(black - low), abs(white - high)) <= _TOLERANCE * (high - low)
-        for low, high in _USUAL
-    )
+    ends = np.array([scaling[1], 255 * scaling[0] + scaling[1]])
+    return any(np.abs(ends - usual).max() <= _TOLERANCE * np.ptp(usual) for usual in _USUAL)
 
 
 def undo_scaling(scaling: tuple[float, float]) -> Iterator[Correction]:

@@ -185,10 +185,9 @@ class _Examination:
         if case.distances(None, goal).mean() <= limit:
             return self._of_one_that_answers_alike(off)
         found = explained(case, goal, self.corrections, max(limit, alike_limit("float16")))
-        found = found or self._contradictions()
-        if not found:
-            return self._of_other_weights(off)
-        return self._causes_of([(one, self.case.score(one)) for one in found])
+        if found := found or self._contradictions():
+            return self._causes_of([(one, self.case.score(one)) for one in found])
+        return self._of_other_weights(off)
 
     def _contradictions(self) -> list[Correction]:
         """Return what the file itself proves of its ranges, though it is not all that is wrong."""

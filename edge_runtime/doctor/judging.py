@@ -35,7 +35,6 @@ _INT8_STEP = 2.0**-8
 # The share of the mean log loss that a correction must take off, at least. A network whose batch
 # norms have not settled gains from a higher contrast; no right file gains from other ranges.
 LEAST_CUT, LEAST_REPAIR_CUT = 0.35, 0.1
-_TINY = 1e-7
 # Accuracy that is no more than this much of the way from guessing to 100 % is called guessing.
 _NEAR_CHANCE = 0.08
 # Corrections whose mean log losses differ by no larger share explain equally well.
@@ -169,4 +168,4 @@ def is_guessing(accuracy: float, chance: float) -> bool:
 def log_loss(probabilities: Floats, labels: NDArray[np.int64]) -> NDArray[np.float64]:
     """Return (N,) negative log-likelihoods in nats; a probability of 0 counts as 1e-7."""
     own = probabilities[np.arange(len(labels)), labels].astype(np.float64)
-    return -np.log(np.clip(own, _TINY, 1))
+    return -np.log(np.clip(own, 1e-7, 1))

@@ -1,7 +1,7 @@
 """Faults of scales and zero points: what contradicts itself in the file, or the training images."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 
 import numpy as np
@@ -21,7 +21,7 @@ _IMAGES = slice(0, 60)
 # The bias is stored in steps of input scale × weight scale, exact but for float32's rounding.
 _SCALE_TOLERANCE = 0.01
 # Two calibrations on different training images differ by less than this share of the range.
-_OFF = 0.3
+_OFF = 0.5
 # There are white pixels in nearly every image, so that no calibration cuts off any of the input's.
 _INPUT_CUT = 0.15
 # An input that reaches less far has seen nothing but zeros.
@@ -96,11 +96,10 @@ class Fit:
 def fit_ranges(case: Case) -> Fit | None:
     """Return a copy whose ranges fit the images, or None if the runtime refuses it."""
     try:
-        fitted = Fit(recalibrate(case.file, case.bench, case.inputs(None, _IMAGES)))
+        fit = Fit(recalibrate(case.file, case.bench, case.inputs(None, _IMAGES)))
     except ModelError:
         return None
-    off = (group for group in case.file.groups if fitted.is_off(case.file, group))
-    return Fit(fitted.fitted, tuple(off))
+    return replace(fit, off=tuple(one for one in case.file.groups if fit.is_off(case.file, one)))
 
 
 def saw_nothing(file: QuantizedFile) -> bool:

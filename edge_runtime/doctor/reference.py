@@ -86,8 +86,7 @@ def open_reference(
     try:
         stand_in = _run(graph, record, dataset, few, bench)
         full = stored.probabilities[:_STAND_IN_IMAGES]
-        limit = alike_limit(stand_in.scheme)
-        if distances(stand_in.probabilities, full).mean() <= limit:
+        if distances(stand_in.probabilities, full).mean() <= alike_limit(stand_in.scheme):
             return _run(graph, record, dataset, train, bench)
         problem = f"{graph} does not answer as {stored.model} does"
     except EdgeError as error:

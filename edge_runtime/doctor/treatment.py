@@ -14,8 +14,8 @@ from edge_runtime.inference.recalibration import Floats
 # Enough to tell a hopeless correction from one worth all images.
 _SCREENED = slice(0, 120)
 
-# A correction with what it achieves on all images.
-Found = tuple[Correction, Score]
+Found = tuple[Correction, Score]  # with what it achieves on all images
+Tried = tuple[Correction, Score, bool]  # and whether that proves it
 
 
 def explained(
@@ -81,7 +81,7 @@ def restored(case: Case, before: Score, corrections: Sequence[Correction]) -> li
     return _best(found or certain)
 
 
-def _proved(case: Case, tried: Iterable[tuple[Correction, Score, bool]]) -> list[Found]:
+def _proved(case: Case, tried: Iterable[Tried]) -> list[Found]:
     """Note what was tried, and return what is proved."""
     found = []
     for one, after, proved in tried:
@@ -91,9 +91,7 @@ def _proved(case: Case, tried: Iterable[tuple[Correction, Score, bool]]) -> list
     return found
 
 
-def _fed(
-    case: Case, before: Score, tried: Sequence[Correction]
-) -> Iterator[tuple[Correction, Score, bool]]:
+def _fed(case: Case, before: Score, tried: Sequence[Correction]) -> Iterator[Tried]:
     """Feed corrected images; a correction that helps nothing on the first is given up there."""
     for one in tried:
         after = case.score(one, _SCREENED)
@@ -104,7 +102,7 @@ def _fed(
             yield one, after, False
 
 
-def _relabelled(case: Case, before: Score) -> Iterator[tuple[Correction, Score, bool]]:
+def _relabelled(case: Case, before: Score) -> Iterator[Tried]:
     """Try permutations, found on the first half of the images and judged on the second."""
     half = len(case.labels) // 2
     first, second = slice(0, half), slice(half, None)

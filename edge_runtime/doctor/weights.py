@@ -46,14 +46,12 @@ class Difference:
             return one is not None and bool(one.numbers.any())
         return bool(mine.outside(full).any())
 
-    @property
-    def is_scaled(self) -> bool:
-        """Whether each channel is multiplied by a number of its own: a batch norm, folded in.
+    def is_scaled(self, *, axis: int | None) -> bool:
+        """Whether each channel of an axis, or all, is multiplied by one number.
 
-        It is folded into what it follows, or into what comes next.
+        A batch norm is folded into what it follows, or into what comes next.
         """
-        mine, full = self.layer.weights, self.full.weights
-        return mine.is_multiple(full, axis=1) or mine.is_multiple(full, axis=0)
+        return self.layer.weights.is_multiple(self.full.weights, axis=axis)
 
 
 def differences(file: QuantizedFile, full: QuantizedFile) -> list[Difference] | None:
@@ -97,10 +95,9 @@ def _kind(found: list[Difference]) -> tuple[str, str]:
         return "bias-lost", "its biases are all zero, the weights are right"
     if any(not one.layer.weights.numbers.any() for one in moved):
         return "weights-lost", "they are all zero"
-    first = found[0].layer.weights, found[0].full.weights
-    if [one.number for one in moved] == [1] and first[0].is_multiple(first[1], axis=None):
+    if [one.number for one in moved] == [1] and moved[0].is_scaled(axis=None):
         return "input-scale", "they are multiplied by one number, as by a scaling of the pixels"
-    if all(one.is_scaled for one in moved):
+    if all(one.is_scaled(axis=1) or one.is_scaled(axis=0) for one in moved):
         return (
             "batch-norm",
             "each channel is multiplied by another number, and nothing else: the statistics of a "

@@ -9,9 +9,8 @@ import sys
 import pytest
 from conftest import ROOT
 
-# Without options of their own yet: with --help these would install, test or write; plant-faults
-# imports TensorFlow first, for six seconds.
-WITHOUT_HELP = {"bench-peers", "pi-setup", "plant-faults", "test", "write-cli-docs"}
+# Without options of their own yet: with --help these would install, test or write.
+WITHOUT_HELP = {"bench-peers", "pi-setup", "test", "write-cli-docs"}
 # Not held yet to say how long they take and what is wrong in one sentence.
 WITHOUT_TIME = {"emulated-pi", "fuzz-loading", "fuzz-readers"}
 SCRIPTS = sorted(
