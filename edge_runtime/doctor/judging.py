@@ -7,7 +7,8 @@ the second are closer with it than luck explains: an exact sign test.
 
 With labels alone: the log loss of training images is what training made small. A correction counts
 if it takes off `LEAST_CUT` of the mean, a repair of ranges `LEAST_REPAIR_CUT`, and more than luck
-explains: a paired test of the mean difference.
+explains: a paired test of the mean difference. What is no repair must do better than the answers
+sharpened, for healthy networks hesitate, too: after few epochs, or trained on smoothed labels.
 """
 
 import math
@@ -35,6 +36,7 @@ _INT8_STEP = 2.0**-8
 # The share of the mean log loss that a correction must take off, at least. A network whose batch
 # norms have not settled gains from a higher contrast; no right file gains from other ranges.
 LEAST_CUT, LEAST_REPAIR_CUT = 0.35, 0.1
+_POWERS = (1.5, 2, 3, 5, 10, 30)
 # Accuracy that is no more than this much of the way from guessing to 100 % is called guessing.
 _NEAR_CHANCE = 0.08
 # Corrections whose mean log losses differ by no larger share explain equally well.
@@ -93,20 +95,18 @@ class Score:
         outputs: (N, K) float32, as the model gives them, dequantized.
         right: (N,) bool; an answer that is not a number is wrong.
         loss: (N,) the log loss of each answer, in nats.
+        sharpened: (N,) the same of the power of the probabilities that has the least mean.
     """
 
     outputs: Floats
     right: NDArray[np.bool_]
     loss: NDArray[np.float64]
+    sharpened: NDArray[np.float64]
 
     def part(self, part: slice) -> "Score":
         """Return the score of some of the images."""
-        return Score(self.outputs[part], self.right[part], self.loss[part])
-
-    @property
-    def count(self) -> int:
-        """How many answers are right."""
-        return int(self.right.sum())
+        right, loss, sharpened = self.right[part], self.loss[part], self.sharpened[part]
+        return Score(self.outputs[part], right, loss, sharpened)
 
     @property
     def accuracy(self) -> float:
@@ -116,18 +116,12 @@ class Score:
     @property
     def figures(self) -> Figures:
         """The right answers, for people."""
-        return Figures(self.count, len(self.right))
+        return Figures(int(self.right.sum()), len(self.right))
 
     @property
     def mean_loss(self) -> float:
         """The mean log loss, in nats."""
         return float(self.loss.mean())
-
-    @property
-    def loss_to_beat(self) -> NDArray[np.float64]:
-        """(N,) the log losses; those of giving all classes alike where that is better."""
-        ignorance = math.log(self.outputs.shape[1])
-        return self.loss if self.mean_loss < ignorance else np.full_like(self.loss, ignorance)
 
 
 def score(outputs: Floats, labels: NDArray[np.int64]) -> Score:
@@ -138,17 +132,23 @@ def score(outputs: Floats, labels: NDArray[np.int64]) -> Score:
     probabilities = filled if looks_like_probabilities else softmax(filled)
     right = np.logical_and(finite, filled.argmax(axis=1) == labels)
     # Half a step of an int8 output, or of guessing: what a smaller probability says is rounding.
-    largest = -math.log(min(_INT8_STEP, 1 / outputs.shape[1]) / 2)
-    return Score(outputs, right, np.minimum(log_loss(probabilities, labels), largest))
+    least = min(_INT8_STEP, 1 / outputs.shape[1]) / 2
+    logs = np.log(np.maximum(probabilities, least).astype(np.float64))
+    apart = logs - logs[np.arange(len(labels)), labels][:, np.newaxis]
+    powers = (np.log(np.exp(power * apart).sum(axis=1)) for power in _POWERS)
+    losses = np.array([log_loss(probabilities, labels), *powers]).clip(0, -math.log(least))
+    return Score(outputs, right, losses[0], losses[int(losses.mean(axis=1).argmin())])
 
 
 def restores(before: Score, after: Score, *, is_repair: bool = False) -> bool:
     """Return whether a correction is proved; the rule stands at the top of this module."""
-    least = LEAST_REPAIR_CUT if is_repair else LEAST_CUT
-    gains = before.loss_to_beat - after.loss
+    least, losses = (LEAST_REPAIR_CUT, before.loss) if is_repair else (LEAST_CUT, before.sharpened)
+    guess = np.full_like(losses, math.log(before.outputs.shape[1]))  # all classes alike
+    losses = min(losses, guess, key=np.mean)
+    gains = losses - after.loss
     error = max(float(gains.std(ddof=1)) / math.sqrt(len(gains)), 1e-12)
     is_no_luck = NormalDist().cdf(-float(gains.mean()) / error) < LEVEL
-    return is_no_luck and bool(gains.mean() >= least * before.loss_to_beat.mean())
+    return is_no_luck and bool(gains.mean() >= max(_INT8_STEP, least * losses.mean()))
 
 
 def is_worse(one: Score, best: Score) -> bool:

@@ -9,8 +9,6 @@ from edge_runtime.doctor.corrections import Correction
 from edge_runtime.inference.recalibration import Floats
 from edge_runtime.proof.metrics.matching import best_matching
 
-Integers = NDArray[np.int64]
-
 # Matching takes time that grows with the third power of the classes.
 _MOST_CLASSES = 300
 # A class counts as moved only if the exchange it takes part in wins this share of its images.
@@ -52,7 +50,7 @@ def relabellings(outputs: Floats, goal: Floats) -> Iterator[Correction]:
             yield Correction(kind, cause, tried, _MEND, class_of_output=places)
 
 
-def _fit(outputs: Floats, goal: Floats) -> Integers:
+def _fit(outputs: Floats, goal: Floats) -> NDArray[np.int64]:
     """Return the class of each output that makes most answers right, changing no more than pays."""
     count = outputs.shape[1]
     confusion = np.zeros((count, count))

@@ -95,7 +95,7 @@ def _fed(case: Case, before: Score, tried: Sequence[Correction]) -> Iterator[Tri
     """Feed corrected images; a correction that helps nothing on the first is given up there."""
     for one in tried:
         after = case.score(one, _SCREENED)
-        if after.mean_loss < before.part(_SCREENED).loss_to_beat.mean():
+        if after.mean_loss < before.part(_SCREENED).mean_loss:
             after = case.score(one)
             yield one, after, restores(before, after)
         else:

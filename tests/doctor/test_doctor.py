@@ -116,6 +116,21 @@ def test_a_contrast_that_makes_a_model_sure_of_its_mistakes_is_no_mend() -> None
     assert not restores(sure, sure)
 
 
+def test_a_network_that_hesitates_is_not_corrected_by_a_contrast() -> None:
+    """As after a training on smoothed labels: any contrast above 1 makes it surer."""
+    labels = np.arange(400) % 4
+    answers = np.eye(4, dtype=np.float32)[np.where(np.arange(400) < 390, labels, 3 - labels)]
+    unsure, sure = score(0.6 * answers + 0.1, labels), score(0.96 * answers + 0.01, labels)
+    assert sure.mean_loss < (1 - LEAST_CUT) * unsure.mean_loss
+    assert not restores(unsure, sure)
+
+
+def test_what_is_next_to_nothing_cannot_be_halved() -> None:
+    labels = np.arange(400) % 4
+    right = np.eye(4, dtype=np.float32)[labels]
+    assert not restores(score(0.996 * right + 0.001, labels), score(right, labels))
+
+
 def test_any_part_of_the_images_has_every_class_in_proportion() -> None:
     labels = np.array([0, 1, 2] * 20 + [0] * 120 + [1] * 20)
     order = in_proportion(labels)
@@ -126,7 +141,7 @@ def test_any_part_of_the_images_has_every_class_in_proportion() -> None:
 
 def test_answers_that_are_no_numbers_are_wrong() -> None:
     outputs = np.full((4, 2), np.nan, np.float32)
-    assert score(outputs, np.zeros(4, np.int64)).count == 0
+    assert score(outputs, np.zeros(4, np.int64)).figures.right == 0
 
 
 def test_images_are_drawn_the_classes_in_turn() -> None:
