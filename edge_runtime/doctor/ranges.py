@@ -86,7 +86,7 @@ class Fit:
         at_input = [group for group in self.off if file.where_is(group) == "input"]
         found = at_input or (self.off if len(self.off) == 1 else ())
         group = next((one for one in found if file.where_is(one) != "inner"), None)
-        if group is None or not at_input:
+        if group is None or not at_input or len(self.off) == 1:
             return group
         inner = (one for one in file.groups if file.where_is(one) == "inner" and not one.fixed)
         worst = max((self.misses(one)[0] for one in inner), default=0.0)
