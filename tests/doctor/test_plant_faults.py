@@ -41,5 +41,6 @@ def test_kept_files_are_judged_with_another_constant(planted: tuple[Path, list[s
     """No correction takes off twice the loss, so that nothing but the healthy file is right."""
     chosen = ("--kept", planted[0], "--kinds", "inverted,healthy")
     table = lines("measure-constants", *chosen, "LEAST_CUT=2")
-    assert "| LEAST_CUT            |          2 |            0 |               0 |" in table
+    rows = [line.strip("| ").split() for line in table]
+    assert ["LEAST_CUT", "|", "2", "|", "0", "|", "0"] in rows
     assert any(line.startswith("LEAST_CUT = 2: inverted (255 - x)") for line in table)
