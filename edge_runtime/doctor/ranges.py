@@ -40,7 +40,7 @@ def repairs(case: Case) -> Iterator[tuple[Correction, bool]]:
     contradictions = list(stated_wrongly(case.file))
     fit = fit_ranges(case)
     found = [(one, True) for one in contradictions]
-    if fit is not None and fit.off:
+    if fit is not None:
         group = None if contradictions or saw_nothing(case.file) else fit.changed_alone(case.file)
         if group is not None:
             affine = fit.fitted.affines[group.tensors[0]]
@@ -125,10 +125,11 @@ def _calibration(case: Case, fit: Fit) -> Correction:
         guess = "images divided by 255, while the model gets pixels 0 to 255"
     elif high < 192:
         guess = "images that do not reach the brightness of the training images"
+    many = f"{len(fit.off)} of {len(case.file.groups)}" if fit.off else "the"
     return Correction(
         "calibration",
-        f"The model was calibrated on {guess}: {len(fit.off)} of {len(case.file.groups)} ranges of "
-        "its integers do not fit the training images",
+        f"The model was calibrated on {guess}: {many} ranges of its integers do not fit the "
+        "training images",
         "all ranges fitted to training images",
         "Convert the model again, with training images for calibration: fmnist-edge convert "
         f"--quantize {case.record.summary.scheme}",

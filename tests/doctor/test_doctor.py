@@ -210,7 +210,10 @@ def test_ranges_that_fit_prove_nothing(tiny_model: Callable[[str], Path]) -> Non
         fitted = {index: fit.fitted.affines[index] for group in case.file.groups
                   for index in group.tensors}  # fmt: skip
         refitted = replace(case, file=QuantizedFile(case.file.with_affines(fitted)))
-        assert list(repairs(refitted)) == []
+        ((one, is_certain),) = repairs(refitted)
+        assert (one.kind, is_certain) == ("calibration", False)
+        assert ": the ranges of its integers" in one.cause
+        assert not restores(refitted.score(), refitted.score(one), is_repair=True)
 
 
 def test_a_contradiction_names_the_number_that_is_wrong(
