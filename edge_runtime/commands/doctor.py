@@ -22,11 +22,11 @@ from edge_runtime.console.numeric import Whole
 from edge_runtime.console.talk import Console, result_options
 from edge_runtime.console.terminal import echo, echo_json
 from edge_runtime.doctor import Diagnosis, diagnose, open_record
-from edge_runtime.doctor.environment import EnvironmentFinding, check_environment
 from edge_runtime.errors import ModelError, RunError
 from edge_runtime.models.full_model import is_full_model
 from edge_runtime.models.lineage import Lineage
 from edge_runtime.runtimes.backends import choose_backend
+from edge_runtime.runtimes.environment import EnvironmentFinding, check_environment
 
 FOUND = 1
 # Of the corrections that help, so many are shown beside a cause.

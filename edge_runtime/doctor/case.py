@@ -6,29 +6,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.data.counting import count_numbers
-from edge_runtime.doctor.calibration import Floats, recalibrate
 from edge_runtime.doctor.corrections import Correction
-from edge_runtime.doctor.findings import Attempt, Figures
+from edge_runtime.doctor.findings import Attempt
 from edge_runtime.doctor.judging import Distances, Score, distances, score
 from edge_runtime.doctor.outputs import (
     OutputFault,
     as_probabilities,
     output_fault,
-    softmaxes_at_end,
 )
 from edge_runtime.doctor.record import Record
-from edge_runtime.doctor.surgery import INTEGERS, QuantizedFile
-from edge_runtime.doctor.workbench import Workbench
 from edge_runtime.errors import ModelError
-from edge_runtime.inference.quantization import dequantize, quantize
-from edge_runtime.models.inspection import inspect_model
+from edge_runtime.inference.loading.workbench import Workbench
+from edge_runtime.inference.recalibration import Floats, recalibrate
+from edge_runtime.models.quantized import INTEGERS, QuantizedFile, softmaxes_at_end
 
 ALL = slice(None)
 _PART = 64
-# Cut off, or squeezed into fewer steps, images would say nothing about a correction.
-_MOST_CLIPPED = 0.05
-_FEWEST_STEPS = 60
-_LOOKED_AT = slice(0, 120)
 _FOR_CALIBRATION = slice(0, 20)
 
 
@@ -51,7 +44,6 @@ class Case:
     labels: NDArray[np.int64]
     file: QuantizedFile = field(repr=False)
     attempts: list[Attempt] = field(default_factory=list)
-    _fitted: dict[str, bytes | None] = field(default_factory=dict)
 
     @property
     def chance(self) -> float:
@@ -78,7 +70,7 @@ class Case:
         try:
             found = np.concatenate(
                 [
-                    run(data, self.bench, self.inputs(one, slice(at, min(at + _PART, stop))))
+                    self.bench.answers(data, self.inputs(one, slice(at, min(at + _PART, stop))))
                     for at in range(start, stop, _PART)
                 ]
             )
@@ -122,43 +114,15 @@ class Case:
             return False
         return True
 
-    def can_hold(self, one: Correction) -> bool:
-        """Return whether the input tensor can say the corrected images well enough."""
-        tensor = inspect_model(one.data or self.file.data).inputs[0]
-        if tensor.dtype == "float32":
-            return True
-        limits = np.iinfo(tensor.dtype)
-        steps = self.inputs(one, _LOOKED_AT) / tensor.scales[0] + tensor.zero_points[0]
-        outside = np.mean((steps > limits.max + 1) | (steps < limits.min - 1))
-        return bool(outside <= _MOST_CLIPPED and np.ptp(steps) >= _FEWEST_STEPS)
-
     def with_fitted_ranges(self, one: Correction) -> Correction | None:
         """Return a correction on a copy whose ranges were fitted to the corrected images."""
-        if one.tried not in self._fitted:
-            try:
-                images = self.inputs(one, _FOR_CALIBRATION)
-                self._fitted[one.tried] = recalibrate(self.file, self.bench, images).data
-            except ModelError:
-                self._fitted[one.tried] = None
-        data = self._fitted[one.tried]
+        try:
+            data = recalibrate(self.file, self.bench, self.inputs(one, _FOR_CALIBRATION)).data
+        except ModelError:
+            return None
         copy = replace(one, tried=f"{one.tried}, ranges fitted to them", data=data)
-        return copy if data is not None and self.runs(copy) else None
+        return copy if self.runs(copy) else None
 
     def note(self, one: Correction, found: Score, proved: bool, far: float | None = None) -> None:
         """Put a correction on the list of what was tried."""
-        figures = Figures(found.count, len(found.right))
-        self.attempts.append(Attempt(one.kind, one.tried, figures, proved, far))
-
-
-def run(data: bytes, bench: Workbench, inputs: Floats) -> Floats:
-    """Return a model's (N, K) dequantized outputs for (N, H, W, C) real inputs.
-
-    Raises:
-        ModelError: the bytes are damaged, or the runtime refuses them, fails or dies.
-    """
-    summary = inspect_model(data)
-    quantized = quantize(inputs, summary.inputs[0])
-    missing = -len(quantized) % summary.inputs[0].shape[0]
-    # The last batch is filled up with the first image.
-    filled = np.concatenate([quantized, np.repeat(quantized[:1], missing, axis=0)])
-    return dequantize(bench.run(data, filled)[: len(inputs)], summary.outputs[0])
+        self.attempts.append(Attempt(one.kind, one.tried, found.figures, proved, far))

@@ -12,8 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.doctor.calibration import Floats
-from edge_runtime.doctor.surgery import QuantizedFile
+from edge_runtime.inference.recalibration import Floats
 
 Apply = Callable[[Floats], Floats]
 
@@ -51,7 +50,6 @@ _TWICE_SIGNED = (
 _USUAL = ((0.0, 1.0), (-1.0, 1.0), (0.0, 255.0), (-0.5, 0.5))
 _TOLERANCE = 0.02
 _PART = 256
-_PASSES = ("QUANTIZE", "DEQUANTIZE", "RESHAPE", "TRANSPOSE", "REVERSE_V2", "CAST")
 
 
 @dataclass(frozen=True)
@@ -65,7 +63,6 @@ class Correction:
         mend: how to mend it for good.
         apply: from images to the model's input.
         tone: whether it changes brightness, and not where pixels are.
-        slight: whether a model that is only half trained may gain from it without a fault.
         class_of_output: (K,) the class that each output stands for; None for their own.
         data: the changed copy of the file that it is tried on; None for the file itself.
     """
@@ -76,7 +73,6 @@ class Correction:
     mend: str
     apply: Apply = lambda images: images
     tone: bool = False
-    slight: bool = False
     class_of_output: tuple[int, ...] | None = None
     data: bytes | None = None
 
@@ -127,9 +123,7 @@ def _tones(images: NDArray[Any]) -> Iterator[Correction]:
         if "ImageNet" not in tried or images.shape[3] == 3:
             if not np.any(np.asarray(offset)):
                 mend = mend.replace("FACTOR", repr(gain))
-            # A network whose batch norms have not settled may answer better at another contrast.
-            slight = 1 / 8 <= float(np.mean(np.asarray(gain))) <= 8
-            yield Correction(kind, cause, tried, mend, _linear(gain, offset), True, slight)
+            yield Correction(kind, cause, tried, mend, _linear(gain, offset), tone=True)
     flipped = "top bit of each pixel flipped"
     yield Correction(shift, _MIXED, flipped, _BYTES, lambda x: (x + 128) % 256, tone=True)
     cause = "The model wants each image standardized by its own mean and deviation"
@@ -211,38 +205,10 @@ def _channels(height: int, width: int) -> Iterator[Correction]:
         yield Correction("channels", cause, tried, mend, apply)
 
 
-def scaling_in_front(file: QuantizedFile) -> tuple[float, float] | None:
-    """Return factor and offset that the graph applies to its input before anything else.
-
-    None where there is none, where each channel has its own, or where it is folded into weights.
-    """
-    reached, factor, offset = file.graph.inputs[0], 1.0, 0.0
-    for operator in file.graph.operators:
-        if reached not in operator.inputs:
-            continue
-        name = operator.code.name
-        if name in ("MUL", "ADD", "SUB"):
-            others = [index for index in operator.inputs if index != reached]
-            number = file.constant(others[0]) if len(others) == 1 else None
-            if number is None or (name == "SUB" and operator.inputs[0] != reached):
-                return None
-            if name == "MUL":
-                factor, offset = factor * number, offset * number
-            else:
-                offset += number if name == "ADD" else -number
-        elif name not in _PASSES:
-            break
-        reached = operator.outputs[0]
-    return (factor, offset) if factor != 0 and (factor, offset) != (1, 0) else None
-
-
 def is_usual(scaling: tuple[float, float]) -> bool:
     """Return whether black and white come to a range that networks are trained on."""
-    black, white = scaling[1], 255 * scaling[0] + scaling[1]
-    return any(
-        max(abs(black - low), abs(white - high)) <= _TOLERANCE * (high - low)
-        for low, high in _USUAL
-    )
+    ends = np.array([scaling[1], 255 * scaling[0] + scaling[1]])
+    return any(np.abs(ends - usual).max() <= _TOLERANCE * np.ptp(usual) for usual in _USUAL)
 
 
 def undo_scaling(scaling: tuple[float, float]) -> Iterator[Correction]:

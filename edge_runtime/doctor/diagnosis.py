@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.data.datasets import Dataset, GivenDataset, given_dataset
+from edge_runtime.data.drawing import balanced, in_proportion
 from edge_runtime.data.predictions import Predictions
 from edge_runtime.doctor.case import Case
 from edge_runtime.doctor.corrections import (
     Correction,
     input_corrections,
-    scaling_in_front,
     undo_scaling,
 )
 from edge_runtime.doctor.findings import Cause, Diagnosis, Figures, Likeness
@@ -28,21 +28,19 @@ from edge_runtime.doctor.judging import (
 from edge_runtime.doctor.ranges import RANGES, repairs, saw_nothing, stated_wrongly
 from edge_runtime.doctor.record import Record, fit_images, open_record
 from edge_runtime.doctor.reference import Reference, open_reference
-from edge_runtime.doctor.surgery import QuantizedFile
+from edge_runtime.doctor.symptoms import made_for_other_images, other_classes, symptoms
 from edge_runtime.doctor.treatment import explained, restored
-from edge_runtime.doctor.weights import DAMAGE, differences, weights_cause
-from edge_runtime.doctor.workbench import Workbench
+from edge_runtime.doctor.weights import DAMAGE, Difference, differences, weights_cause
 from edge_runtime.errors import DatasetError, ModelError
 from edge_runtime.inference.loading.probe import probe
+from edge_runtime.inference.loading.workbench import Workbench
 from edge_runtime.inference.quantization import softmax
 from edge_runtime.models.model_file import ModelFile
+from edge_runtime.models.quantized import QuantizedFile, scaling_in_front
 from edge_runtime.runtimes.backends import Backend, choose_backend
 from edge_runtime.wording import plural
 
 _LEAST_IMAGES = 40
-_TRAIN = (
-    "Train it again (fmnist-edge train) and convert the result; compare with `fmnist-edge parity`."
-)
 
 
 def diagnose(
@@ -117,7 +115,7 @@ def examine(
     """Return what `diagnose` does, of a model that has been opened and that loads."""
     found = Diagnosis(name, record.summary.scheme, dataset.name, None, (), (), record.notes)
     if record.class_count != dataset.class_count:
-        return replace(found, causes=(_class_count(record.class_count, dataset),))
+        return replace(found, causes=(other_classes(record.class_count, dataset),))
     chosen = _choose_images(dataset, images, seed)
     fitted, misfits = fit_images(record, dataset.train.images[chosen])
     labels, notes = record.labels_of(dataset.train.labels[chosen], dataset)
@@ -130,13 +128,13 @@ def examine(
         known = input_corrections(dataset.train.images if fits else fitted)
         examination = _Examination(case, known, full)
         causes = examination.causes()
-    if notes and [one.kind for one in causes] == ["untrained"]:
-        causes = [_of_other_images(examination.before)]  # the notes say that its names are others
+    if notes and [one.kind for one in causes] == ["untrained"]:  # its class names are others
+        causes = [made_for_other_images(examination.before)]
     dead = plural(bench.deaths, "corrected copy", "corrected copies")
     died = f"{dead} could not be tried: {backend.package} dies of such a copy."
     return replace(
         found,
-        baseline=_figures(examination.before),
+        baseline=examination.before.figures,
         causes=(*record.causes(dataset), *misfits, *causes),
         attempts=tuple(case.attempts),
         notes=(*found.notes, *notes, *examination.notes, *([died] if bench.deaths else ())),
@@ -152,6 +150,7 @@ class _Examination:
         self.full = full
         self.before = case.score()
         self.likeness: Likeness | None = None
+        self.differing: list[Difference] | None = None  # layers; None where nobody knows
         self.notes = list(full.notes) if full else []
         scaling = scaling_in_front(case.file)
         self.corrections = [*known, *(undo_scaling(scaling) if scaling else ())]
@@ -178,16 +177,17 @@ class _Examination:
         fault = case.output_fault(case.outputs())
         if not self.likeness.alike and fault and fault.inside:
             goal = softmax(goal)  # the full model's answers, with the softmax too many
-        off = _other_weights(case, full)
+        if full.graph:
+            self.differing = differences(case.file, QuantizedFile(full.graph))
+        off = weights_cause(self.differing) if self.differing else None
         if off is not None and off.kind in DAMAGE:
-            return self._of_other_weights(full, off)
+            return self._of_other_weights(off)
         if case.distances(None, goal).mean() <= limit:
             return self._of_one_that_answers_alike(off)
         found = explained(case, goal, self.corrections, max(limit, alike_limit("float16")))
-        found = found or self._contradictions()
-        if not found:
-            return self._of_other_weights(full, off)
-        return self._causes_of([(one, self.case.score(one)) for one in found])
+        if found := found or self._contradictions():
+            return self._causes_of([(one, self.case.score(one)) for one in found])
+        return self._of_other_weights(off)
 
     def _contradictions(self) -> list[Correction]:
         """Return what the file itself proves of its ranges, though it is not all that is wrong."""
@@ -204,16 +204,16 @@ class _Examination:
             replace(one, suspect=one.kind not in RANGES) for one in self._by_labels()
         ]
 
-    def _of_other_weights(self, full: Reference, off: Cause | None) -> list[Cause]:
-        symptoms = _untreatable(self.case, self.before)
+    def _of_other_weights(self, off: Cause | None) -> list[Cause]:
+        seen = symptoms(self.case, self.before)
         if off is not None:  # which explains why it only guesses
-            return [off, *(one for one in symptoms if one.kind != "untrained")]
-        if full.graph and differences(self.case.file, QuantizedFile(full.graph)) is not None:
+            return [off, *(one for one in seen if one.kind != "untrained")]
+        if self.differing is not None:
             self.notes.append(
                 "The weights are the full model's up to rounding, and no correction makes it "
                 "answer alike: the loss is by quantization. Judge it with: fmnist-edge parity"
             )
-            return symptoms
+            return seen
         cause = (
             "The weights are others than the full model's: no correction makes this model answer "
             "like it"
@@ -222,16 +222,16 @@ class _Examination:
             "Convert the full model again: fmnist-edge convert. With its float32.tflite as "
             "--reference the first layer that differs is named."
         )
-        return [Cause("weights-differ", cause, mend, _figures(self.before)), *symptoms]
+        return [Cause("weights-differ", cause, mend, self.before.figures), *seen]
 
     def _by_labels(self) -> list[Cause]:
         case, before = self.case, self.before
         found = restored(case, before, self.corrections)
         if not found:
-            return self._softmax_fault(None) or _untreatable(case, before)
+            return self._softmax_fault(None) or symptoms(case, before)
         guessing = is_guessing(found[0][1].accuracy, case.chance)
         if guessing and case.file.has_dead_layer() and not saw_nothing(case.file):
-            return _untreatable(case, before)  # no range helps weights that are gone
+            return symptoms(case, before)  # no range helps weights that are gone
         return self._causes_of(found)
 
     def _causes_of(self, found: Sequence[tuple[Correction, Score]]) -> list[Cause]:
@@ -240,8 +240,8 @@ class _Examination:
         for one, after in found:
             rival = next(iter(causes), None)
             doubt = f"explains the answers as well as {rival}; one of both is it" if rival else ""
-            before = _figures(self.before)
-            cause = Cause(one.kind, one.cause, one.mend, before, _figures(after), doubt)
+            before = self.before.figures
+            cause = Cause(one.kind, one.cause, one.mend, before, after.figures, doubt)
             causes.setdefault(one.kind, cause)
         return [*causes.values(), *self._softmax_fault(found[0][0])]
 
@@ -252,11 +252,6 @@ class _Examination:
         labels = self.case.labels
         before, after = _confidence(fault.before, labels), _confidence(fault.after, labels)
         return [Cause(fault.kind, fault.cause, fault.mend, before, after)]
-
-
-def _other_weights(case: Case, full: Reference) -> Cause | None:
-    off = differences(case.file, QuantizedFile(full.graph)) if full.graph else None
-    return weights_cause(off) if off else None
 
 
 def _choose_images(dataset: Dataset, images: int, seed: int) -> NDArray[np.int64]:
@@ -270,87 +265,7 @@ def _choose_images(dataset: Dataset, images: int, seed: int) -> NDArray[np.int64
     return chosen[in_proportion(dataset.train.labels[chosen])]
 
 
-def balanced(labels: NDArray[np.int64], *, size: int, seed: int) -> NDArray[np.int64]:
-    """Return the places of up to ``size`` images, drawn with ``seed``, the classes in turn."""
-    order = np.random.default_rng(seed).permutation(len(labels))
-    turns, _ = _turns(labels[order])
-    chosen: NDArray[np.int64] = order[np.argsort(turns, kind="stable")][:size]
-    return chosen
-
-
-def in_proportion(labels: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return an order in which any part from the start has each class in proportion."""
-    turns, sizes = _turns(labels)
-    return np.argsort((turns + 0.5) / sizes, kind="stable")
-
-
-def _turns(labels: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return (2, N) the place of each image within its class, and the size of that."""
-    turns = np.empty((2, len(labels)), np.int64)
-    for label in np.unique(labels):
-        members = np.flatnonzero(labels == label)
-        turns[:, members] = np.arange(len(members)), np.full(len(members), len(members))
-    return turns
-
-
-def _figures(score: Score) -> Figures:
-    return Figures(score.count, len(score.right))
-
-
 def _confidence(probabilities: NDArray[np.float32], labels: NDArray[np.int64]) -> Figures:
     right = int((probabilities.argmax(axis=1) == labels).sum())
     loss = float(np.median(log_loss(probabilities, labels)))
     return Figures(right, len(labels), float(probabilities.max(axis=1).mean()), loss)
-
-
-def _untreatable(case: Case, before: Score) -> list[Cause]:
-    """Return what is wrong with a model that no correction helps, or nothing."""
-    outputs, figures = before.outputs, _figures(before)
-    if not case.runs():
-        cause = "The runtime refuses this model, and no correction changes that"
-        mend = (
-            "Convert it again: fmnist-edge convert; `fmnist-edge inspect` shows which runtimes can "
-            "run it."
-        )
-        return [Cause("refused", cause, mend)]
-    broken = int((~np.isfinite(outputs)).any(axis=1).sum())
-    if broken:
-        cause = (
-            f"The model answers {broken} of {len(outputs)} images with NaN or infinity: its "
-            "weights are destroyed"
-        )
-        return [Cause("nan", cause, _TRAIN, figures)]
-    if not is_guessing(before.accuracy, case.chance):
-        return []
-    answers = outputs.argmax(axis=1)
-    constant = "The output is constant: every image"
-    if np.ptp(outputs, axis=0).max() <= 1e-6 * max(1.0, float(np.abs(outputs).max())):
-        cause = f"{constant} gets the same numbers, whatever it shows"
-        return [Cause("constant-output", cause, _TRAIN, figures)]
-    if len(np.unique(answers)) == 1:
-        cause = f"{constant} is taken for class {answers[0]}"
-        return [Cause("constant-output", cause, _TRAIN, figures)]
-    cause = (
-        f"The model only guesses ({before.accuracy:.1%}; guessing gives {case.chance:.1%}), and no "
-        "correction helps: it is untrained, or its weights are destroyed"
-    )
-    return [Cause("untrained", cause, _TRAIN, figures)]
-
-
-def _of_other_images(before: Score) -> Cause:
-    return Cause(
-        "other-images",
-        f"The model only guesses ({before.accuracy:.1%}), and its class names are not the "
-        "dataset's: it was made for other images",
-        "Use the dataset that the model was made for (--dataset). If it is this one under other "
-        "names, train it again.",
-        _figures(before),
-    )
-
-
-def _class_count(count: int, dataset: Dataset) -> Cause:
-    return Cause(
-        "class-count",
-        f"The model has {count} classes, the dataset '{dataset.name}' has {dataset.class_count}",
-        "Use the dataset that the model was made for (--dataset), or train on this one.",
-    )

@@ -5,10 +5,9 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.doctor.calibration import Floats
 from edge_runtime.doctor.corrections import Correction
-
-Integers = NDArray[np.int64]
+from edge_runtime.inference.recalibration import Floats
+from edge_runtime.proof.metrics.matching import best_matching
 
 # Matching takes time that grows with the third power of the classes.
 _MOST_CLASSES = 300
@@ -32,11 +31,10 @@ def relabellings(outputs: Floats, goal: Floats) -> Iterator[Correction]:
     count = outputs.shape[1]
     order = np.arange(count)
     by_one = "The labels are off by one: each output stands for the next class or the one before"
-    moved_by_one, backwards = "labels moved by one", "The labels are in reversed order"
     rows = [
-        ("labels-off-by-one", by_one, moved_by_one, (order + 1) % count),
-        ("labels-off-by-one", by_one, moved_by_one, (order - 1) % count),
-        ("labels-reversed", backwards, "labels reversed", order[::-1]),
+        ("labels-off-by-one", by_one, "labels moved by one", np.roll(order, -1)),
+        ("labels-off-by-one", by_one, "labels moved by one", np.roll(order, 1)),
+        ("labels-reversed", "The labels are in reversed order", "labels reversed", order[::-1]),
     ]
     if count <= _MOST_CLASSES and np.isfinite(outputs).all():
         fitted = _fit(outputs, goal)
@@ -52,7 +50,7 @@ def relabellings(outputs: Floats, goal: Floats) -> Iterator[Correction]:
             yield Correction(kind, cause, tried, _MEND, class_of_output=places)
 
 
-def _fit(outputs: Floats, goal: Floats) -> Integers:
+def _fit(outputs: Floats, goal: Floats) -> NDArray[np.int64]:
     """Return the class of each output that makes most answers right, changing no more than pays."""
     count = outputs.shape[1]
     confusion = np.zeros((count, count))
@@ -66,39 +64,3 @@ def _fit(outputs: Floats, goal: Floats) -> Integers:
         if gain > _LEAST_SHARE * goal[:, cycle].sum():
             fitted[cycle] = matched[cycle]
     return fitted
-
-
-def best_matching(gains: NDArray[np.float64]) -> Integers:
-    """Return the column for each row, each column once, with the largest sum of (K, K) gains.
-
-    The Hungarian method with potentials (Kuhn 1955, Naval Research Logistics Quarterly 2: 83-97),
-    in the shortest-path form, O(K³).
-    """
-    size = len(gains)
-    cost = gains.max(initial=0) - gains
-    rows, columns = np.zeros(size + 1), np.zeros(size + 1)
-    row_of = np.full(size + 1, -1)  # the last column is where each search begins
-    for row in range(size):
-        row_of[size], column = row, size
-        shortest, before = np.full(size + 1, np.inf), np.full(size + 1, size)
-        done = np.zeros(size + 1, bool)
-        while row_of[column] >= 0:
-            done[column] = True
-            current = row_of[column]
-            reduced = cost[current] - rows[current] - columns[:size]
-            closer = ~done[:size] & (reduced < shortest[:size])
-            shortest[:size][closer] = reduced[closer]
-            before[:size][closer] = column
-            open_ = np.where(done[:size], np.inf, shortest[:size])
-            column = int(open_.argmin())
-            delta = open_[column]
-            rows[row_of[done]] += delta
-            columns[done] -= delta
-            shortest[~done] -= delta
-        while column != size:
-            row_of[column] = row_of[before[column]]
-            column = int(before[column])
-        row_of[size] = -1
-    matched = np.empty(size, np.int64)
-    matched[row_of[:size]] = np.arange(size)
-    return matched

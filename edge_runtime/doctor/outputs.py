@@ -4,9 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edge_runtime.doctor.calibration import Floats
-from edge_runtime.doctor.surgery import QuantizedFile
 from edge_runtime.inference.quantization import softmax
+from edge_runtime.inference.recalibration import Floats
 from edge_runtime.models.inspection import TensorInfo
 from edge_runtime.models.manifest import Output
 
@@ -104,15 +103,3 @@ def undo_softmax(probabilities: Floats, step: float) -> tuple[Floats, float]:
     shift = (1 - logarithms.sum(axis=1, keepdims=True)) / probabilities.shape[1]
     typical = max(float(np.median(probabilities.min(axis=1))), step, 1e-12)
     return (logarithms + shift).astype(np.float32), _SLACK + 0.75 * step / typical
-
-
-def softmaxes_at_end(file: QuantizedFile) -> int:
-    """Return how many softmax operators follow each other at the end of the graph."""
-    producers, index = file.graph.producers(), file.graph.outputs[0]
-    names: list[str] = []
-    while (maker := producers.get(index)) and maker.inputs and len(names) < len(producers):
-        names.append(maker.code.name)
-        if names[-1] not in ("SOFTMAX", "QUANTIZE", "DEQUANTIZE", "RESHAPE"):
-            break
-        index = maker.inputs[0]
-    return names.count("SOFTMAX")

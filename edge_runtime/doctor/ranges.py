@@ -1,35 +1,29 @@
 """Faults of scales and zero points: what contradicts itself in the file, or the training images."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import product
 
 import numpy as np
 
-from edge_runtime.doctor.calibration import Recalibrated, recalibrate
 from edge_runtime.doctor.case import Case
 from edge_runtime.doctor.corrections import Correction
-from edge_runtime.doctor.surgery import Affine, Group, QuantizedFile, Range, range_of
 from edge_runtime.errors import ModelError
+from edge_runtime.inference.recalibration import Recalibrated, recalibrate
+from edge_runtime.models.quantized import Affine, Group, QuantizedFile, range_of
 
 # The kinds of causes that ranges alone prove.
 RANGES = {
     "calibration",
-    *(
-        f"{where}-{what}"
-        for where in ("input", "inner", "output")
-        for what in ("scale", "zero-point")
-    ),
+    *map("-".join, product(("input", "inner", "output"), ("scale", "zero-point"))),
 }
 _IMAGES = slice(0, 60)
 # The bias is stored in steps of input scale × weight scale, exact but for float32's rounding.
 _SCALE_TOLERANCE = 0.01
 # Two calibrations on different training images differ by less than this share of the range.
 _OFF = 0.5
-# Calibration on as few as ten training images cuts off up to 0.3 of a range, and nothing of the
-# input's, for there are white pixels in nearly every image.
-_CUT, _INPUT_CUT = 0.45, 0.15
-# Ranges four times too wide leave two of the eight bits unused.
-_WIDE = 4.0
+# There are white pixels in nearly every image, so that no calibration cuts off any of the input's.
+_INPUT_CUT = 0.15
 # An input that reaches less far has seen nothing but zeros.
 _BLANK = 1e-3
 
@@ -52,10 +46,7 @@ def repairs(case: Case) -> Iterator[tuple[Correction, bool]]:
             affine = fit.fitted.affines[group.tensors[0]]
             at_input = case.file.where_is(group) == "input"
             found.append((tensor_fault(case.file, group, affine), at_input))
-        # Where one range is off and all others fit, nothing speaks for a bad calibration.
-        alone = group is not None and len(fit.off) == 1
-        certain = not contradictions and not alone and fit.shows_other_images(case.file)
-        found.append((_calibration(case, fit), certain))
+        found.append((_calibration(case, fit), False))
     yield from ((one, certain) for one, certain in found if case.runs(one))
 
 
@@ -71,14 +62,10 @@ class Fit:
     fitted: Recalibrated
     off: tuple[Group, ...] = ()
 
-    def needed(self, group: Group) -> Range:
-        """Return the range that the images need."""
-        return range_of(self.fitted.affines[group.tensors[0]], group.dtype)
-
     def misses(self, group: Group) -> tuple[float, float]:
         """Return by how much of its needed width a range is off at both ends, and cuts off."""
         low, high = group.range
-        needed_low, needed_high = self.needed(group)
+        needed_low, needed_high = range_of(self.fitted.affines[group.tensors[0]], group.dtype)
         width = max(needed_high - needed_low, 1e-9)
         cut = max(needed_high - high, 0) + max(low - needed_low, 0)
         return (abs(low - needed_low) + abs(high - needed_high)) / width, cut / width
@@ -99,36 +86,20 @@ class Fit:
         at_input = [group for group in self.off if file.where_is(group) == "input"]
         found = at_input or (self.off if len(self.off) == 1 else ())
         group = next((one for one in found if file.where_is(one) != "inner"), None)
-        if group is None or not at_input:
+        if group is None or not at_input or len(self.off) == 1:
             return group
         inner = (one for one in file.groups if file.where_is(one) == "inner" and not one.fixed)
         worst = max((self.misses(one)[0] for one in inner), default=0.0)
         return group if worst < self.misses(group)[0] / 2 else None
 
-    def shows_other_images(self, file: QuantizedFile) -> bool:
-        """Return whether the ranges show by themselves that other images were used.
-
-        Only those that do not fit count: what is said of them is how many they are.
-        """
-        free = [group for group in file.groups if group.fixed is None]
-        wide = 0
-        for group in set(free) & set(self.off):
-            limit = _INPUT_CUT if file.where_is(group) == "input" else _CUT
-            if self.misses(group)[1] > limit:
-                return True
-            width, needed = (np.ptp(one) for one in (group.range, self.needed(group)))
-            wide += bool(width > _WIDE * max(needed, 1e-9))
-        return wide >= 2 and wide >= len(free) / 2
-
 
 def fit_ranges(case: Case) -> Fit | None:
     """Return a copy whose ranges fit the images, or None if the runtime refuses it."""
     try:
-        fitted = Fit(recalibrate(case.file, case.bench, case.inputs(None, _IMAGES)))
+        fit = Fit(recalibrate(case.file, case.bench, case.inputs(None, _IMAGES)))
     except ModelError:
         return None
-    off = (group for group in case.file.groups if fitted.is_off(case.file, group))
-    return Fit(fitted.fitted, tuple(off))
+    return replace(fit, off=tuple(one for one in case.file.groups if fit.is_off(case.file, one)))
 
 
 def saw_nothing(file: QuantizedFile) -> bool:
@@ -136,21 +107,17 @@ def saw_nothing(file: QuantizedFile) -> bool:
 
     Biases do not fit into the steps of such a range, so the converter may round weights to zero.
     """
-    group = _at_input(file)
-    return group is not None and _reach(group) < _BLANK
+    return _reach_of_input(file) < _BLANK
 
 
-def _at_input(file: QuantizedFile) -> Group | None:
-    return next((one for one in file.groups if file.where_is(one) == "input"), None)
-
-
-def _reach(group: Group) -> float:
-    return max(map(abs, group.range))
+def _reach_of_input(file: QuantizedFile) -> float:
+    """Return how far from 0 the input's range reaches; 255 where the input has none."""
+    at_input = (group for group in file.groups if file.where_is(group) == "input")
+    return next((max(map(abs, group.range)) for group in at_input), 255)
 
 
 def _calibration(case: Case, fit: Fit) -> Correction:
-    group = _at_input(case.file)
-    high = _reach(group) if group else 255
+    high = _reach_of_input(case.file)
     guess = "images unlike the training images (noise, for example)"
     if high < _BLANK:
         guess = "blank images, without a single pixel that is not black"
@@ -158,10 +125,11 @@ def _calibration(case: Case, fit: Fit) -> Correction:
         guess = "images divided by 255, while the model gets pixels 0 to 255"
     elif high < 192:
         guess = "images that do not reach the brightness of the training images"
+    many = f"{len(fit.off)} of {len(case.file.groups)}" if fit.off else "the"
     return Correction(
         "calibration",
-        f"The model was calibrated on {guess}: {len(fit.off)} of {len(case.file.groups)} ranges of "
-        "its integers do not fit the training images",
+        f"The model was calibrated on {guess}: {many} ranges of its integers do not fit the "
+        "training images",
         "all ranges fitted to training images",
         "Convert the model again, with training images for calibration: fmnist-edge convert "
         f"--quantize {case.record.summary.scheme}",

@@ -8,14 +8,13 @@ from numpy.typing import NDArray
 
 from edge_runtime.data.datasets import Dataset, Split
 from edge_runtime.data.predictions import PREDICTIONS_SUFFIX, Predictions
-from edge_runtime.doctor.calibration import Floats
-from edge_runtime.doctor.case import run
 from edge_runtime.doctor.judging import alike_limit, distances
 from edge_runtime.doctor.record import Record
-from edge_runtime.doctor.workbench import Workbench
 from edge_runtime.errors import EdgeError, ModelError, PredictionsError
 from edge_runtime.inference.evaluation import predict_file
+from edge_runtime.inference.loading.workbench import Workbench
 from edge_runtime.inference.quantization import softmax
+from edge_runtime.inference.recalibration import Floats
 from edge_runtime.models.inspection import inspect_model
 from edge_runtime.models.model_file import read_model
 
@@ -87,8 +86,7 @@ def open_reference(
     try:
         stand_in = _run(graph, record, dataset, few, bench)
         full = stored.probabilities[:_STAND_IN_IMAGES]
-        limit = alike_limit(stand_in.scheme)
-        if distances(stand_in.probabilities, full).mean() <= limit:
+        if distances(stand_in.probabilities, full).mean() <= alike_limit(stand_in.scheme):
             return _run(graph, record, dataset, train, bench)
         problem = f"{graph} does not answer as {stored.model} does"
     except EdgeError as error:
@@ -106,7 +104,7 @@ def _run(
         shape = (*summary.inputs[0].shape, 1)[1:4]
         if shape != images.shape[1:]:
             raise ModelError(f"it takes images of {shape}, the dataset has {images.shape[1:]}.")
-        outputs = run(file.data, bench, images.astype(np.float32))
+        outputs = bench.answers(file.data, images.astype(np.float32))
     except ModelError as error:
         raise ModelError(f"{path}: {error}") from error
     stated = file.manifest.output if file.manifest else None

@@ -1,39 +1,21 @@
 """Try the corrections, and say which explain the answers: by the full model's, or by labels."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
-from edge_runtime.doctor.calibration import Floats
 from edge_runtime.doctor.case import ALL, Case
 from edge_runtime.doctor.corrections import Correction
-from edge_runtime.doctor.judging import (
-    LEAST_ERROR_CUT,
-    SLIGHT_ERROR_CUT,
-    Score,
-    calms,
-    can_be_restored,
-    distances,
-    explanations,
-    is_drowned,
-    is_worse,
-    loses_more,
-    restores,
-    score,
-)
+from edge_runtime.doctor.judging import Score, distances, explanations, is_worse, restores, score
 from edge_runtime.doctor.labels import relabellings
 from edge_runtime.doctor.ranges import repairs
+from edge_runtime.inference.recalibration import Floats
 
 # Enough to tell a hopeless correction from one worth all images.
 _SCREENED = slice(0, 120)
-# A screened correction goes on if it is at most so much less accurate than the model as it is.
-_SCREEN_SLACK = 0.03
-# Corrections that are counted at least, whatever their number.
-_LEAST_TRIES = 100
 
-
-# A correction with what it achieves on all images.
-Found = tuple[Correction, Score]
+Found = tuple[Correction, Score]  # with what it achieves on all images
+Tried = tuple[Correction, Score, bool]  # and whether that proves it
 
 
 def explained(
@@ -49,7 +31,7 @@ def explained(
     """
     half = slice(0, len(goal) // 2)
     simple = [
-        *filter(case.can_hold, corrections),
+        *corrections,
         *relabellings(case.outputs(None, half), goal[half]),
         *(one for one, _ in repairs(case)),
     ]
@@ -60,9 +42,8 @@ def explained(
 def _explained(
     case: Case, goal: Floats, tried: Sequence[Correction], limit: float
 ) -> list[Correction]:
-    before = case.distances(None, goal)
     far = [lambda part, one=one: case.distances(one, goal, part) for one in tried]
-    found = explanations(before, far, limit=limit, earlier=len(case.attempts))
+    found = explanations(case.distances(None, goal), far, limit=limit)
     for index, one in enumerate(tried):
         part = ALL if index in found else _SCREENED
         outputs = case.outputs(one, part)
@@ -85,81 +66,60 @@ def restored(case: Case, before: Score, corrections: Sequence[Correction]) -> li
         before: how it answers as it is.
         corrections: what may be wrong with the pixels.
     """
-    found = _fed(case, before, list(filter(case.can_hold, corrections)))
-    found += _relabelled(case, before)
+    found = _proved(case, _fed(case, before, corrections))
+    found += _proved(case, _relabelled(case, before))
     certain = []
     for one, is_certain in repairs(case):
         after = case.score(one)
-        proved = _proves(case, before, after, one)
-        case.note(one, after, proved)
-        if proved:
-            found.append((one, after))
-        elif is_certain and not is_worse(after, before):
+        repaired = _proved(case, [(one, after, restores(before, after, is_repair=True))])
+        found += repaired
+        if is_certain and not repaired and not is_worse(after, before):
             certain.append((one, after))
     best = _best(found)
-    if can_be_restored(before) and (not best or best[0][0].tone):
-        alone = [after for one, after in certain if one.kind == "calibration"]
-        start = max([before, *alone], key=lambda one: one.count)
-        found += _fed(case, start, _fitted(case, corrections))
+    if not best or best[0][0].tone:
+        found += _proved(case, _fed(case, before, _fitted(case, corrections)))
     return _best(found or certain)
 
 
-def _fed(case: Case, before: Score, tried: Sequence[Correction]) -> list[Found]:
-    """Return what is proved; a hopeless correction is given up early."""
-    floor = max(before.part(_SCREENED).accuracy - _SCREEN_SLACK, case.chance)
+def _proved(case: Case, tried: Iterable[Tried]) -> list[Found]:
+    """Note what was tried, and return what is proved."""
     found = []
-    for one in tried:
-        after = case.score(one, _SCREENED)
-        proved = False
-        if after.accuracy > floor:
-            after = case.score(one)
-            proved = _proves(case, before, after, one) and not is_drowned(before, after)
+    for one, after, proved in tried:
         case.note(one, after, proved)
         if proved:
             found.append((one, after))
     return found
 
 
-def _relabelled(case: Case, before: Score) -> list[Found]:
-    """Return proved permutations, found on the first half of the images, judged on the second."""
+def _fed(case: Case, before: Score, tried: Sequence[Correction]) -> Iterator[Tried]:
+    """Feed corrected images; a correction that helps nothing on the first is given up there."""
+    for one in tried:
+        after = case.score(one, _SCREENED)
+        if after.mean_loss < before.part(_SCREENED).mean_loss:
+            after = case.score(one)
+            yield one, after, restores(before, after)
+        else:
+            yield one, after, False
+
+
+def _relabelled(case: Case, before: Score) -> Iterator[Tried]:
+    """Try permutations, found on the first half of the images and judged on the second."""
     half = len(case.labels) // 2
     first, second = slice(0, half), slice(half, None)
     goal = np.eye(before.outputs.shape[1], dtype=np.float32)[case.labels[first]]
-    found = []
     for one in relabellings(before.outputs[first], goal):
         after = case.score(one)
-        proved = _proves(case, before.part(second), after.part(second), one)
-        case.note(one, after, proved)
-        if proved:
-            found.append((one, after))
-    return found
-
-
-def _proves(case: Case, before: Score, after: Score, one: Correction) -> bool:
-    tries = max(_LEAST_TRIES, 2 * len(case.attempts))
-    cut = SLIGHT_ERROR_CUT if one.slight else LEAST_ERROR_CUT
-    return restores(before, after, tries=tries, chance=case.chance, error_cut=cut) or calms(
-        before, after, chance=case.chance
-    )
+        yield one, after, restores(before.part(second), after.part(second))
 
 
 def _best(found: Sequence[Found]) -> list[Found]:
-    """Return the first of the most accurate with the least log loss, and a rival to it.
+    """Return the first of those with the least log loss, and a rival to it.
 
-    That is another large change of brightness: a network with few biases answers alike at any.
+    That is another change of brightness: a network with few biases answers alike at any.
     """
-    if not found:
+    best = min((after for _, after in found), key=lambda one: one.mean_loss, default=None)
+    if best is None:
         return []
-    top = max((after for _, after in found), key=lambda one: one.count)
-    good = [one for one in found if not is_worse(one[1], top)]
-    calmest = min((after for _, after in good), key=lambda one: float(one.loss.mean()))
-    first, *others = (one for one in good if not loses_more(one[1], calmest))
-    rivals = [
-        other
-        for other in others
-        if first[0].tone
-        and other[0].tone
-        and not other[0].slight
-        and other[0].kind != first[0].kind
-    ]
-    return [first, *rivals[:1]]
+    first, *others = (one for one in found if not is_worse(one[1], best))
+    rivals = (one for one in others if first[0].tone and one[0].tone)
+    return [first, *[one for one in rivals if one[0].kind != first[0].kind][:1]]

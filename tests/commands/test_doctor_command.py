@@ -13,9 +13,9 @@ import pytest
 from edge_runtime.data.datasets import Dataset
 from edge_runtime.data.predictions import Predictions
 from edge_runtime.doctor import diagnose
-from edge_runtime.doctor.surgery import Affine, QuantizedFile
 from edge_runtime.errors import DatasetError
 from edge_runtime.files.reading import sha256
+from edge_runtime.models.quantized import Affine, QuantizedFile
 
 Plant = Callable[..., Path]
 

@@ -1,7 +1,5 @@
 """The doctor's parts, on models small enough to know what is right."""
 
-import json
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -11,153 +9,24 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.optimize import linear_sum_assignment
 
-from edge_runtime.doctor.calibration import affine_for, recalibrate
+from edge_runtime.data.drawing import balanced, in_proportion
+from edge_runtime.doctor.case import Case
 from edge_runtime.doctor.corrections import (
     input_corrections,
     is_usual,
-    scaling_in_front,
     undo_scaling,
 )
-from edge_runtime.doctor.diagnosis import balanced, in_proportion
-from edge_runtime.doctor.environment import Machine, check_environment, this_machine
-from edge_runtime.doctor.judging import (
-    LEAST_ERROR_CUT,
-    SLIGHT_ERROR_CUT,
-    is_drowned,
-    restores,
-    score,
-)
-from edge_runtime.doctor.labels import best_matching, relabellings
+from edge_runtime.doctor.judging import LEAST_CUT, LEAST_REPAIR_CUT, restores, score
+from edge_runtime.doctor.labels import relabellings
 from edge_runtime.doctor.outputs import undo_softmax
-from edge_runtime.doctor.ranges import Fit, saw_nothing, tensor_fault
-from edge_runtime.doctor.surgery import Affine, QuantizedFile, range_of
-from edge_runtime.doctor.workbench import Workbench
+from edge_runtime.doctor.ranges import fit_ranges, repairs, tensor_fault
+from edge_runtime.doctor.record import open_record
+from edge_runtime.inference.loading.workbench import Workbench
 from edge_runtime.inference.quantization import quantize, softmax
 from edge_runtime.models.inspection import inspect_model
+from edge_runtime.models.quantized import Affine, QuantizedFile, scaling_in_front
 from edge_runtime.runtimes.backends import choose_backend
-
-PI = Machine(
-    (3, 11, 2),
-    "Linux",
-    "armv7l",
-    32,
-    {
-        "numpy": "1.26.4",
-        "pillow": "10.4.0",
-        "click": "8.1.7",
-        "jinja2": "3.1.6",
-        "tflite-runtime": "2.14.0",
-    },
-    {},
-)
-
-
-def problems(machine: Machine) -> dict[str, str]:
-    return {finding.name: finding.mend for finding in check_environment(machine) if not finding.ok}
-
-
-def test_a_raspberry_pi_with_the_base_install_has_no_problem() -> None:
-    assert problems(PI) == {}
-
-
-def test_numpy_2_with_tflite_runtime_is_a_problem_with_its_pip_line() -> None:
-    machine = replace(PI, versions={**PI.versions, "numpy": "2.1.0"})
-    assert problems(machine) == {"NumPy": "pip install 'numpy<2'"}
-
-
-def test_numpy_2_is_fine_where_litert_works_too() -> None:
-    versions = {**PI.versions, "numpy": "2.1.0", "ai-edge-litert": "2.3.0"}
-    assert problems(replace(PI, versions=versions, pointer_bits=64)) == {}
-
-
-@pytest.mark.parametrize(
-    ("architecture", "bits", "python", "line"),
-    [
-        ("aarch64", 64, (3, 12, 0), "pip install ai-edge-litert"),
-        ("aarch64", 64, (3, 14, 0), "pip install ai-edge-litert"),
-        ("armv7l", 32, (3, 11, 0), "pip install tflite-runtime==2.14.0 'numpy<2'"),
-        ("aarch64", 32, (3, 11, 0), "pip install tflite-runtime==2.14.0 'numpy<2'"),
-        (
-            *("armv7l", 32, (3, 13, 0)),
-            "install the 64-bit Raspberry Pi OS, then: pip install ai-edge-litert; or use Python "
-            "3.11, which Bookworm has, and: pip install tflite-runtime==2.14.0 'numpy<2'",
-        ),
-    ],
-)
-def test_a_missing_runtime_gets_the_line_for_this_machine(
-    architecture: str, bits: int, python: tuple[int, ...], line: str
-) -> None:
-    versions = {name: PI.versions[name] for name in ("numpy", "pillow", "click", "jinja2")}
-    machine = replace(
-        PI, architecture=architecture, pointer_bits=bits, python=python, versions=versions
-    )
-    assert problems(machine) == {"TFLite runtime": line}
-
-
-def test_a_runtime_that_cannot_be_imported_is_reinstalled() -> None:
-    machine = replace(
-        PI, pointer_bits=64, versions={**PI.versions, "ai-edge-litert": "2.3.0"},
-        import_errors={"ai-edge-litert": "ImportError: libstdc++.so.6"},
-    )  # fmt: skip
-    assert problems(machine) == {"ai-edge-litert": "pip install --force-reinstall ai-edge-litert"}
-
-
-def test_a_32_bit_userland_on_a_64_bit_kernel_is_told_when_nothing_can_run_there() -> None:
-    machine = replace(PI, architecture="aarch64", python=(3, 13, 0))
-    assert "64-bit Raspberry Pi OS" in problems(machine)["system"]
-    assert "system" not in problems(replace(PI, architecture="aarch64"))
-
-
-@pytest.mark.parametrize("architecture", ["armv6l", "i686"])
-def test_a_32_bit_processor_that_no_runtime_is_made_for_is_told_so(architecture: str) -> None:
-    versions = {name: PI.versions[name] for name in ("numpy", "pillow", "click", "jinja2")}
-    found = problems(replace(PI, architecture=architecture, versions=versions))
-    assert list(found) == ["TFLite runtime"]
-    assert "64-bit" in found["TFLite runtime"]
-
-
-@pytest.mark.parametrize(("bits", "newest"), [(32, "3.11"), (64, "3.14")])
-def test_an_unsupported_python_is_a_problem(bits: int, newest: str) -> None:
-    line = f"python{newest} -m venv .venv && .venv/bin/pip install ."
-    assert problems(replace(PI, python=(3, 9, 2), pointer_bits=bits)) == {"Python": line}
-
-
-def test_the_pip_line_is_for_the_python_that_asks() -> None:
-    versions = {name: PI.versions[name] for name in ("numpy", "pillow", "click", "jinja2")}
-    machine = replace(
-        PI,
-        python=(3, 9, 2),
-        versions=versions,
-        pointer_bits=64,
-        architecture="aarch64",
-        pip="/home/pi/.venv/bin/python -m pip",
-    )
-    assert problems(machine) == {
-        "Python": "python3.14 -m venv .venv && .venv/bin/pip install .",
-        "TFLite runtime": "/home/pi/.venv/bin/python -m pip install ai-edge-litert",
-    }
-
-
-def test_pip_alone_is_named_only_if_it_is_this_pythons(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    pip = tmp_path / "pip"
-    pip.touch(0o755)
-    monkeypatch.setenv("PATH", str(tmp_path))
-    assert this_machine().pip == f"{sys.executable} -m pip"
-    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
-    assert this_machine().pip == "pip"
-
-
-@given(st.integers(1, 12), st.integers(0, 2**32 - 1))
-def test_the_matching_is_as_good_as_scipys(size: int, seed: int) -> None:
-    gains = np.random.default_rng(seed).integers(0, 30, (size, size)).astype(float)
-    matched = best_matching(gains)
-    assert sorted(matched) == list(range(size))
-    rows, columns = linear_sum_assignment(-gains)
-    assert gains[np.arange(size), matched].sum() == gains[rows, columns].sum()
 
 
 @given(st.integers(2, 20), st.integers(0, 2**32 - 1))
@@ -168,19 +37,6 @@ def test_softmax_is_undone_for_probabilities(classes: int, seed: int) -> None:
     # float32 keeps 24 bits, and the logarithm of a probability near 1/K loses few of them.
     np.testing.assert_allclose(undone, once, atol=1e-5)
     assert slack == pytest.approx(2e-3)
-
-
-@given(
-    st.floats(-50, 50), st.floats(-50, 50), st.sampled_from(["int8", "uint8", "int16"])
-)  # fmt: skip
-def test_a_range_is_held_by_its_scale_and_zero_point(one: float, two: float, dtype: str) -> None:
-    low, high = min(one, two, 0.0), max(one, two, 0.0)
-    affine = affine_for(low, high, dtype)
-    held_low, held_high = range_of(affine, dtype)
-    # The zero point is rounded, so half a step may be missing at one end.
-    assert held_low <= low + 0.51 * affine.scale
-    assert held_high >= high - 0.51 * affine.scale
-    assert np.iinfo(dtype).min <= affine.zero_point <= np.iinfo(dtype).max
 
 
 def noisy_answers(labels: Any, classes: int, share_right: float, seed: int = 0) -> Any:
@@ -216,7 +72,7 @@ def test_no_permutation_of_guesses_is_proved(seed: int) -> None:
         ordered = np.empty_like(outputs)
         ordered[:, list(one.class_of_output or ())] = outputs
         after = score(ordered, labels).part(slice(250, 500))
-        assert not restores(before, after, tries=100, chance=0.1)
+        assert not restores(before, after)
 
 
 def test_a_correction_must_beat_luck_and_guessing() -> None:
@@ -225,52 +81,54 @@ def test_a_correction_must_beat_luck_and_guessing() -> None:
     guess = noisy_answers(labels, 10, 0.0)
     slightly_better = noisy_answers(labels, 10, 0.53)
     scored = [score(one, labels) for one in (guess, weak, slightly_better, good)]
-    assert restores(scored[0], scored[3], tries=100, chance=0.1)
-    assert restores(scored[1], scored[3], tries=100, chance=0.1)
-    assert not restores(scored[1], scored[2], tries=100, chance=0.1)
-    assert not restores(scored[3], scored[1], tries=100, chance=0.1)
+    assert restores(scored[0], scored[3])
+    assert restores(scored[1], scored[3])
+    assert not restores(scored[1], scored[2])
+    assert not restores(scored[3], scored[1])
+    assert not restores(scored[0], score(np.full((500, 10), 0.1, np.float32), labels))
 
 
-def test_a_slight_change_of_brightness_must_mend_more() -> None:
+def test_a_correction_must_take_off_enough_of_the_loss() -> None:
     labels = np.arange(400) % 4
-    half = score(
-        np.eye(4, dtype=np.float32)[np.where(np.arange(400) < 200, labels, 3 - labels)], labels
-    )
-    most = score(
-        np.eye(4, dtype=np.float32)[np.where(np.arange(400) < 320, labels, 3 - labels)], labels
-    )
-    all_ = score(np.eye(4, dtype=np.float32)[labels], labels)
-    assert restores(half, most, tries=100, chance=0.25)
-    assert not restores(half, most, tries=100, chance=0.25, error_cut=SLIGHT_ERROR_CUT)
-    assert restores(half, all_, tries=100, chance=0.25, error_cut=SLIGHT_ERROR_CUT)
+    before = score(np.full((400, 4), 0.25, np.float32), labels)
+    for least, is_repair in ((LEAST_CUT, False), (LEAST_REPAIR_CUT, True)):
+        for share in (least - 0.05, least + 0.05):
+            own = 0.25 ** (1 - share)
+            answers = np.full((400, 4), (1 - own) / 3, np.float32)
+            answers[np.arange(400), labels] = own
+            after = score(answers, labels)
+            assert restores(before, after, is_repair=is_repair) == (share > least)
 
 
-@pytest.mark.parametrize(
-    ("tried", "slight"),
-    [
-        ("pixels × 2", True),
-        ("pixels - mean", True),
-        ("pixels + 128", True),
-        ("pixels × 255", False),
-        ("pixels × 1/255", False),
-        ("255 - pixels", False),
-        ("mirrored left to right", False),
-    ],
-)
-def test_what_a_half_trained_model_may_gain_from_is_slight(tried: str, slight: bool) -> None:
-    images = np.random.default_rng(0).uniform(0, 255, (9, 6, 6, 1)).astype(np.float32)
-    (one,) = [one for one in input_corrections(images) if one.tried == tried]
-    assert one.slight == slight
-    assert SLIGHT_ERROR_CUT > LEAST_ERROR_CUT
+def test_what_helps_a_few_images_may_be_luck() -> None:
+    """Three of forty images take the whole mean with them."""
+    labels = np.zeros(40, np.int64)
+    sure = np.tile(np.array([0.99, 0.01], np.float32), (40, 1))
+    before = np.where(np.arange(40)[:, np.newaxis] < 3, sure[:, ::-1], sure)
+    assert not restores(score(before, labels), score(sure, labels))
 
 
 def test_a_contrast_that_makes_a_model_sure_of_its_mistakes_is_no_mend() -> None:
     labels = np.arange(100) % 4
     answers = np.eye(4, dtype=np.float32)[np.where(np.arange(100) < 80, labels, 3 - labels)]
     sure, unsure = score(answers, labels), score(0.7 * answers + 0.075, labels)
-    assert is_drowned(unsure, sure)
-    assert not is_drowned(sure, unsure)
-    assert not is_drowned(sure, sure)  # it was so before
+    assert not restores(unsure, sure)
+    assert not restores(sure, sure)
+
+
+def test_a_network_that_hesitates_is_not_corrected_by_a_contrast() -> None:
+    """As after a training on smoothed labels: any contrast above 1 makes it surer."""
+    labels = np.arange(400) % 4
+    answers = np.eye(4, dtype=np.float32)[np.where(np.arange(400) < 390, labels, 3 - labels)]
+    unsure, sure = score(0.6 * answers + 0.1, labels), score(0.96 * answers + 0.01, labels)
+    assert sure.mean_loss < (1 - LEAST_CUT) * unsure.mean_loss
+    assert not restores(unsure, sure)
+
+
+def test_what_is_next_to_nothing_cannot_be_halved() -> None:
+    labels = np.arange(400) % 4
+    right = np.eye(4, dtype=np.float32)[labels]
+    assert not restores(score(0.996 * right + 0.001, labels), score(right, labels))
 
 
 def test_any_part_of_the_images_has_every_class_in_proportion() -> None:
@@ -283,7 +141,7 @@ def test_any_part_of_the_images_has_every_class_in_proportion() -> None:
 
 def test_answers_that_are_no_numbers_are_wrong() -> None:
     outputs = np.full((4, 2), np.nan, np.float32)
-    assert score(outputs, np.zeros(4, np.int64)).count == 0
+    assert score(outputs, np.zeros(4, np.int64)).figures.right == 0
 
 
 def test_images_are_drawn_the_classes_in_turn() -> None:
@@ -341,65 +199,21 @@ def test_quantizing_real_numbers_rounds_and_limits(
     assert quantize(values, tensor).tolist() == [-128, -128, -128, -127, 127, 127]
 
 
-def test_surgery_that_changes_nothing_returns_the_same_bytes(
-    tiny_model: Callable[[str], Path],
-) -> None:
-    for name in ("int8", "int8-uint8-border", "int16x8"):
-        data = tiny_model(name).read_bytes()
-        file = QuantizedFile(data)
-        same = {index: group.affine for group in file.groups for index in group.tensors}
-        assert all(group.consistent for group in file.groups)
-        assert file.with_affines(same) == data
-
-
-def test_surgery_keeps_the_real_bias_when_the_input_scale_changes(
-    tiny_model: Callable[[str], Path],
-) -> None:
-    file = QuantizedFile(tiny_model("int8").read_bytes())
-    source, weights, bias = file.bias_operators()[0]
-    changed = QuantizedFile(
-        file.with_affines({source.index: Affine(source.scales[0] / 2, source.zero_points[0])})
-    )
-    new_source, _, new_bias = changed.bias_operators()[0]
-    assert new_source.scales[0] == source.scales[0] / 2
-    np.testing.assert_allclose(
-        new_bias.scales, np.array(weights.scales) * new_source.scales[0], rtol=1e-6
-    )
-    assert np.array(bias.scales) == pytest.approx(np.array(new_bias.scales) * 2)
-
-
-@pytest.mark.parametrize("name", ["int8", "int8-uint8-border", "int8-float32-border"])
-def test_ranges_that_saw_nothing_but_black_are_fitted_again(
-    tiny_model: Callable[[str], Path], name: str
-) -> None:
-    file = QuantizedFile(tiny_model(name).read_bytes())
-    inputs = [group for group in file.groups if file.where_is(group) == "input"]
-    assert len(inputs) == (2 if name == "int8-uint8-border" else 1)
-    blind = {index: Affine(1e-8, 0) for group in inputs for index in group.tensors}
-    images = np.random.default_rng(0).integers(0, 256, (12, 8, 8, 1)).astype(np.float32)
-    damaged = QuantizedFile(file.with_affines(blind))
-    assert saw_nothing(damaged)
-    assert not saw_nothing(file)
-    with Workbench(choose_backend()) as bench:
-        fitted = recalibrate(damaged, bench, images)
-    for group in inputs:
-        affine = fitted.affines[group.tensors[0]]
-        assert affine == Affine(1.0, np.iinfo(group.dtype).min)  # raw pixels
-
-
 def test_ranges_that_fit_prove_nothing(tiny_model: Callable[[str], Path]) -> None:
-    """A cause once said "0 of 6 ranges do not fit": a range may be cut by nearly half of it."""
-    file = QuantizedFile(tiny_model("int8").read_bytes())
-    images = np.random.default_rng(0).integers(0, 256, (12, 8, 8, 1)).astype(np.float32)
+    """A cause once said "0 of 6 ranges do not fit"."""
+    record = open_record(tiny_model("int8"))
+    images = np.random.default_rng(0).integers(0, 256, (40, 8, 8, 1), np.uint8)
     with Workbench(choose_backend()) as bench:
-        fitted = recalibrate(file, bench, images)
-    (group, *_) = [one for one in file.groups if file.where_is(one) == "inner"]
-    low, high = range_of(group.affine, group.dtype)
-    # 0.47 of what is needed lies outside: more than other calibrations cut off, less than off.
-    needed = affine_for(low, low + (high - low) / 0.53, group.dtype)
-    cut = replace(fitted, affines={**fitted.affines, **dict.fromkeys(group.tensors, needed)})
-    assert not Fit(cut, ()).shows_other_images(file)
-    assert Fit(cut, (group,)).shows_other_images(file)
+        case = Case(record, bench, images, np.arange(40) % 10, QuantizedFile(record.data))
+        fit = fit_ranges(case)
+        assert fit is not None
+        fitted = {index: fit.fitted.affines[index] for group in case.file.groups
+                  for index in group.tensors}  # fmt: skip
+        refitted = replace(case, file=QuantizedFile(case.file.with_affines(fitted)))
+        ((one, is_certain),) = repairs(refitted)
+        assert (one.kind, is_certain) == ("calibration", False)
+        assert ": the ranges of its integers" in one.cause
+        assert not restores(refitted.score(), refitted.score(one), is_repair=True)
 
 
 def test_a_contradiction_names_the_number_that_is_wrong(
@@ -414,20 +228,3 @@ def test_a_contradiction_names_the_number_that_is_wrong(
     assert not again.consistent
     cause = tensor_fault(changed, again, group.affine).cause
     assert f"scale is {wrong.scale:.4g}, and should be about {group.affine.scale:.4g}" in cause
-
-
-def test_a_scale_that_contradicts_the_bias_is_restored(
-    tiny_model: Callable[[str], Path], changed_model: Callable[..., bytes]
-) -> None:
-    def triple(model: Any) -> None:
-        tensor = model.subgraphs[0].tensors[int(model.subgraphs[0].inputs[0])]
-        tensor.quantization.scale = [3 * float(tensor.quantization.scale[0])]
-
-    file = QuantizedFile(changed_model("int8", triple))
-    source, weights, bias = file.bias_operators()[0]
-    implied = np.median(np.array(bias.scales) / np.array(weights.scales))
-    assert source.scales[0] == pytest.approx(3 * implied, rel=1e-4)
-
-
-def test_json_of_a_machine_is_plain() -> None:
-    json.dumps([finding.to_dict() for finding in check_environment(PI)])

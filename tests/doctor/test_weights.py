@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edge_runtime.doctor.surgery import QuantizedFile
-from edge_runtime.doctor.weights import Constant, differences, layers_of, weights_cause
+from edge_runtime.doctor.weights import differences, weights_cause
+from edge_runtime.models.quantized import QuantizedFile
+from edge_runtime.models.quantized.layers import Constant, layers_of
 
 Change = Callable[[Any], None]
 

@@ -9,14 +9,12 @@ import sys
 import pytest
 from conftest import ROOT
 
-# Imports TensorFlow before it says what it does, for six seconds.
-WITHOUT_HELP = {"plant-faults"}
 # Not held yet to say how long they take and what is wrong in one sentence.
 WITHOUT_TIME = {"emulated-pi", "fuzz-loading", "fuzz-readers"}
 SCRIPTS = sorted(
     path.name
     for path in (ROOT / "scripts").iterdir()
-    if path.is_file() and os.access(path, os.X_OK) and path.name not in WITHOUT_HELP
+    if path.is_file() and os.access(path, os.X_OK)
 )
 PYTHON = [name for name in SCRIPTS if "python3" in (ROOT / "scripts" / name).open().readline()]
 

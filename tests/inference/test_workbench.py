@@ -12,11 +12,11 @@ from script_modules import script_module
 from edge_runtime.data.datasets import Dataset, Split
 from edge_runtime.doctor import case as case_module
 from edge_runtime.doctor import examine, open_record
-from edge_runtime.doctor import workbench as workbench_module
-from edge_runtime.doctor.surgery import Affine, QuantizedFile
-from edge_runtime.doctor.workbench import Workbench
 from edge_runtime.errors import ModelError
+from edge_runtime.inference.loading import workbench as workbench_module
+from edge_runtime.inference.loading.workbench import Workbench
 from edge_runtime.models.inspection import inspect_model
+from edge_runtime.models.quantized import Affine, QuantizedFile
 from edge_runtime.runtimes.backends import choose_backend
 
 pytest.importorskip("ai_edge_litert.schema_py_generated")
@@ -128,9 +128,9 @@ import sys
 from pathlib import Path
 import numpy as np
 from edge_runtime.runtimes.backends import choose_backend
-from edge_runtime.doctor.calibration import recalibrate
-from edge_runtime.doctor.surgery import QuantizedFile
-from edge_runtime.doctor.workbench import Workbench
+from edge_runtime.inference.recalibration import recalibrate
+from edge_runtime.models.quantized import QuantizedFile
+from edge_runtime.inference.loading.workbench import Workbench
 file = QuantizedFile(Path(sys.argv[1]).read_bytes())
 images = np.random.default_rng(0).integers(0, 256, (12, 8, 8, 1)).astype(np.float32)
 with Workbench(choose_backend()) as bench:
@@ -145,7 +145,7 @@ print(scores in file.hidden, *fitted.extremes[file.group_of(scores).tensors[0]])
     hidden, low, high = done.stdout.split()
     assert hidden == "True"
     with Workbench(choose_backend("litert")) as bench:
-        from edge_runtime.doctor.calibration import recalibrate
+        from edge_runtime.inference.recalibration import recalibrate
 
         file = QuantizedFile(tiny_model("int16x8-float32-border").read_bytes())
         images = np.random.default_rng(0).integers(0, 256, (12, 8, 8, 1)).astype(np.float32)

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.doctor.surgery import Affine, QuantizedFile, Range
-from edge_runtime.doctor.workbench import Workbench
+from edge_runtime.inference.loading.workbench import Workbench
 from edge_runtime.inference.quantization import quantize
 from edge_runtime.models.inspection import inspect_model
+from edge_runtime.models.quantized import Affine, QuantizedFile, Range
 
 Floats = NDArray[np.float32]
 
