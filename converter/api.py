@@ -18,7 +18,7 @@ from converter.target import Target, choose_target
 from edge_runtime.data.datasets import Dataset
 from edge_runtime.data.images import Preprocessing
 from edge_runtime.errors import ConversionError, DatasetError, UnsupportedError, extra_missing
-from edge_runtime.inference.given import as_trained
+from edge_runtime.inference.given import given_run
 from edge_runtime.models.runs import Run, open_run
 from edge_runtime.runtimes.native import native_messages_silenced
 from edge_runtime.wording import spelled_out
@@ -82,8 +82,8 @@ def convert(model: Any, scheme: str = "int8", **options: "Unpack[Options]") -> C
 
     Args:
         model: a `keras.Model`, or the path of a `.keras` file or of a SavedModel's folder. A run as
-            `trainer.train` returns it, and the path `runs/NAME/model.keras`, bring their class
-            names and images.
+            `trainer.train` returns it, its folder, and the path of its `model.keras` bring their
+            class names and images.
         scheme: how to quantize: "float32", "float16", "dynamic", "int8" or "int16x8".
         options: see `converter.api.Options`; "int8" and "int16x8" need ``representative``, unless
             the model is a run's.
@@ -175,10 +175,10 @@ def _prepare(
             from converter.source import open_source
     except ImportError as error:
         raise extra_missing("`fmnist-edge convert`", error) from error
-    trained = as_trained(model)
+    trained = given_run(model)
     if trained is not None:
         model = trained.model
-        representative = trained.dataset if representative is None else representative
+        representative = trained.dataset() if representative is None else representative
     source = open_source(model, logits=logits)
     run = run_of(model)
     given = open_representative(representative, run, seed)

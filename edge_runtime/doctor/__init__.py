@@ -1,6 +1,6 @@
 """Find the mistakes that look like quantization loss.
 
-    diagnosis = diagnose("int8.tflite", dataset, reference=Path("float32.tflite"))
+    diagnosis = diagnose("int8.tflite", dataset, reference="float32.tflite")
     diagnosis.verdict                 # "The images are inverted: …"
     diagnosis.causes[0].after         # 496 of 500 right, 99.2%
 
@@ -8,18 +8,8 @@ Does the file say what its full model says, and if not, after which single corre
 rules and their constants are explained in docs/explanation/doctor.md.
 """
 
-from edge_runtime.doctor.diagnosis import diagnose, examine
-from edge_runtime.doctor.findings import Attempt, Cause, Diagnosis, Figures, Likeness
-from edge_runtime.doctor.record import Record, open_record
-
-__all__ = [
-    "Attempt",
-    "Cause",
-    "Diagnosis",
-    "Figures",
-    "Likeness",
-    "Record",
-    "diagnose",
-    "examine",
-    "open_record",
-]
+from edge_runtime.doctor.diagnosis import diagnose as diagnose
+from edge_runtime.doctor.diagnosis import examine as examine
+from edge_runtime.doctor.findings import Attempt as Attempt
+from edge_runtime.doctor.findings import Diagnosis as Diagnosis
+from edge_runtime.doctor.record import open_record as open_record

@@ -1,21 +1,17 @@
-"""Examine a model: what is wrong with it, by which evidence, and what mends it."""
+"""Examine a model: what is wrong with it, by which evidence, and how to fix it."""
 
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.data.datasets import Dataset, GivenDataset, given_dataset
 from edge_runtime.data.drawing import balanced, in_proportion
-from edge_runtime.data.predictions import Predictions
 from edge_runtime.doctor.case import Case
-from edge_runtime.doctor.corrections import (
-    Correction,
-    input_corrections,
-    undo_scaling,
-)
+from edge_runtime.doctor.corrections import Correction, input_corrections, undo_scaling
 from edge_runtime.doctor.findings import Cause, Diagnosis, Figures, Likeness
 from edge_runtime.doctor.judging import (
     Score,
@@ -32,6 +28,7 @@ from edge_runtime.doctor.symptoms import made_for_other_images, other_classes, s
 from edge_runtime.doctor.treatment import explained, restored
 from edge_runtime.doctor.weights import DAMAGE, Difference, differences, weights_cause
 from edge_runtime.errors import DatasetError, ModelError
+from edge_runtime.inference.given import GivenModel, given_model, given_run, unchecked_model
 from edge_runtime.inference.loading.probe import probe
 from edge_runtime.inference.loading.workbench import Workbench
 from edge_runtime.inference.quantization import softmax
@@ -41,13 +38,20 @@ from edge_runtime.runtimes.backends import Backend, choose_backend
 from edge_runtime.wording import plural
 
 _LEAST_IMAGES = 40
+_OTHER = (
+    "The weights are others than the full model's: no correction makes this model answer like it"
+)
+_COMPARE = (
+    "Convert the full model again: fmnist-edge convert. With its float32.tflite as --reference the "
+    "first layer that differs is named."
+)
 
 
 def diagnose(
-    model: Path | str,
-    dataset: GivenDataset,
+    model: GivenModel,
+    dataset: GivenDataset | None = None,
     *,
-    reference: Path | str | Predictions | None = None,
+    reference: Any = None,
     graph: Path | str | None = None,
     images: int = 500,
     seed: int = 0,
@@ -59,10 +63,12 @@ def diagnose(
     labels of training images are all there is to go by. Nothing is printed and nothing written.
 
     Args:
-        model: a .tflite file or a bundle.
+        model: the path or the bytes of a .tflite or a bundle, or what `converter.convert` returned.
         dataset: its training images with their labels, or its source, as in "sample"; its test
             images are looked at only if stored predictions are about them, then without labels.
-        reference: the full model (.keras, SavedModel, or a float .tflite), or its predictions.
+            By default the run's that is the reference.
+        reference: the full model (a run or its folder, a `keras.Model`, .keras, SavedModel, or a
+            float .tflite), or its predictions.
         graph: a float .tflite of the same full model, for its weights, where predictions are the
             reference.
         images: how many to use at most, the same number of each class.
@@ -81,16 +87,23 @@ def diagnose(
     """
     if images < 1 or seed < 0:
         raise DatasetError(f"Expected images ≥ 1 and seed ≥ 0, got {images} and {seed}.")
-    record = open_record(Path(model))
+    given, run = given_model(model), given_run(reference)
+    if run is not None:
+        reference, dataset = run.model, run.dataset() if dataset is None else dataset
+    if dataset is None:
+        raise DatasetError("A model is examined on training images; say which with dataset=.")
+    opened = given if isinstance(given, Path) else unchecked_model(given)
+    name = opened.name if isinstance(opened, ModelFile) else str(opened)
+    record = open_record(opened)
     runtime = choose_backend(backend)
     try:  # a model that crashes the runtime or hangs is refused; that it answers badly is no reason
-        probe(ModelFile(str(model), record.data), backend=runtime.name, finite=False)
+        probe(ModelFile(name, record.data), backend=runtime.name, finite=False)
     except ModelError as error:
         # A scale or a zero point that contradicts the others may be why: that is for the doctor.
         if next(stated_wrongly(QuantizedFile(record.data)), None) is None:
-            raise ModelError(f"{model}: {error}") from error
+            raise ModelError(f"{name}: {error}") from error
     return examine(
-        str(model),
+        name,
         record,
         given_dataset(dataset, needs=("train",)),
         backend=runtime,
@@ -107,7 +120,7 @@ def examine(
     dataset: Dataset,
     *,
     backend: Backend,
-    reference: Path | Predictions | None = None,
+    reference: Any = None,
     graph: Path | None = None,
     images: int = 500,
     seed: int = 0,
@@ -214,15 +227,7 @@ class _Examination:
                 "answer alike: the loss is by quantization. Judge it with: fmnist-edge parity"
             )
             return seen
-        cause = (
-            "The weights are others than the full model's: no correction makes this model answer "
-            "like it"
-        )
-        mend = (
-            "Convert the full model again: fmnist-edge convert. With its float32.tflite as "
-            "--reference the first layer that differs is named."
-        )
-        return [Cause("weights-differ", cause, mend, self.before.figures), *seen]
+        return [Cause("weights-differ", _OTHER, _COMPARE, self.before.figures), *seen]
 
     def _by_labels(self) -> list[Cause]:
         case, before = self.case, self.before

@@ -18,6 +18,7 @@ from edge_runtime.models.full_model import is_full_model
 from edge_runtime.models.inspection import ModelSummary, inspect_model
 from edge_runtime.models.manifest import Manifest, Output
 from edge_runtime.models.model_file import (
+    ModelFile,
     found_manifest_path,
     is_bundle,
     read_model,
@@ -108,27 +109,25 @@ class Record:
         return found
 
 
-def open_record(path: Path) -> Record:
+def open_record(given: Path | ModelFile) -> Record:
     """Read a bundle, or a .tflite file and what lies beside it, even if that belongs to another.
 
     Raises:
         ModelError: the file is missing, damaged, no .tflite file, or no image classifier.
     """
-    _refuse_what_is_no_file(path)
-    bundled = read_model(path) if is_bundle(path) else None
-    data = bundled.data if bundled else read_model_bytes(path)
+    file = given if isinstance(given, ModelFile) else _read(given)
     try:
-        summary = inspect_model(data)
+        summary = inspect_model(file.data)
     except ModelError as error:
-        raise ModelError(f"{path}: {error}") from error
-    classifier_tensors(summary, str(path))  # raises unless it is an image classifier
+        raise ModelError(f"{file.name}: {error}") from error
+    classifier_tensors(summary, file.name)  # raises unless it is an image classifier
     bare = Record(
-        data, summary, None, None, "probabilities" if summary.ends_in_softmax else "logits"
+        file.data, summary, None, None, "probabilities" if summary.ends_in_softmax else "logits"
     )
-    beside = found_manifest_path(path)
-    if bundled and bundled.manifest:
-        return _as_recorded(bare, bundled.manifest)
-    if not beside.exists():
+    if file.manifest:
+        return _as_recorded(bare, file.manifest)
+    beside = found_manifest_path(given) if isinstance(given, Path) else None
+    if beside is None or not beside.exists():
         note = "There is no manifest beside the model; outputs are compared by their number."
         return replace(bare, notes=(note,))
     try:
@@ -153,7 +152,8 @@ def _as_recorded(bare: Record, manifest: Manifest) -> Record:
     )
 
 
-def _refuse_what_is_no_file(path: Path) -> None:
+def _read(path: Path) -> ModelFile:
+    """Read a bundle with its manifest, or a .tflite without one."""
     if path.exists() and is_full_model(path):
         raise ModelError(
             f"{path}: expected a .tflite file, got a Keras model; make one with: fmnist-edge "
@@ -163,6 +163,7 @@ def _refuse_what_is_no_file(path: Path) -> None:
         files = sorted(path.glob("*.tflite"))
         advice = f"; name one of its files, such as {files[0]}" if files else ""
         raise ModelError(f"{path}: expected a .tflite file, got a folder{advice}.")
+    return read_model(path) if is_bundle(path) else ModelFile(str(path), read_model_bytes(path))
 
 
 def fit_images(

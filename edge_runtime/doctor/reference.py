@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,12 +12,14 @@ from edge_runtime.data.predictions import PREDICTIONS_SUFFIX, Predictions
 from edge_runtime.doctor.judging import alike_limit, distances
 from edge_runtime.doctor.record import Record
 from edge_runtime.errors import EdgeError, ModelError, PredictionsError
-from edge_runtime.inference.evaluation import predict_file
+from edge_runtime.inference.evaluation import predict
+from edge_runtime.inference.given import unchecked_model
 from edge_runtime.inference.loading.workbench import Workbench
 from edge_runtime.inference.quantization import softmax
 from edge_runtime.inference.recalibration import Floats
+from edge_runtime.models.full_model import is_keras_model
 from edge_runtime.models.inspection import inspect_model
-from edge_runtime.models.model_file import read_model
+from edge_runtime.models.model_file import ModelFile, read_model
 
 # Images that tell whether a float .tflite may stand for the full model; fewer than are compared.
 _STAND_IN_IMAGES = 100
@@ -46,7 +49,7 @@ class Reference:
 
 
 def open_reference(
-    given: Path | Predictions,
+    given: Any,
     record: Record,
     dataset: Dataset,
     chosen: NDArray[np.int64],
@@ -60,7 +63,7 @@ def open_reference(
     images need none of their labels.
 
     Args:
-        given: a .tflite, a .keras, a SavedModel, or predictions.
+        given: a .tflite, a full model, or predictions; a file of them, or in memory.
         record: the examined model.
         dataset: the images.
         chosen: which of its training images.
@@ -74,20 +77,21 @@ def open_reference(
     if isinstance(given, Path) and given.name.endswith(PREDICTIONS_SUFFIX):
         given = Predictions.load(given)
     train = dataset.train.images[chosen]
-    if isinstance(given, Path):
-        if given.suffix in (".tflite", ".zip"):
-            return _run(given, record, dataset, train, bench)
+    if not isinstance(given, Predictions):
+        is_tflite = not isinstance(given, Path) or given.suffix in (".tflite", ".zip")
+        if is_tflite and not is_keras_model(given):
+            return _run(unchecked_model(given), record, dataset, train, bench)
         part = Split(train, dataset.train.labels[chosen])
-        given = predict_file(given, replace(dataset, train=part), split="train")
+        given = predict(given, replace(dataset, train=part), split="train")
     stored = _stored(given, record, dataset, chosen)
     if graph is None:
         return stored
     few = stored.images[:_STAND_IN_IMAGES]
     try:
-        stand_in = _run(graph, record, dataset, few, bench)
+        stand_in = _run(read_model(graph), record, dataset, few, bench)
         full = stored.probabilities[:_STAND_IN_IMAGES]
         if distances(stand_in.probabilities, full).mean() <= alike_limit(stand_in.scheme):
-            return _run(graph, record, dataset, train, bench)
+            return _run(read_model(graph), record, dataset, train, bench)
         problem = f"{graph} does not answer as {stored.model} does"
     except EdgeError as error:
         problem = f"{graph} cannot stand for {stored.model}: {error}"
@@ -95,10 +99,9 @@ def open_reference(
 
 
 def _run(
-    path: Path, record: Record, dataset: Dataset, images: NDArray[np.uint8], bench: Workbench
+    file: ModelFile, record: Record, dataset: Dataset, images: NDArray[np.uint8], bench: Workbench
 ) -> Reference:
     """Run a .tflite on images."""
-    file = read_model(path)
     try:
         summary = inspect_model(file.data)
         shape = (*summary.inputs[0].shape, 1)[1:4]
@@ -106,13 +109,13 @@ def _run(
             raise ModelError(f"it takes images of {shape}, the dataset has {images.shape[1:]}.")
         outputs = bench.answers(file.data, images.astype(np.float32))
     except ModelError as error:
-        raise ModelError(f"{path}: {error}") from error
+        raise ModelError(f"{file.name}: {error}") from error
     stated = file.manifest.output if file.manifest else None
     is_probability = stated == "probabilities" if stated else summary.ends_in_softmax
     names = file.manifest.class_names if file.manifest else dataset.class_names
     probabilities = outputs if is_probability else softmax(outputs)
-    ordered = _in_order(str(path), probabilities, names, record)
-    return Reference(str(path), "train", images, ordered, summary.scheme, file.data)
+    ordered = _in_order(file.name, probabilities, names, record)
+    return Reference(file.name, "train", images, ordered, summary.scheme, file.data)
 
 
 def _stored(

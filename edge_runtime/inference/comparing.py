@@ -9,8 +9,7 @@ from edge_runtime.data.datasets import Dataset, GivenDataset, given_dataset
 from edge_runtime.data.predictions import PREDICTIONS_SUFFIX, Predictions
 from edge_runtime.errors import PredictionsError
 from edge_runtime.inference.evaluation import Progress, predict
-from edge_runtime.inference.given import as_trained
-from edge_runtime.models.runs import CONFIG, open_run
+from edge_runtime.inference.given import given_run
 from edge_runtime.proof.parity import Contract, judge
 from edge_runtime.proof.parity.contract_file import load_contract
 from edge_runtime.proof.parity_report import ParityReport
@@ -107,13 +106,9 @@ def _full_model(
     reference: Any, dataset: GivenDataset | None
 ) -> tuple[Any, Callable[[], Dataset] | None]:
     """Return the full model or its predictions, and what loads the images to run models on."""
-    images: Callable[[], Dataset] | None = None
-    trained = as_trained(reference)
-    if trained is not None:
-        reference, images = trained.predictions, lambda: trained.dataset
-    elif isinstance(reference, str | Path) and (Path(reference) / CONFIG).is_file():
-        run = open_run(Path(reference))
-        reference, images = run.predictions_path, run.load_dataset
+    run = given_run(reference)
+    images = None if run is None else run.dataset
     if dataset is not None:
         images = partial(given_dataset, dataset, needs=("test",))
-    return reference, None if images is None else cache(images)
+    full = reference if run is None else run.predictions
+    return full, None if images is None else cache(images)

@@ -1,12 +1,14 @@
 """Models in each form that a caller may have them in."""
 
 import os
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from edge_runtime.errors import InputError
 from edge_runtime.inference.loading.opening import examine, open_model
-from edge_runtime.models.model_file import ModelFile, bundled_model
+from edge_runtime.models.model_file import ModelFile, bundled_model, read_model
 from edge_runtime.runtimes.backends import Backend, Kernels, choose_backend
 
 if TYPE_CHECKING:
@@ -24,22 +26,6 @@ class HasFile(Protocol):
         """The model."""
 
 
-class Trained(Protocol):
-    """What a training made, as `trainer.train` returns it."""
-
-    @property
-    def model(self) -> Any:
-        """The full model, a `keras.Model`."""
-
-    @property
-    def dataset(self) -> "Dataset":
-        """What it was trained and tested on."""
-
-    @property
-    def predictions(self) -> "Predictions":
-        """What it says about the test images."""
-
-
 class HasData(Protocol):
     """What holds the bytes of a bundle, as what `bundle` returns does."""
 
@@ -51,14 +37,39 @@ class HasData(Protocol):
 GivenModel: TypeAlias = str | Path | bytes | ModelFile | HasFile | HasData
 
 
-def as_trained(given: Any) -> Trained | None:
-    """Return what a training made if this is that, else None."""
-    # Here, since classifying should not wait for them.
-    from edge_runtime.data.datasets import Dataset
-    from edge_runtime.data.predictions import Predictions
+@dataclass(frozen=True, eq=False)
+class GivenRun:
+    """What a training made, in memory or in its folder.
 
-    is_one = isinstance(getattr(given, "predictions", None), Predictions)
-    return given if is_one and isinstance(getattr(given, "dataset", None), Dataset) else None
+    Attributes:
+        model: the full model, a `keras.Model` or the path of its file.
+        predictions: what it says about the test images, or the path of their file.
+        dataset: returns what it was trained and tested on.
+    """
+
+    model: Any
+    predictions: "Predictions | Path"
+    dataset: "Callable[[], Dataset]"
+
+
+def given_run(given: Any) -> GivenRun | None:
+    """Return a run as `trainer.train` returns it, or the one in a folder; None if it is neither.
+
+    Raises:
+        RunError: the run in the folder is not finished, or cannot be read.
+    """
+    # Here, since classifying should not wait for them.
+    from edge_runtime.data.predictions import Predictions
+    from edge_runtime.models.runs import CONFIG, open_run
+
+    if isinstance(given, str | os.PathLike):
+        if not (Path(given) / CONFIG).is_file():
+            return None
+        run = open_run(Path(given))
+        return GivenRun(run.model_path, run.predictions_path, run.load_dataset)
+    if isinstance(getattr(given, "predictions", None), Predictions):
+        return GivenRun(given.model, given.predictions, lambda: given.dataset)
+    return None
 
 
 def given_model(model: GivenModel) -> Path | bytes | ModelFile:
@@ -79,6 +90,22 @@ def given_model(model: GivenModel) -> Path | bytes | ModelFile:
         "Expected a model as the path or the bytes of a .tflite or a bundle, got "
         f"{type(model).__name__}; convert a Keras model first, with converter.convert."
     )
+
+
+def unchecked_model(model: GivenModel, *, name: str = "the model") -> ModelFile:
+    """Return a model that was read, with its manifest, and not run.
+
+    Raises:
+        InputError: it is in no form that a model may have.
+        ModelError: the file is missing, or the bundle is damaged.
+    """
+    given = given_model(model)
+    if isinstance(given, Path):
+        return read_model(given)
+    if isinstance(given, bytes):
+        is_zip = given.startswith(_ZIP)
+        return bundled_model(given, name=name) if is_zip else ModelFile(name, given)
+    return given
 
 
 def checked_model(
@@ -107,7 +134,6 @@ def checked_model(
         return given
     if isinstance(given, Path):
         return open_model(given, backend=backend, kernels=kernels)
-    is_zip = given.startswith(_ZIP)
-    file = bundled_model(given, name=name) if is_zip else ModelFile(name, given)
+    file = unchecked_model(given, name=name)
     examine(file, backend=choose_backend(backend), kernels=kernels)
     return file

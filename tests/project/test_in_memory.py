@@ -15,10 +15,18 @@ from edge_runtime import (
     benchmark,
     bundle,
     compare,
+    diagnose,
     predict,
 )
 from edge_runtime.benchmarks.contestant import named_models
-from edge_runtime.errors import ConversionError, EdgeError, InputError, ModelError, PredictionsError
+from edge_runtime.errors import (
+    ConversionError,
+    DatasetError,
+    EdgeError,
+    InputError,
+    ModelError,
+    PredictionsError,
+)
 from trainer import Run, train
 
 
@@ -45,6 +53,10 @@ def test_a_run_is_converted_with_its_own_images_and_class_names(run: Run) -> Non
     alone = convert(run, "int8")
     assert alone.manifest.class_names == run.dataset.class_names
     assert alone.data == convert(run.model, "int8", representative=run.dataset).data
+
+
+def test_a_run_is_converted_from_its_folder(run_folder: Path) -> None:
+    assert convert(run_folder, "float32").data == (run_folder / "float32.tflite").read_bytes()
 
 
 def test_a_run_is_compared_with_all_that_was_converted_from_it_by_name(
@@ -89,6 +101,28 @@ def test_a_bundle_in_memory_is_a_model(run: Run, made: dict[str, Converted]) -> 
         np.testing.assert_array_equal(from_bytes.predict(image[np.newaxis]), expected)
 
 
+def test_a_model_in_memory_is_examined_against_its_run(
+    run: Run, made: dict[str, Converted], run_folder: Path
+) -> None:
+    int8 = made["int8"]
+    against_run = diagnose(int8, reference=run, images=100)
+    assert (against_run.model, against_run.dataset) == ("int8", "sample")
+    assert against_run.likeness is not None
+    assert against_run.likeness.alike  # so what is found of so short a training is only suspect
+    assert all(cause.suspect for cause in against_run.causes)
+    assert against_run.likeness.model == "post_cnn"
+    against_float = diagnose(int8.data, run.dataset, reference=made["float32"], images=100)
+    assert against_float.likeness is not None
+    assert (against_float.model, against_float.likeness.model) == ("the model", "float32")
+    folder = diagnose(run_folder / "int8.tflite", reference=run_folder, images=100)
+    assert folder.is_healthy
+    assert folder.likeness is not None
+    other = diagnose(int8, reference=run_folder, images=100)
+    assert other.causes[0].kind == "weights-differ"
+    with pytest.raises(DatasetError, match="say which with dataset="):
+        diagnose(int8)
+
+
 def test_what_was_converted_is_timed_under_its_own_name(made: dict[str, Converted]) -> None:
     found = benchmark(made["int8"], rounds=1, workers=1, quick=True)
     assert [model.name for model in found.measured] == ["int8"]
@@ -106,6 +140,7 @@ def test_what_is_no_model_is_one_sentence_everywhere(thing: Any, run: Run) -> No
         lambda: compare(thing, run.predictions, dataset=run.dataset),
         lambda: bundle(thing, run.dataset),
         lambda: benchmark(thing),
+        lambda: diagnose(thing, run.dataset),
         lambda: convert(thing),
     ]
     for call in calls:
