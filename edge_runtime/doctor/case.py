@@ -67,13 +67,9 @@ class Case:
         """
         data = (one.data if one else None) or self.file.data
         start, stop, _ = part.indices(len(self.images))
+        rows = [slice(at, min(at + _PART, stop)) for at in range(start, stop, _PART)]
         try:
-            found = np.concatenate(
-                [
-                    self.bench.answers(data, self.inputs(one, slice(at, min(at + _PART, stop))))
-                    for at in range(start, stop, _PART)
-                ]
-            )
+            found = np.concatenate([self.bench.answers(data, self.inputs(one, r)) for r in rows])
         except ModelError:
             return np.full((stop - start, self.record.class_count), np.nan, np.float32)
         if one is None or one.class_of_output is None:

@@ -94,14 +94,8 @@ def diagnose(
         raise DatasetError("A model is examined on training images; say which with dataset=.")
     opened = given if isinstance(given, Path) else unchecked_model(given)
     name = opened.name if isinstance(opened, ModelFile) else str(opened)
-    record = open_record(opened)
-    runtime = choose_backend(backend)
-    try:  # a model that crashes the runtime or hangs is refused; that it answers badly is no reason
-        probe(ModelFile(name, record.data), backend=runtime.name, finite=False)
-    except ModelError as error:
-        # A scale or a zero point that contradicts the others may be why: that is for the doctor.
-        if next(stated_wrongly(QuantizedFile(record.data)), None) is None:
-            raise ModelError(f"{name}: {error}") from error
+    record, runtime = open_record(opened), choose_backend(backend)
+    _refuse_what_does_not_run(name, record.data, runtime)
     return examine(
         name,
         record,
@@ -112,6 +106,16 @@ def diagnose(
         images=images,
         seed=seed,
     )
+
+
+def _refuse_what_does_not_run(name: str, data: bytes, runtime: Backend) -> None:
+    """Raise if a model crashes the runtime or hangs; that it answers badly is no reason."""
+    try:
+        probe(ModelFile(name, data), backend=runtime.name, finite=False)
+    except ModelError as error:
+        # A scale or a zero point that contradicts the others may be why: that is for the doctor.
+        if next(stated_wrongly(QuantizedFile(data)), None) is None:
+            raise ModelError(f"{name}: {error}") from error
 
 
 def examine(
