@@ -9,7 +9,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,12 +31,6 @@ settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
 ROOT = Path(__file__).resolve().parent.parent
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the files of few tests, which are the slow ones: no process is left with one."""
-    tests_of = Counter(item.path for item in items)
-    items.sort(key=lambda item: (tests_of[item.path], item.path))
 
 
 @pytest.fixture(scope="session", autouse=True)
