@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from edge_runtime.commands.options import spec_from_options
 from edge_runtime.data.datasets import Dataset, DatasetSpec, load_dataset
-from edge_runtime.errors import DatasetError, RunError, extra_missing
+from edge_runtime.errors import DatasetError, RunError, extra_missing, nearest_name
 from edge_runtime.models.runs import LATEST
 from edge_runtime.runtimes.native import native_messages_silenced
 from edge_runtime.wording import spelled_out
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
     from trainer.ending import Progress, Say
     from trainer.run import Run
+
+
+_SETTINGS = frozenset(Settings.__annotations__) | {"seed"}
 
 
 def _silent(*anything: object) -> None:
@@ -136,6 +139,8 @@ def _checked(
     dataset: Dataset | DatasetSpec | str, model: Any, settings: dict[str, Any]
 ) -> tuple[TrainingConfig, Dataset]:
     """Return how to train on what, refused before TensorFlow is imported, which takes seconds."""
+    for unknown in settings.keys() - _SETTINGS:
+        raise TypeError(f"train() has no setting {unknown!r}.{nearest_name(unknown, _SETTINGS)}")
     named = str(model) if isinstance(model, str | Path) else f"{getattr(model, 'name', '')}.keras"
     config = TrainingConfig.recommended(_spec(dataset, settings["seed"]), named, **settings)
     images = dataset if isinstance(dataset, Dataset) else load_dataset(config.dataset)

@@ -215,6 +215,13 @@ def test_impossible_settings_are_one_sentence(settings: dict[str, Any], words: s
     assert isinstance(refused.value, EdgeError | ValueError)
 
 
+@pytest.mark.parametrize("value", [5, None])
+def test_a_misspelt_setting_is_named_with_the_right_one(value: Any) -> None:
+    train_loosely: Any = train
+    with pytest.raises(TypeError, match=r"no setting 'epoch'\. Did you mean 'epochs'\?"):
+        train_loosely(FEW, epoch=value)
+
+
 def test_what_is_no_model_and_no_place_is_one_sentence() -> None:
     with pytest.raises(ModelError, match=r"a \.keras file or a keras\.Model, got int"):
         train(FEW, model=5)
