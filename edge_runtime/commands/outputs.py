@@ -44,7 +44,7 @@ def refuse_impossible_file(path: Path, option: str) -> None:
     if path.is_dir():
         raise EdgeError(f"{path} is a folder; choose another {option}.")
     if not path.parent.is_dir():
-        raise EdgeError(f"There is no folder {path.parent}; make it, or choose another.")
+        raise EdgeError(f"There is no folder {path.parent}; make it, or choose another {option}.")
 
 
 def report_files(folder: Path, formats: Sequence[str]) -> dict[str, Path]:

@@ -102,5 +102,6 @@ def constants(values: Mapping[str, float]) -> Iterator[None]:
             if not places:
                 raise DatasetError(f"The doctor has no constant {name}.")
             for module in places:
-                stack.enter_context(patch.object(module, name, value))
+                kind = type(getattr(module, name))  # some are whole numbers
+                stack.enter_context(patch.object(module, name, kind(value)))
         yield

@@ -40,7 +40,8 @@ def test_planted_faults_are_named_and_a_healthy_model_is_left_alone(
 def test_kept_files_are_judged_with_another_constant(planted: tuple[Path, list[str]]) -> None:
     """No correction takes off twice the loss, so that nothing but the healthy file is right."""
     chosen = ("--kept", planted[0], "--kinds", "inverted,healthy")
-    table = lines("measure-constants", *chosen, "LEAST_CUT=2")
+    table = lines("measure-constants", *chosen, "LEAST_CUT=2", "_LEAST_IMAGES=20")
     rows = [line.strip("| ").split() for line in table]
     assert ["LEAST_CUT", "|", "2", "|", "0", "|", "0"] in rows
+    assert ["_LEAST_IMAGES", "|", "20", "|", "1", "|", "0"] in rows  # a whole number stays one
     assert any(line.startswith("LEAST_CUT = 2: inverted (255 - x)") for line in table)
