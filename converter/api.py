@@ -19,7 +19,7 @@ from edge_runtime.data.datasets import Dataset
 from edge_runtime.data.images import Preprocessing
 from edge_runtime.errors import ConversionError, DatasetError, UnsupportedError, extra_missing
 from edge_runtime.inference.given import given_run
-from edge_runtime.models.runs import Run, open_run
+from edge_runtime.models.runs import Run, run_at
 from edge_runtime.runtimes.native import native_messages_silenced
 from edge_runtime.wording import spelled_out
 
@@ -204,11 +204,11 @@ def _refuse_number(name: str, value: Any, possible: range) -> None:
 
 
 def run_of(model: Any) -> Run | None:
-    """Return the run whose model a path is, or None."""
-    path = Path(model) if isinstance(model, str | Path) else None
-    if path and path.name == "model.keras" and (path.parent / "config.json").is_file():
-        return open_run(path.parent)
-    return None
+    """Return the run whose folder a path is, or whose model; None if it is neither."""
+    if not isinstance(model, str | Path):
+        return None
+    path = Path(model)
+    return run_at(path.parent if path.name == "model.keras" else path)
 
 
 def _labelled(

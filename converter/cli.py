@@ -142,7 +142,7 @@ def convert(
     refuse_unusable_io(recipes, options["io"])
     target = choose_target(runtime, runtime_python) if runtime else None
     run = _run(model, run_name, Path(runs_dir))
-    path = model or (run.model_path if run else Path())
+    path = run.model_path if run else model or Path()
     targets = _targets(recipes, path, out, in_run=run is not None)
     chosen = None
     if dataset_choice["dataset"] is not None:

@@ -14,7 +14,7 @@ from edge_runtime.files.reading import resolved, sha256
 from edge_runtime.models.full_model import hash_full_model, is_full_model
 from edge_runtime.models.lineage import Lineage, recorded_text, run_for_images
 from edge_runtime.models.model_file import model_stem, read_model
-from edge_runtime.models.runs import Run
+from edge_runtime.models.runs import Run, run_at
 
 
 def model_name(path: Path) -> str:
@@ -62,7 +62,13 @@ class Link:
 
 
 def open_link(path: Path) -> Link:
-    """Return the link of a file, its predictions loaded; PredictionsError if there is none."""
+    """Return the link of a file, its predictions loaded; PredictionsError if there is none.
+
+    The folder of a run stands for its full model.
+    """
+    run = run_at(path)
+    if run is not None:
+        path = run.model_path
     if path.name.endswith(PREDICTIONS_SUFFIX):
         return Link(path, Predictions.load(path))
     if not path.exists():

@@ -159,10 +159,6 @@ def _read(path: Path) -> ModelFile:
             f"{path}: expected a .tflite file, got a Keras model; make one with: fmnist-edge "
             f"convert {path}"
         )
-    if path.is_dir():
-        files = sorted(path.glob("*.tflite"))
-        advice = f"; name one of its files, such as {files[0]}" if files else ""
-        raise ModelError(f"{path}: expected a .tflite file, got a folder{advice}.")
     return read_model(path) if is_bundle(path) else ModelFile(str(path), read_model_bytes(path))
 
 

@@ -10,6 +10,7 @@ from edge_runtime.data.predictions import PREDICTIONS_SUFFIX, Predictions
 from edge_runtime.errors import PredictionsError
 from edge_runtime.inference.evaluation import Progress, predict
 from edge_runtime.inference.given import given_run
+from edge_runtime.models.model_file import refuse_missing
 from edge_runtime.proof.parity import Contract, judge
 from edge_runtime.proof.parity.contract_file import load_contract
 from edge_runtime.proof.parity_report import ParityReport
@@ -84,6 +85,8 @@ def _predictions(given: Any, images: Callable[[], Dataset] | None, **options: An
         return given
     if isinstance(given, str | Path) and str(given).endswith(PREDICTIONS_SUFFIX):
         return Predictions.load(Path(given))
+    if isinstance(given, str | Path):
+        refuse_missing(Path(given))
     if images is None:
         what = given if isinstance(given, str | Path) else "A model"
         raise PredictionsError(f"{what} must be run on images; say which with dataset=.")

@@ -60,12 +60,12 @@ def given_run(given: Any) -> GivenRun | None:
     """
     # Here, since classifying should not wait for them.
     from edge_runtime.data.predictions import Predictions
-    from edge_runtime.models.runs import CONFIG, open_run
+    from edge_runtime.models.runs import run_at
 
     if isinstance(given, str | os.PathLike):
-        if not (Path(given) / CONFIG).is_file():
+        run = run_at(Path(given))
+        if run is None:
             return None
-        run = open_run(Path(given))
         return GivenRun(run.model_path, run.predictions_path, run.load_dataset)
     if isinstance(getattr(given, "predictions", None), Predictions):
         return GivenRun(given.model, given.predictions, lambda: given.dataset)

@@ -211,6 +211,10 @@ def _open(path: Path) -> Iterator[BinaryIO]:
             yield file
     except FileNotFoundError as error:
         raise _no_such_model(path) from error
+    except IsADirectoryError as error:
+        files = sorted(path.glob("*.tflite"))
+        advice = f"; name one of its files, such as {files[0]}" if files else ""
+        raise ModelError(f"{path}: expected a .tflite file, got a folder{advice}.") from error
     except OSError as error:
         raise ModelError(f"{path}: it cannot be read ({error.strerror}).") from error
     except EdgeError:

@@ -110,6 +110,15 @@ def open_run(folder: Path) -> Run:
         ) from error
 
 
+def run_at(path: Path) -> Run | None:
+    """Return the run whose folder a path is; None if it is none.
+
+    Raises:
+        RunError: the run is not finished.
+    """
+    return open_run(path) if (path / CONFIG).is_file() else None
+
+
 def finished_runs(runs_dir: Path) -> tuple[Run, ...]:
     """Return all finished runs, the latest first, then the newest; none where there are none."""
     found: dict[Path, Run] = {}

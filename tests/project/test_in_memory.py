@@ -1,10 +1,12 @@
 """The whole way in memory: what one package returns, every function of the others takes."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from conftest import Finished
 
 from converter import Converted, convert, convert_all
 from edge_runtime import (
@@ -82,6 +84,27 @@ def test_the_folder_of_a_run_stands_for_its_predictions_and_images(
     int8 = run_folder / "int8.tflite"
     full = Predictions.load(run_folder / "full.predictions.npz")
     assert summary(compare(run_folder, int8)) == summary(compare(full, [int8], dataset="sample"))
+
+
+def test_the_command_line_takes_the_folder_of_a_run_too(
+    cli: Callable[..., Finished], run_folder: Path, tmp_path: Path
+) -> None:
+    int8 = run_folder / "int8.tflite"
+    judged = cli("parity", int8, "--reference", run_folder, "--out", tmp_path / "report")
+    assert judged.code == 0, judged.err
+    assert "Parity holds" in judged.out
+    made = cli("convert", run_folder, "--quantize", "float32", "--out", tmp_path)
+    assert made.code == 0, made.err
+    assert (tmp_path / "float32.tflite").read_bytes() == (
+        run_folder / "float32.tflite"
+    ).read_bytes()
+
+
+def test_a_folder_and_a_missing_file_are_one_sentence(run: Run, run_folder: Path) -> None:
+    with pytest.raises(ModelError, match=r"got a folder; name one of its files, such as .*dynamic"):
+        predict(run_folder, run.dataset)
+    with pytest.raises(ModelError, match="nowhere: there is no such model file"):
+        compare("nowhere", run.predictions)
 
 
 @pytest.mark.parametrize("nothing", [[], (), {}])
