@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edge_runtime.commands.options import spec_from_options
 from edge_runtime.data.datasets import Dataset, DatasetSpec, load_dataset
 from edge_runtime.errors import DatasetError, RunError, extra_missing, nearest_name
 from edge_runtime.models.runs import LATEST
@@ -165,8 +164,7 @@ def _spec(dataset: Dataset | DatasetSpec | str, seed: int) -> DatasetSpec:
             "Expected a Dataset, a DatasetSpec or a source such as 'sample' or 'folder:DIR', got "
             f"{type(dataset).__name__}."
         )
-    options = dict.fromkeys(("train_size", "test_size", "image_size", "channels", "data_dir"))
-    return spec_from_options({**options, "dataset": dataset}, seed=seed)
+    return DatasetSpec(dataset, seed=seed).absolute()
 
 
 def _refuse_impossible_name(name: str | None) -> None:

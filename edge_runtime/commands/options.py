@@ -8,7 +8,6 @@ import click
 
 from edge_runtime.console.numeric import Whole
 from edge_runtime.console.talk import Decorator, together
-from edge_runtime.files.reading import resolved
 from edge_runtime.runtimes.backends import BACKENDS
 
 if TYPE_CHECKING:  # not every command needs arrays
@@ -145,26 +144,11 @@ def spec_from_options(options: dict[str, Any], *, seed: int) -> "DatasetSpec":
 
     channels = options.pop("channels")
     return DatasetSpec(
-        source=_absolute_source(options.pop("dataset")),
+        source=options.pop("dataset"),
         seed=seed,
         channels=int(channels) if channels else None,
-        data_dir=_absolute_folder(options.pop("data_dir")),
-        **{key: options.pop(key) for key in ("train_size", "test_size", "image_size")},
-    )
-
-
-def _absolute_source(source: str) -> str:
-    """Make the path of idx:, folder: and images: absolute: later commands may run elsewhere."""
-    prefix, colon, argument = source.partition(":")
-    if prefix in ("idx", "folder", "images") and argument:
-        return f"{prefix}{colon}{_absolute_folder(argument)}"
-    return source
-
-
-def _absolute_folder(folder: str | None) -> str | None:
-    if folder is None or "://" in folder:  # TFDS reads buckets too
-        return folder
-    return str(resolved(folder))
+        **{key: options.pop(key) for key in ("train_size", "test_size", "image_size", "data_dir")},
+    ).absolute()
 
 
 def _parse_size(

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from edge_runtime.data.images import Preprocessing, common_background
 from edge_runtime.errors import DatasetError
+from edge_runtime.files.reading import resolved
 from edge_runtime.wording import Described
 
 
@@ -41,6 +42,14 @@ class DatasetSpec:
     channels: int | None = None
     data_dir: str | None = None
 
+    def absolute(self) -> "DatasetSpec":
+        """Return it with absolute paths, since later commands may run in another folder."""
+        prefix, colon, argument = self.source.partition(":")
+        source, data_dir = self.source, self.data_dir
+        if prefix in ("idx", "folder", "images") and argument:
+            source = f"{prefix}{colon}{_absolute(argument)}"
+        return replace(self, source=source, data_dir=data_dir and _absolute(data_dir))
+
     def to_dict(self) -> dict[str, Any]:
         """Return what `from_dict` reads."""
         return asdict(self)
@@ -58,6 +67,10 @@ class DatasetSpec:
             return cls(**{**spec, "image_size": None if size is None else (size[0], size[1])})
         except (TypeError, ValueError, LookupError) as error:
             raise DatasetError(f"The recorded dataset cannot be read: {error}.") from error
+
+
+def _absolute(folder: str) -> str:
+    return folder if "://" in folder else str(resolved(folder))  # TFDS reads buckets too
 
 
 @dataclass(frozen=True, eq=False, repr=False)
