@@ -172,7 +172,7 @@ def test_a_folder_takes_the_file_under_its_default_name(
     [
         ("x.npz", 2, "to end in .predictions.npz, as in x.predictions.npz;"),
         ("x", 2, "to end in .predictions.npz, as in x.predictions.npz;"),
-        ("none/x.predictions.npz", 1, "There is no folder none; make it, or choose another."),
+        ("none/x.predictions.npz", 1, "There is no folder none; make it, or choose another --out."),
         ("full.predictions.npz/x.predictions.npz", 1, "There is no folder full.predictions.npz;"),
         ("x" * 229 + ".predictions.npz", 1, "cannot be written (File name too long)"),
         ("/proc/x.predictions.npz", 1, "/proc/x.predictions.npz cannot be written ("),

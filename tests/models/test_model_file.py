@@ -153,7 +153,7 @@ def test_a_missing_model_is_named(tmp_path, name):
 
 
 def test_a_folder_is_no_model(tmp_path):
-    with pytest.raises(ModelError, match="it cannot be read"):
+    with pytest.raises(ModelError, match=r"expected a .tflite file, got a folder\.$"):
         read_model(tmp_path)
 
 
